@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What differs between the kernels we build on (6.12 to 7.3). The core is
+ * written for the newer one; this file, and no other, adapts the older.
+ */
+#ifndef _MM_KMEMLEAK_COMPAT_H
+#define _MM_KMEMLEAK_COMPAT_H
+
+#include "os.h"
+
+#if defined(CONFIG_KASAN_SW_TAGS) || defined(CONFIG_KASAN_HW_TAGS)
+#define KML_POINTER_TAGS 1
+#define KML_TAG_BITS	8	/* kasan_reset_tag() extends the sign of bit 55 */
+#else
+#define KML_TAG_BITS	0
+#endif
+
+#ifndef secs_to_jiffies
+#define secs_to_jiffies(secs)	((secs) * HZ)
+#endif
+
+#endif /* _MM_KMEMLEAK_COMPAT_H */

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Control: what can be written to the debugfs file, the thread that scans by
+ * itself, and what happens when kmemleak is switched off.
+ */
+
+#include "os.h"
+#include "compat.h"
+#include "control.h"
+#include "interval.h"
+#include "report.h"
+#include "reserve.h"
+#include "scan.h"
+#include "state.h"
+#include "stats.h"
+#include "track.h"
+
+struct kml_boot kml_boot;
+
+static struct task_struct *kml_thread;
+static unsigned long kml_scan_wait;	/* jiffies */
+
+/* Sleep, but not when told to stop. */
+static void kml_thread_sleep(signed long timeout)
+{
+	while (timeout && !kthread_should_stop())
+		timeout = schedule_timeout_interruptible(timeout);
+}
+
+static int kml_thread_fn(void *arg)
+{
+	static bool first_run = IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_AUTO_SCAN);
+
+	pr_info("Automatic memory scanning thread started\n");
+	set_user_nice(current, 10);
+
+	/* let the system come up first */
+	if (first_run) {
+		first_run = false;
+		kml_thread_sleep(secs_to_jiffies(KML_FIRST_SCAN_SECS));
+	}
+
+	while (!kthread_should_stop()) {
+		signed long timeout = READ_ONCE(kml_scan_wait);
+
+		/* whoever stops us may hold the mutex: do not wait for it */
+		if (!mutex_trylock(&kml_scan_mutex)) {
+			kml_thread_sleep(1);
+			continue;
+		}
+		kml_scan();
+		mutex_unlock(&kml_scan_mutex);
+		kml_thread_sleep(timeout);
+	}
+
+	pr_info("Automatic memory scanning thread ended\n");
+	return 0;
+}
+
+static void kml_thread_start(void)
+{
+	struct task_struct *thread;
+
+	lockdep_assert_held(&kml_scan_mutex);
+
+	if (kml_thread)
+		return;
+	thread = kthread_run(kml_thread_fn, NULL, "kmemleak");
+	if (IS_ERR(thread)) {
+		pr_warn("Failed to create the scan thread\n");
+		return;
+	}
+	kml_thread = thread;
+}
+
+static void kml_thread_stop(void)
+{
+	lockdep_assert_held(&kml_scan_mutex);
+
+	if (kml_thread)
+		kthread_stop(kml_thread);
+	kml_thread = NULL;
+}
+
+/*
+ * Memory of what has become empty goes back even if nobody scans, and the
+ * reserve is kept full. Deferrable: an idle CPU is not woken for it.
+ */
+#define KML_TRIM_SECS	5
+
+static void kml_trim_fn(struct work_struct *work);
+static DECLARE_DEFERRABLE_WORK(kml_trim_work, kml_trim_fn);
+
+static void kml_trim_fn(struct work_struct *work)
+{
+	static long frees;
+	unsigned int id;
+	long now;
+
+	if (!kml_enabled())
+		return;
+	kml_reserve_refill();
+
+	/* busy scanning or being read: later */
+	now = kml_count_sum(KML_C_FREES);
+	if (now - frees > 1000 && mutex_trylock(&kml_scan_mutex)) {
+		frees = now;
+		for (id = 0; id < KML_NR_SPACES; id++)
+			kml_interval_trim(kml_space(id));
+		mutex_unlock(&kml_scan_mutex);
+	}
+	schedule_delayed_work(&kml_trim_work, secs_to_jiffies(KML_TRIM_SECS));
+}
+
+static void kml_drop_everything(void)
+{
+	unsigned int id;
+
+	lockdep_assert_held(&kml_scan_mutex);
+
+	kml_track_remove_all();
+	kml_reserve_drop_all();
+	kml_report_drop();
+	for (id = 0; id < KML_NR_SPACES; id++)
+		kml_interval_trim(kml_space(id));
+}
+
+static void kml_cleanup_fn(struct work_struct *work)
+{
+	mutex_lock(&kml_scan_mutex);
+	kml_thread_stop();
+	/* no scan runs and none will: blocks may go away unnoticed */
+	WRITE_ONCE(kml_state.free_enabled, false);
+	if (!kml_report_found())
+		kml_drop_everything();
+	else
+		pr_info("Kmemleak disabled without freeing internal data. Reclaim the memory with \"echo clear > /sys/kernel/debug/kmemleak\".\n");
+	mutex_unlock(&kml_scan_mutex);
+}
+
+static DECLARE_WORK(kml_cleanup_work, kml_cleanup_fn);
+
+static void kml_cleanup(void)
+{
+	schedule_work(&kml_cleanup_work);
+}
+
+static int kml_cmd_clear(const char *arg)
+{
+	if (kml_enabled())
+		kml_report_clear();
+	else
+		kml_drop_everything();
+	return 0;
+}
+
+static int kml_cmd_off(const char *arg)
+{
+	kml_state_disable();
+	return 0;
+}
+
+static int kml_cmd_stack_on(const char *arg)
+{
+	kml_scan_params.stacks = true;
+	return 0;
+}
+
+static int kml_cmd_stack_off(const char *arg)
+{
+	kml_scan_params.stacks = false;
+	return 0;
+}
+
+static int kml_cmd_scan_on(const char *arg)
+{
+	kml_thread_start();
+	return 0;
+}
+
+static int kml_cmd_scan_off(const char *arg)
+{
+	kml_thread_stop();
+	return 0;
+}
+
+static int kml_cmd_scan_period(const char *arg)
+{
+	unsigned int secs, msecs;
+	int ret = kstrtouint(arg, 0, &secs);
+
+	if (ret)
+		return ret;
+
+	msecs = min_t(u64, (u64)secs * MSEC_PER_SEC, UINT_MAX);
+	kml_thread_stop();
+	if (msecs) {
+		WRITE_ONCE(kml_scan_wait, msecs_to_jiffies(msecs));
+		kml_thread_start();
+	}
+	return 0;
+}
+
+static int kml_cmd_scan(const char *arg)
+{
+	kml_scan();
+	return 0;
+}
+
+static int kml_cmd_dump(const char *arg)
+{
+	struct kml_info info;
+	bool found = false;
+	unsigned long addr;
+	unsigned int id;
+
+	if (kstrtoul(arg, 0, &addr))
+		return -EINVAL;
+
+	for (id = 0; id < KML_NR_SPACES; id++) {
+		if (!kml_object_info(kml_space(id), addr, true, &info))
+			continue;
+		kml_report_dump(&info);
+		found = true;
+	}
+	if (found)
+		return 0;
+	pr_info("Unknown object at 0x%08lx\n", addr);
+	return -EINVAL;
+}
+
+/* Matched by prefix, in this order; what follows is the argument. */
+static const struct kml_command {
+	const char *name;
+	int (*fn)(const char *arg);
+	bool when_off;			/* accepted after kmemleak was disabled */
+} kml_commands[] = {
+	{ "clear",	kml_cmd_clear,		true },
+	{ "off",	kml_cmd_off },
+	{ "stack=on",	kml_cmd_stack_on },
+	{ "stack=off",	kml_cmd_stack_off },
+	{ "scan=on",	kml_cmd_scan_on },
+	{ "scan=off",	kml_cmd_scan_off },
+	{ "scan=",	kml_cmd_scan_period },
+	{ "scan",	kml_cmd_scan },
+	{ "dump=",	kml_cmd_dump },
+};
+
+/**
+ * kml_control_command() - do what was written to the debugfs file
+ * @cmd: NUL-terminated
+ *
+ * Context: process, kml_scan_mutex held.
+ * Return: 0, -EPERM if kmemleak is off, -EINVAL for what we do not know.
+ */
+int kml_control_command(const char *cmd)
+{
+	const struct kml_command *c;
+
+	for (c = kml_commands; c < kml_commands + ARRAY_SIZE(kml_commands); c++) {
+		size_t len = strlen(c->name);
+
+		if (strncmp(cmd, c->name, len))
+			continue;
+		if (!c->when_off && !kml_enabled())
+			return -EPERM;
+		return c->fn(cmd + len);
+	}
+	return kml_enabled() ? -EINVAL : -EPERM;
+}
+
+/* Context: late_initcall. */
+void __init kml_control_late_init(void)
+{
+	kml_scan_wait = secs_to_jiffies(KML_SCAN_WAIT_SECS);
+
+	kml_state_on_disable(kml_cleanup);
+	if (kml_state_has_error()) {
+		/* too early then for the cleanup to be scheduled */
+		schedule_work(&kml_cleanup_work);
+		return;
+	}
+
+	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_AUTO_SCAN)) {
+		mutex_lock(&kml_scan_mutex);
+		kml_thread_start();
+		mutex_unlock(&kml_scan_mutex);
+	}
+	schedule_delayed_work(&kml_trim_work, secs_to_jiffies(KML_TRIM_SECS));
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /sys/kernel/debug/kmemleak: commands in, reports out. kmemleak_stats beside
+ * it: one "name value" pair a line.
+ */
+
+#include "os.h"
+#include "control.h"
+#include "debugfs.h"
+#include "filter.h"
+#include "report.h"
+#include "reserve.h"
+#include "scan.h"
+#include "shard.h"
+#include "state.h"
+#include "stats.h"
+
+static void *kml_seq_start(struct seq_file *seq, loff_t *pos)
+{
+	int err = mutex_lock_interruptible(&kml_scan_mutex);
+
+	return err ? ERR_PTR(err) : kml_report_get(*pos);
+}
+
+static void *kml_seq_next(struct seq_file *seq, void *v, loff_t *pos)
+{
+	return kml_report_get(++*pos);
+}
+
+static void kml_seq_stop(struct seq_file *seq, void *v)
+{
+	/* not locked if start() was interrupted */
+	if (!IS_ERR(v))
+		mutex_unlock(&kml_scan_mutex);
+}
+
+static int kml_seq_show(struct seq_file *seq, void *v)
+{
+	kml_report_show(seq, v);
+	return 0;
+}
+
+static const struct seq_operations kml_seq_ops = {
+	.start	= kml_seq_start,
+	.next	= kml_seq_next,
+	.stop	= kml_seq_stop,
+	.show	= kml_seq_show,
+};
+
+static int kml_open(struct inode *inode, struct file *file)
+{
+	return seq_open(file, &kml_seq_ops);
+}
+
+/* One command a write; what does not fit into the buffer is ignored. */
+static ssize_t kml_write(struct file *file, const char __user *user_buf,
+			 size_t size, loff_t *ppos)
+{
+	char buf[64];
+	long len;
+	int ret;
+
+	len = min(size, sizeof(buf) - 1);
+	if (strncpy_from_user(buf, user_buf, len) < 0)
+		return -EFAULT;
+	buf[len] = '\0';
+
+	ret = mutex_lock_interruptible(&kml_scan_mutex);
+	if (ret)
+		return ret;
+	ret = kml_control_command(buf);
+	mutex_unlock(&kml_scan_mutex);
+	if (ret)
+		return ret;
+
+	*ppos += size;
+	return size;
+}
+
+static const struct file_operations kml_fops = {
+	.owner		= THIS_MODULE,
+	.open		= kml_open,
+	.read_iter	= seq_read_iter,
+	.splice_read	= copy_splice_read,
+	.write		= kml_write,
+	.llseek		= seq_lseek,
+	.release	= seq_release,
+};
+
+static int kml_stats_show(struct seq_file *seq, void *v)
+{
+	const struct kml_scan_stats *s = &kml_scan_stats;
+	unsigned int i;
+	int ret;
+
+	ret = mutex_lock_interruptible(&kml_scan_mutex);
+	if (ret)
+		return ret;
+
+	for (i = 0; i < KML_NR_COUNTERS; i++)
+		seq_printf(seq, "%s %ld\n", kml_counter_name(i), kml_count_sum(i));
+	seq_printf(seq, "intervals %lu\n", kml_shard_intervals());
+	seq_printf(seq, "reserve_blocks %lu\n", READ_ONCE(kml_reserve_nr));
+	seq_printf(seq, "reserve_dry %d\n", kml_reserve_ran_dry());
+	seq_printf(seq, "enabled %d\n", kml_enabled());
+	seq_printf(seq, "parallel %d\n", kml_boot.parallel);
+	seq_printf(seq, "filter %s\n", kml_filter_current()->name);
+	seq_printf(seq, "scans %lu\n", s->scans);
+	seq_printf(seq, "scans_stopped %lu\n", s->stopped);
+	seq_printf(seq, "scan_ms %llu\n", div_u64(s->ns, NSEC_PER_MSEC));
+	seq_printf(seq, "scan_us %llu\n", div_u64(s->ns, NSEC_PER_USEC));
+	seq_printf(seq, "scan_bytes %llu\n", s->words * sizeof(long));
+	seq_printf(seq, "scan_objects %llu\n", s->objects);
+	seq_printf(seq, "scan_candidates %llu\n", s->candidates);
+	seq_printf(seq, "scan_settled %llu\n", s->settled);
+	seq_printf(seq, "scan_lookups %llu\n", s->lookups);
+	seq_printf(seq, "scan_overflows %llu\n", s->overflows);
+	seq_printf(seq, "scan_suspects %lu\n", s->suspects);
+
+	mutex_unlock(&kml_scan_mutex);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(kml_stats);
+
+/**
+ * kml_debugfs_init() - create the files
+ *
+ * "unsafe" only means that the file is not expected to be removed; in return
+ * splice (so sendfile()) reaches us.
+ *
+ * Context: late_initcall.
+ */
+void __init kml_debugfs_init(void)
+{
+	debugfs_create_file_unsafe("kmemleak", 0644, NULL, NULL, &kml_fops);
+	debugfs_create_file("kmemleak_stats", 0444, NULL, NULL, &kml_stats_fops);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Lists of grey objects whose content has to be read. */
+#ifndef _MM_KMEMLEAK_DEQUE_H
+#define _MM_KMEMLEAK_DEQUE_H
+
+#include "kmemleak.h"
+
+/* Read the object at @start from @off (a multiple of KML_CHUNK) to its end. */
+struct kml_work {
+	unsigned long start;
+	unsigned long off_space;
+};
+
+static inline struct kml_work kml_work(enum kml_space_id space,
+				       unsigned long start, size_t off)
+{
+	return (struct kml_work){ .start = start, .off_space = off | space };
+}
+
+static inline enum kml_space_id kml_work_space(const struct kml_work *w)
+{
+	return w->off_space & (KML_CHUNK - 1);
+}
+
+static inline size_t kml_work_off(const struct kml_work *w)
+{
+	return w->off_space & ~(KML_CHUNK - 1UL);
+}
+
+#define KML_BLOCK_WORK	((KML_PAGE_SIZE - 2 * sizeof(long)) / sizeof(struct kml_work))
+
+struct kml_block {
+	struct kml_block *next;
+	unsigned long nr;
+	struct kml_work work[KML_BLOCK_WORK];
+};
+static_assert(sizeof(struct kml_block) <= KML_PAGE_SIZE);
+
+/* Shared between workers: full blocks to take over, empty ones to fill. */
+struct kml_worklist {
+	raw_spinlock_t lock;
+	struct kml_block *full;
+	struct kml_block *empty;
+	unsigned long nr_full;		/* read without the lock as a hint */
+	unsigned long nr_blocks;	/* kml_scan_mutex */
+};
+
+/* One worker's end of it. */
+struct kml_deque {
+	struct kml_worklist *list;
+	struct kml_block *cur;		/* never NULL between open and close */
+};
+
+void kml_worklist_init(struct kml_worklist *list);
+bool kml_worklist_grow(struct kml_worklist *list, unsigned long blocks);
+void kml_worklist_shrink(struct kml_worklist *list, unsigned long keep);
+
+bool kml_deque_open(struct kml_deque *d, struct kml_worklist *list);
+void kml_deque_close(struct kml_deque *d);
+bool kml_deque_push(struct kml_deque *d, struct kml_work work);
+bool kml_deque_pop(struct kml_deque *d, struct kml_work *work);
+
+static inline bool kml_worklist_has_work(struct kml_worklist *list)
+{
+	return READ_ONCE(list->nr_full);
+}
+
+#endif /* _MM_KMEMLEAK_DEQUE_H */

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The range filter: choice, windows, reference implementation. */
+#ifndef _MM_KMEMLEAK_FILTER_H
+#define _MM_KMEMLEAK_FILTER_H
+
+#include "kmemleak.h"
+#include <linux/kmemleak_filter.h>
+
+/* NULL-terminated, best last resort last: the generic one is always there. */
+extern const struct kmemleak_filter * const kml_filters[];
+
+const struct kmemleak_filter *kml_filter_current(void);
+void kml_filter_windows(struct kmemleak_windows *win);
+unsigned int kml_filter_run(const void *start, size_t len,
+			    const struct kmemleak_windows *win,
+			    unsigned long *out);
+unsigned int kml_filter_generic(const unsigned long *words, unsigned int nr,
+				const struct kmemleak_windows *win,
+				unsigned long *out);
+
+#endif /* _MM_KMEMLEAK_FILTER_H */

@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The interval directory.
+ *
+ * A radix tree of three levels whose last level is 2 MiB intervals, each of
+ * which belongs to the shard of the CPU that touched it first: slabs stay on
+ * their CPU, so do the leaves' cache lines and, with them, the locks. Tables
+ * below the intervals are allocated by 512 KiB, as objects come, and given back
+ * by kml_interval_trim().
+ *
+ * Everything here is published under space->lock and read under RCU; see the
+ * head of kmemleak.h.
+ */
+
+#include "os.h"
+#include "interval.h"
+#include "pool.h"
+#include "settled.h"
+#include "shard.h"
+#include "stats.h"
+
+#define KML_SPACE_INIT(_id) {						\
+	.lock = __RAW_SPIN_LOCK_UNLOCKED(kml_spaces[_id].lock),		\
+	.id = (_id), .not_min = 0, .not_last = ~0UL,			\
+}
+
+struct kml_space kml_spaces[KML_NR_SPACES] = {
+	[KML_VIRT]	= KML_SPACE_INIT(KML_VIRT),
+	[KML_PHYS]	= KML_SPACE_INIT(KML_PHYS),
+	[KML_PERCPU]	= KML_SPACE_INIT(KML_PERCPU),
+};
+
+/**
+ * kml_lookup_exact() - find the object that starts at an address
+ * @space: where
+ * @start: untagged address
+ *
+ * Context: rcu_read_lock(), or leaf->lock. Return: its hot entry or NULL. It
+ * may be going away or being reused: check its state.
+ */
+struct kml_hot *kml_lookup_exact(struct kml_space *space, unsigned long start)
+{
+	struct kml_interval *iv = kml_interval_find(space, start);
+	struct kml_leaf *leaf = iv ? kml_leaf_find(iv, start) : NULL;
+	struct kml_desc *desc = leaf ? kml_leaf_desc(leaf) : NULL;
+
+	return desc ? kml_desc_exact(desc, start & ~KML_PAGE_MASK) : NULL;
+}
+
+/**
+ * kml_lookup_live() - find an allocated object that starts at an address
+ * @space: where
+ * @start: untagged address
+ *
+ * For those who have pinned @start: what is found stays until they unpin it.
+ *
+ * Context: rcu_read_lock(). Return: its hot entry, which may become frozen, or
+ * NULL.
+ */
+struct kml_hot *kml_lookup_live(struct kml_space *space, unsigned long start)
+{
+	struct kml_hot *hot;
+	u32 state;
+
+	for (;;) {
+		hot = kml_lookup_exact(space, start);
+		if (!hot)
+			return NULL;
+		state = kml_hot_state(hot);
+		if ((state & KML_OFF_MASK) != (start & ~KML_PAGE_MASK))
+			return NULL;
+		if (likely(!(state & KML_F_FROZEN)))
+			return state & KML_F_ALLOCATED ? hot : NULL;
+		/* its new place is about to be published */
+		cpu_relax();
+	}
+}
+
+/**
+ * kml_lookup() - find the object that could hold an address
+ * @space: where
+ * @addr: untagged address
+ * @start: set to the start of the object
+ *
+ * The size is left to the caller, who knows whether it can read a big one.
+ *
+ * Context: rcu_read_lock(). Return: like kml_lookup_exact().
+ */
+struct kml_hot *kml_lookup(struct kml_space *space, unsigned long addr,
+			   unsigned long *start)
+{
+	struct kml_interval *iv = kml_interval_find(space, addr);
+	struct kml_leaf *leaf;
+	struct kml_desc *desc;
+	struct kml_hot *hot;
+	unsigned long cont = 0;
+
+	if (!iv)
+		return NULL;
+
+	leaf = kml_leaf_find(iv, addr);
+	if (leaf) {
+		desc = kml_leaf_desc(leaf);
+		hot = desc ? kml_desc_find(desc, addr & ~KML_PAGE_MASK) : NULL;
+		if (hot) {
+			*start = (addr & KML_PAGE_MASK) +
+				 (kml_hot_state(hot) & KML_OFF_MASK);
+			return hot;
+		}
+		cont = READ_ONCE(leaf->cont);
+	}
+	if (!cont)
+		cont = READ_ONCE(iv->cover);
+	if (!kml_cont_get(cont, start))
+		return NULL;
+	return kml_lookup_exact(space, *start);
+}
+
+/* The l3 table of @addr, or NULL. Context: space->lock. */
+static struct kml_l3 **kml_l3_slot(struct kml_space *space, unsigned long addr)
+{
+	unsigned long key = kml_l2_key(addr);
+	struct kml_l2 *l2 = space->l1[key % (1U << KML_L1_BITS)];
+
+	while (l2 && l2->key != key)
+		l2 = l2->next;
+	return l2 ? &l2->l3[(addr >> KML_L2_SHIFT) % (1U << KML_L2_BITS)] : NULL;
+}
+
+/*
+ * Publish what is missing of the way to the interval of @addr. Takes what it
+ * used out of the caller's hands; all three are filled. Context: space->lock.
+ */
+static void kml_interval_publish(struct kml_space *space, unsigned long addr,
+				 struct kml_l2 **l2, struct kml_l3 **l3,
+				 struct kml_interval **iv)
+{
+	struct kml_l3 **slot = kml_l3_slot(space, addr);
+	struct kml_interval **ivp;
+
+	lockdep_assert_held(&space->lock);
+
+	if (!slot) {
+		struct kml_l2 **head = &space->l1[kml_l2_key(addr) %
+						  (1U << KML_L1_BITS)];
+
+		if (!*l2)
+			return;
+		(*l2)->key = kml_l2_key(addr);
+		(*l2)->next = *head;
+		smp_store_release(head, *l2);
+		*l2 = NULL;
+		slot = kml_l3_slot(space, addr);
+	}
+	if (!*slot) {
+		if (!*l3)
+			return;
+		smp_store_release(slot, *l3);
+		*l3 = NULL;
+	}
+	ivp = &(*slot)->iv[(addr >> KML_L3_SHIFT) % (1U << KML_L3_BITS)];
+	if (!*ivp) {
+		kml_shard_add(*iv, space->id);
+		smp_store_release(ivp, *iv);
+		*iv = NULL;
+	}
+}
+
+/**
+ * kml_interval_ensure() - make the directory reach an address
+ * @space: where
+ * @addr: untagged address
+ * @gfp: of the tracked allocation
+ *
+ * A trimmer may take it away again at once: look up and retry.
+ *
+ * Context: as @gfp allows; no raw lock, not in an RCU read-side section.
+ * Return: 0 or -ENOMEM.
+ */
+int kml_interval_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp)
+{
+	struct kml_interval *iv;
+	struct kml_l2 *l2 = NULL;
+	struct kml_l3 *l3 = NULL;
+	unsigned long flags;
+	bool need_l2, need_l3;
+
+	raw_spin_lock_irqsave(&space->lock, flags);
+	need_l2 = !kml_l3_slot(space, addr);
+	need_l3 = need_l2 || !*kml_l3_slot(space, addr);
+	raw_spin_unlock_irqrestore(&space->lock, flags);
+
+	iv = kml_pool_alloc(KML_POOL_INTERVAL, gfp);
+	if (need_l2)
+		l2 = kml_pool_alloc(KML_POOL_L2, gfp);
+	if (need_l3)
+		l3 = kml_pool_alloc(KML_POOL_L3, gfp);
+
+	if (iv) {
+		iv->nr = addr >> KML_INTERVAL_SHIFT;
+		iv->settled = kml_settled_none;
+		iv->shard = kml_shard_here();
+		raw_spin_lock_irqsave(&space->lock, flags);
+		kml_interval_publish(space, addr, &l2, &l3, &iv);
+		raw_spin_unlock_irqrestore(&space->lock, flags);
+	}
+
+	kml_pool_free(KML_POOL_INTERVAL, iv);
+	kml_pool_free(KML_POOL_L2, l2);
+	kml_pool_free(KML_POOL_L3, l3);
+
+	rcu_read_lock();
+	iv = kml_interval_find(space, addr);
+	rcu_read_unlock();
+	return iv ? 0 : -ENOMEM;
+}
+
+/**
+ * kml_leaf_ensure() - make sure that an address has a leaf
+ * @space: where
+ * @addr: untagged address
+ * @gfp: of the tracked allocation
+ *
+ * Context and return: as kml_interval_ensure().
+ */
+int kml_leaf_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp)
+{
+	unsigned int i, slot = (addr >> KML_GROUP_SHIFT) % KML_GROUPS;
+	struct kml_interval *iv;
+	struct kml_group *group;
+	unsigned long flags;
+	bool found;
+	int ret;
+
+	rcu_read_lock();
+	iv = kml_interval_find(space, addr);
+	found = iv && kml_leaf_find(iv, addr);
+	rcu_read_unlock();
+	if (found)
+		return 0;
+	if (!iv) {
+		ret = kml_interval_ensure(space, addr, gfp);
+		if (ret)
+			return ret;
+	}
+
+	group = kml_pool_alloc(KML_POOL_GROUP, gfp);
+	if (!group)
+		return -ENOMEM;
+	for (i = 0; i < KML_LEAVES; i++)
+		raw_spin_lock_init(&group->leaf[i].lock);
+
+	raw_spin_lock_irqsave(&space->lock, flags);
+	iv = kml_interval_find(space, addr);
+	if (iv && !iv->group[slot]) {
+		smp_store_release(&iv->group[slot], group);
+		group = NULL;
+	}
+	raw_spin_unlock_irqrestore(&space->lock, flags);
+
+	kml_pool_free(KML_POOL_GROUP, group);
+	return 0;
+}
+
+/**
+ * kml_window_grow() - widen the range in which pointers are looked for
+ * @space: which
+ * @first: first address of an object
+ * @last: its last address
+ *
+ * Context: any.
+ */
+void kml_window_grow(struct kml_space *space, unsigned long first,
+		     unsigned long last)
+{
+	unsigned long flags;
+
+	if (likely(first >= kml_window_min(space) &&
+		   last <= kml_window_last(space)))
+		return;
+
+	raw_spin_lock_irqsave(&space->lock, flags);
+	if (first < kml_window_min(space))
+		WRITE_ONCE(space->not_min, ~first);
+	if (last > kml_window_last(space))
+		WRITE_ONCE(space->not_last, ~last);
+	raw_spin_unlock_irqrestore(&space->lock, flags);
+}
+
+static void kml_desc_free_cb(struct rcu_head *rcu)
+{
+	struct kml_desc *desc = container_of(rcu, struct kml_desc, rcu);
+
+	kml_pool_free(KML_POOL_DESC + desc->cls, desc);
+}
+
+static void kml_group_free_cb(struct rcu_head *rcu)
+{
+	kml_pool_free(KML_POOL_GROUP, container_of(rcu, struct kml_group, rcu));
+}
+
+static void kml_interval_free_cb(struct rcu_head *rcu)
+{
+	struct kml_interval *iv = container_of(rcu, struct kml_interval, rcu);
+
+	kml_settled_free(iv);
+	kml_pool_free(KML_POOL_INTERVAL, iv);
+}
+
+/* Before the pool is ready one CPU runs, and nothing reads without a lock. */
+static void kml_free_rcu(struct rcu_head *rcu, rcu_callback_t cb)
+{
+	if (likely(kml_pool_ready()))
+		call_rcu(rcu, cb);
+	else
+		cb(rcu);
+}
+
+/* Context: any, no raw lock held; @desc was unpublished. */
+void kml_desc_free_rcu(struct kml_desc *desc)
+{
+	if (desc)
+		kml_free_rcu(&desc->rcu, kml_desc_free_cb);
+}
+
+/**
+ * kml_interval_walk() - call a function for each interval of a space
+ * @space: which
+ * @fn: may sleep; non-zero ends the walk; may remove the interval given to it
+ * @data: passed on
+ *
+ * Intervals added meanwhile may be missed.
+ *
+ * Context: process, kml_scan_mutex held. Return: what @fn returned last.
+ */
+int kml_interval_walk(struct kml_space *space, kml_interval_fn fn, void *data)
+{
+	struct kml_interval *iv, *next;
+	struct kml_shard *shard;
+	int ret = 0;
+
+	lockdep_assert_held(&kml_scan_mutex);
+
+	kml_for_each_shard(shard) {
+		struct list_head *head = &shard->intervals[space->id];
+
+		iv = list_entry_rcu(head->next, struct kml_interval, link);
+		for (; &iv->link != head; iv = next) {
+			next = list_entry_rcu(iv->link.next,
+					      struct kml_interval, link);
+			ret = fn(space, iv, data);
+			if (ret)
+				return ret;
+		}
+	}
+	return ret;
+}
+
+static bool kml_leaf_empty(struct kml_leaf *leaf)
+{
+	struct kml_desc *desc = kml_leaf_desc(leaf);
+
+	return !READ_ONCE(leaf->cont) && (!desc || !READ_ONCE(desc->nr));
+}
+
+/*
+ * Take the descriptor from a leaf that has no use for it, and with @kill let
+ * nobody put in another. Return: whether the leaf is empty.
+ */
+static bool kml_leaf_strip(struct kml_leaf *leaf, bool kill)
+{
+	struct kml_desc *desc;
+	bool empty;
+
+	raw_spin_lock_irq(&leaf->lock);
+	desc = kml_leaf_desc(leaf);
+	empty = kml_leaf_empty(leaf);
+	if (empty && kill)
+		rcu_assign_pointer(leaf->desc, KML_DESC_DEAD);
+	else if (desc && !desc->nr)
+		rcu_assign_pointer(leaf->desc, NULL);
+	else
+		desc = NULL;
+	raw_spin_unlock_irq(&leaf->lock);
+
+	kml_desc_free_rcu(desc);
+	return empty;
+}
+
+/* Take out a group if all its leaves are empty. */
+static void kml_group_trim(struct kml_space *space, struct kml_interval *iv,
+			   unsigned int slot)
+{
+	struct kml_group *group = iv->group[slot];
+	bool empty = true;
+	unsigned int i;
+
+	if (!group)
+		return;
+
+	for (i = 0; i < KML_LEAVES && empty; i++)
+		empty = kml_leaf_empty(&group->leaf[i]);
+
+	for (i = 0; i < KML_LEAVES; i++) {
+		struct kml_leaf *leaf = &group->leaf[i];
+
+		if (!empty && !rcu_access_pointer(leaf->desc))
+			continue;
+		if (!kml_leaf_strip(leaf, empty) && empty) {
+			/* a writer was faster: bring the dead back to life */
+			while (i--)
+				rcu_assign_pointer(group->leaf[i].desc, NULL);
+			return;
+		}
+	}
+	if (!empty)
+		return;
+
+	raw_spin_lock_irq(&space->lock);
+	WRITE_ONCE(iv->group[slot], NULL);
+	raw_spin_unlock_irq(&space->lock);
+	kml_free_rcu(&group->rcu, kml_group_free_cb);
+}
+
+static int kml_interval_trim_one(struct kml_space *space,
+				 struct kml_interval *iv, void *data)
+{
+	unsigned long base = kml_interval_base(iv);
+	bool used = false;
+	unsigned int i;
+
+	/* dead leaves make writers spin: do not get scheduled away meanwhile */
+	for (i = 0; i < KML_GROUPS; i++) {
+		preempt_disable();
+		kml_group_trim(space, iv, i);
+		preempt_enable();
+	}
+
+	raw_spin_lock_irq(&space->lock);
+	for (i = 0; i < KML_GROUPS; i++)
+		used |= iv->group[i] != NULL;
+	used |= iv->cover != 0;
+	if (!used) {
+		struct kml_l3 *l3 = *kml_l3_slot(space, base);
+
+		WRITE_ONCE(l3->iv[(base >> KML_L3_SHIFT) %
+				  (1U << KML_L3_BITS)], NULL);
+		kml_shard_del(iv);
+	}
+	raw_spin_unlock_irq(&space->lock);
+
+	if (!used)
+		kml_free_rcu(&iv->rcu, kml_interval_free_cb);
+	cond_resched();
+	return 0;
+}
+
+/**
+ * kml_interval_trim() - give back the memory of what has become empty
+ * @space: where
+ *
+ * Context: process, kml_scan_mutex held, no scan active.
+ */
+void kml_interval_trim(struct kml_space *space)
+{
+	kml_interval_walk(space, kml_interval_trim_one, NULL);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The directory: address -> interval -> page leaf. */
+#ifndef _MM_KMEMLEAK_INTERVAL_H
+#define _MM_KMEMLEAK_INTERVAL_H
+
+#include "kmemleak.h"
+#include "page_desc.h"
+
+/* in leaf->desc: the group is being taken out of the tree, look up again */
+#define KML_DESC_DEAD	((struct kml_desc *)1UL)
+
+static inline unsigned long kml_l2_key(unsigned long addr)
+{
+#if BITS_PER_LONG == 64
+	return addr >> (KML_L2_SHIFT + KML_L2_BITS);
+#else
+	return 0;
+#endif
+}
+
+/* The interval of @addr, or NULL. Context: rcu_read_lock() or kml_scan_mutex. */
+static inline struct kml_interval *kml_interval_find(struct kml_space *space,
+						     unsigned long addr)
+{
+	unsigned long key = kml_l2_key(addr);
+	struct kml_l2 *l2 = READ_ONCE(space->l1[key % (1U << KML_L1_BITS)]);
+	struct kml_l3 *l3;
+
+	while (l2 && l2->key != key)
+		l2 = READ_ONCE(l2->next);
+	if (!l2)
+		return NULL;
+	l3 = READ_ONCE(l2->l3[(addr >> KML_L2_SHIFT) % (1U << KML_L2_BITS)]);
+	if (!l3)
+		return NULL;
+	return READ_ONCE(l3->iv[(addr >> KML_L3_SHIFT) % (1U << KML_L3_BITS)]);
+}
+
+/* The leaf of @addr in @iv, or NULL. Context: as above. */
+static inline struct kml_leaf *kml_leaf_find(struct kml_interval *iv,
+					     unsigned long addr)
+{
+	struct kml_group *group;
+
+	group = READ_ONCE(iv->group[(addr >> KML_GROUP_SHIFT) % KML_GROUPS]);
+	return group ? &group->leaf[(addr >> KML_PAGE_SHIFT) % KML_LEAVES] : NULL;
+}
+
+/* The page descriptor of @leaf, or NULL. Context: as above, or leaf->lock. */
+static inline struct kml_desc *kml_leaf_desc(struct kml_leaf *leaf)
+{
+	struct kml_desc *desc = rcu_dereference_check(leaf->desc, true);
+
+	return likely(desc != KML_DESC_DEAD) ? desc : NULL;
+}
+
+static inline bool kml_leaf_dead(struct kml_leaf *leaf)
+{
+	return rcu_access_pointer(leaf->desc) == KML_DESC_DEAD;
+}
+
+/* leaf->cont and interval->cover: inverted, so that no object is 0 */
+static inline bool kml_cont_get(unsigned long cont, unsigned long *start)
+{
+	*start = ~cont;
+	return cont;
+}
+
+struct kml_hot *kml_lookup(struct kml_space *space, unsigned long addr,
+			   unsigned long *start);
+struct kml_hot *kml_lookup_exact(struct kml_space *space, unsigned long start);
+struct kml_hot *kml_lookup_live(struct kml_space *space, unsigned long start);
+
+int kml_interval_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp);
+int kml_leaf_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp);
+void kml_window_grow(struct kml_space *space, unsigned long first,
+		     unsigned long last);
+void kml_desc_free_rcu(struct kml_desc *desc);
+
+/*
+ * Called for each interval of a space by kml_interval_walk(); non-zero ends the
+ * walk. Context: kml_scan_mutex held; may sleep.
+ */
+typedef int (*kml_interval_fn)(struct kml_space *space, struct kml_interval *iv,
+			       void *data);
+int kml_interval_walk(struct kml_space *space, kml_interval_fn fn, void *data);
+void kml_interval_trim(struct kml_space *space);
+
+#endif /* _MM_KMEMLEAK_INTERVAL_H */

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kmemleak internals: limits, types and the rules every file follows.
+ *
+ * The way of a byte
+ * -----------------
+ *
+ * api.c takes a hook, track.c files the block in the interval index
+ * (interval.c: address -> interval -> page leaf; page_desc.c: page leaf ->
+ * object). A scan (scan.c) whitens all objects, feeds the roots (roots.c) and
+ * the grey objects (mark.c) word by word through the range filter (filter.c),
+ * drops candidates whose 64-byte block is settled (settled.c), resolves the
+ * rest and shades the objects they hit. Objects which stay white are
+ * checksummed (snapshot.c), confirmed by a second mark and reported (report.c).
+ *
+ * Locks, outermost first
+ * ----------------------
+ *
+ * kml_scan_mutex (mutex)
+ *	One scan, one reader or writer of the debugfs file, one trimmer at a
+ *	time. Whoever walks the intervals holds it, so intervals and leaf groups
+ *	vanish only under it. Protects the report table and scan parameters.
+ * leaf->lock (raw, IRQs off)
+ *	The objects which start in one 4 KiB page: the page descriptor pointer,
+ *	its bitmap, hot entries other than the atomic state, cold and extended
+ *	metadata, and leaf->cont. Leaf locks never nest.
+ * space->lock (raw, IRQs off)
+ *	Publication of directory tables, intervals, leaf groups, interval covers
+ *	and settled tables, and the windows when they grow. Nests inside
+ *	leaf->lock only for the windows and settled tables.
+ * pool, reserve and work-list locks (raw, IRQs off)
+ *	Innermost; nothing is taken inside them.
+ *
+ * Nothing is allocated, printed or freed to the slab under a raw lock: callers
+ * allocate first, retry if that was the wrong size, and release afterwards.
+ * Hooks run in any context (NMI excepted), so they take raw locks only.
+ *
+ * Who publishes, who waits, which barrier pairs
+ * ---------------------------------------------
+ *
+ * Look-up:	readers walk space -> l2 -> l3 -> interval -> leaf -> desc -> hot
+ *	under rcu_read_lock() and no lock. Every pointer is published with
+ *	release semantics (rcu_assign_pointer() or smp_store_release()) and read
+ *	with READ_ONCE()/rcu_dereference() (address dependency). What leaves the
+ *	tree is freed after a grace period.
+ * Slot:	a hot entry is filled, its state stored with release, then its
+ *	bitmap bit is set; readers test the bit, then load the state with
+ *	acquire. A reader that catches a slot between two owners may count a
+ *	reference for the new one: that hides it for this scan only, and an
+ *	object born during a scan is never reported by it.
+ * Re-grain:	the writer (leaf->lock held) freezes each old state with an atomic
+ *	OR of KML_F_FROZEN and copies the value that OR returned. Whoever meets
+ *	a frozen state looks again: the new descriptor is published before the
+ *	lock is dropped. State changes are cmpxchg loops, so none is lost.
+ * Free against scan: see pin.h.
+ * Insert against scan: the writer makes the entry visible, then, if a scan is
+ *	active, clears the settled bits of the block, all before the hook returns
+ *	and so before a pointer to the block can exist. kml_scan_active is set
+ *	before the first settled bit (full barrier); prepare() sets all bits of
+ *	all intervals first and clears those of unsettled objects in a second
+ *	pass which takes each leaf lock: it either sees a racing object or the
+ *	racing writer sees kml_scan_active.
+ * Addresses: data and bss are roots, and the static pool is in bss. Addresses of
+ *	tracked blocks are kept there (and in tracked memory) inverted or shifted,
+ *	else kmemleak itself would reference what it should report.
+ * Trim:	marks each leaf of a group dead under its lock, then unpublishes the
+ *	group. A writer who finds a dead leaf under the lock looks again.
+ */
+#ifndef _MM_KMEMLEAK_KMEMLEAK_H
+#define _MM_KMEMLEAK_KMEMLEAK_H
+
+#include "os.h"
+#include "compat.h"
+
+#define KML_MAX_TRACE		16	/* frames kept of an allocation */
+#define KML_SKIP_FRAMES		1	/* kml_stack_save() itself */
+#define KML_MIN_AGE_MSECS	5000	/* younger objects are not reported */
+#define KML_FIRST_SCAN_SECS	60	/* automatic scanning: first scan */
+#define KML_SCAN_WAIT_SECS	600	/* automatic scanning: period */
+
+/* Bytes read with IRQs off, between two chances to reschedule. */
+#define KML_CHUNK		4096
+
+#define KML_PAGE_SHIFT		12	/* index granule, whatever PAGE_SIZE is */
+#define KML_PAGE_SIZE		(1UL << KML_PAGE_SHIFT)
+#define KML_PAGE_MASK		(~(KML_PAGE_SIZE - 1))
+#define KML_GROUP_SHIFT		19	/* leaves are allocated by 512 KiB */
+#define KML_LEAVES		(1U << (KML_GROUP_SHIFT - KML_PAGE_SHIFT))
+#define KML_INTERVAL_SHIFT	21
+#define KML_INTERVAL_SIZE	(1UL << KML_INTERVAL_SHIFT)
+#define KML_INTERVAL_MASK	(~(KML_INTERVAL_SIZE - 1))
+#define KML_GROUPS		(1U << (KML_INTERVAL_SHIFT - KML_GROUP_SHIFT))
+
+#if BITS_PER_LONG == 64
+#define KML_L3_BITS		9
+#define KML_L2_BITS		9
+#else
+#define KML_L3_BITS		6
+#define KML_L2_BITS		5
+#endif
+#define KML_L3_SHIFT		KML_INTERVAL_SHIFT
+#define KML_L2_SHIFT		(KML_L3_SHIFT + KML_L3_BITS)
+#define KML_L1_BITS		6
+
+/* Address spaces: one index each, numbers may coincide between them. */
+enum kml_space_id {
+	KML_VIRT,
+	KML_PHYS,
+	KML_PERCPU,
+	KML_NR_SPACES,
+};
+
+/*
+ * What only reports and checksums touch. Read and written under the lock of
+ * the leaf in which the object starts, hence freed without a grace period.
+ * @stamp orders objects born in the same jiffy, see object.c. @pid keeps the
+ * allocating task in its low KML_PID_BITS and, above, the number of scans in
+ * a row that found the object unreferenced.
+ */
+struct kml_cold {
+	unsigned long jiffies;
+	u32 stamp;
+	u32 checksum;
+	depot_stack_handle_t trace;
+	u32 pid;
+	char comm[TASK_COMM_LEN];
+#ifdef KML_POINTER_TAGS
+	u8 tag;
+#endif
+};
+
+#define KML_PID_BITS		22
+#define KML_PID_MASK		((1U << KML_PID_BITS) - 1)
+#define KML_UNREF_MAX		((1U << (32 - KML_PID_BITS)) - 1)
+
+/* A range inside an object to which scanning is limited. */
+struct kml_area {
+	struct kml_area *next;
+	unsigned long start;		/* untagged */
+	size_t size;
+};
+
+/*
+ * Rare attributes: cold metadata grows into this when the first is set
+ * (KML_F_EXT). @areas is pushed to under the leaf lock and walked by whoever
+ * holds a pin on the object; it is freed after the pins are gone. The rest is
+ * read and written under the leaf lock.
+ */
+struct kml_ext {
+	struct kml_cold cold;		/* must be first */
+	unsigned long excess_ref;	/* gets our surplus references */
+	size_t size;			/* if KML_F_BIG */
+	struct kml_area *areas;
+};
+
+/*
+ * What marking touches. @state packs the offset in the page, the count of
+ * references, the count wanted and the flags (color.h); all changes are
+ * atomic. @size is the object's size, unless KML_F_BIG. @cold points to a
+ * struct kml_ext with KML_F_EXT.
+ */
+struct kml_hot {
+	atomic_t state;
+	u32 size;
+	struct kml_cold *cold;
+};
+
+/*
+ * The objects which start in one page: slot i holds the one which starts in
+ * [i * grain, (i + 1) * grain). @cls selects the grain, never changes, and
+ * fixes how much follows: the bitmap of used slots and then the slots.
+ */
+struct kml_desc {
+	struct rcu_head rcu;
+	u16 nr;				/* used slots */
+	u8 cls;
+	bool early;			/* from the static pool */
+	unsigned long bits[];
+};
+
+/*
+ * One page. @cont is the inverted start of an object that reaches in from
+ * before the page (0: none; inverted because physical memory starts at 0).
+ */
+struct kml_leaf {
+	raw_spinlock_t lock;
+	struct kml_desc __rcu *desc;
+	unsigned long cont;
+};
+
+/* The leaves of 512 KiB: what one slab of order zero holds. */
+struct kml_group {
+	struct rcu_head rcu;
+	struct kml_leaf leaf[KML_LEAVES];
+};
+
+/* One 2 MiB interval of an address space, owned by the CPU that touched it first. */
+struct kml_interval {
+	unsigned long *settled;		/* a bit per 64 bytes, see settled.c */
+	struct kml_group *group[KML_GROUPS];
+	unsigned long cover;		/* like leaf->cont, for the whole interval */
+	unsigned long nr;		/* address / KML_INTERVAL_SIZE */
+	struct kml_shard *shard;
+	struct list_head link;		/* shard->intervals[space] */
+	struct rcu_head rcu;
+};
+
+/* A CPU's intervals: its share of scan work. */
+struct kml_shard {
+	raw_spinlock_t lock;		/* changes of the lists */
+	unsigned long nr;
+	struct list_head intervals[KML_NR_SPACES];
+};
+
+struct kml_l3 {
+	struct kml_interval *iv[1U << KML_L3_BITS];
+};
+
+/* @key is the rest of the address: regions far apart may share an l1 slot. */
+struct kml_l2 {
+	unsigned long key;
+	struct kml_l2 *next;
+	struct kml_l3 *l3[1U << KML_L2_BITS];
+};
+
+/*
+ * One address space. Every object ever filed lies in its window. The limits
+ * only move outwards, so a reader who gets one old and one new is fine. They
+ * are kept inverted: as they are they would be references to the lowest and
+ * the highest object, from data that is scanned.
+ */
+struct kml_space {
+	raw_spinlock_t lock;
+	enum kml_space_id id;
+	unsigned long not_min;
+	unsigned long not_last;
+	struct kml_l2 *l1[1U << KML_L1_BITS];
+};
+
+extern struct kml_space kml_spaces[KML_NR_SPACES];
+
+static inline struct kml_space *kml_space(enum kml_space_id id)
+{
+	return &kml_spaces[id];
+}
+
+static inline unsigned long kml_interval_base(const struct kml_interval *iv)
+{
+	return iv->nr << KML_INTERVAL_SHIFT;
+}
+
+static inline unsigned long kml_window_min(const struct kml_space *space)
+{
+	return ~READ_ONCE(space->not_min);
+}
+
+static inline unsigned long kml_window_last(const struct kml_space *space)
+{
+	return ~READ_ONCE(space->not_last);
+}
+
+static inline unsigned long kml_untag(unsigned long addr)
+{
+	return (unsigned long)kasan_reset_tag((void *)addr);
+}
+
+#endif /* _MM_KMEMLEAK_KMEMLEAK_H */

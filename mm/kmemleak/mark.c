@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Marking: candidates -> settled? -> look-up -> shade.
+ *
+ * An object's content is read in mark_scan.c, which hands candidates to
+ * kml_mark_take() here. Whoever turns an object grey (one cmpxchg wins) pushes
+ * it to the list of work. Nothing is allocated; when the list is full the
+ * object gets KML_F_PENDING and the scan walks the index for those once the
+ * list is empty (mark stack overflow as in Boehm and Weiser, "Garbage
+ * collection in an uncooperative environment", 1988).
+ */
+
+#include "os.h"
+#include "interval.h"
+#include "mark.h"
+#include "mark_scan.h"
+#include "pool.h"
+#include "settled.h"
+#include "track.h"
+
+struct kml_mark kml_mark;
+
+/* The worker that is always there: scans need no memory to begin. */
+static struct kml_worker *kml_first_worker;
+
+/* Context: kmemleak_init(), after kml_pool_init(). */
+int __init kml_mark_init(void)
+{
+	static_assert(sizeof(struct kml_worker) <= 4 * KML_PAGE_SIZE);
+
+	kml_worklist_init(&kml_mark.list);
+	kml_first_worker = kml_pool_alloc(KML_POOL_WORKER, GFP_KERNEL);
+	if (!kml_first_worker || !kml_worklist_grow(&kml_mark.list, 2))
+		return -ENOMEM;
+	kml_pins_attach(&kml_first_worker->pins);
+	return 0;
+}
+
+struct kml_worker *kml_mark_worker(void)
+{
+	return kml_first_worker;
+}
+
+/* Context: process, kml_scan_mutex. Return: false without memory. */
+bool kml_mark_open(struct kml_worker *w)
+{
+	memset(&w->stats, 0, sizeof(w->stats));
+	memset(w->nr_unsettled, 0, sizeof(w->nr_unsettled));
+	w->scanned = 0;
+	kml_filter_windows(&w->win);
+	return kml_deque_open(&w->deque, &kml_mark.list);
+}
+
+void kml_mark_close(struct kml_worker *w)
+{
+	kml_deque_close(&w->deque);
+}
+
+/* Change the state of an object that may move. Context: RCU. */
+static void kml_mark_pending(struct kml_space *space, unsigned long start)
+{
+	struct kml_locked l;
+
+	if (kml_object_lock(&l, space, start, false)) {
+		kml_hot_change(l.hot, 0, KML_F_PENDING);
+		kml_object_unlock(&l);
+	}
+	WRITE_ONCE(kml_mark.overflow, true);
+}
+
+/* Have an object's content read. Context: process or leaf->lock. */
+void kml_mark_push(struct kml_worker *w, struct kml_space *space,
+		   unsigned long start)
+{
+	if (likely(kml_deque_push(&w->deque, kml_work(space->id, start, 0))))
+		return;
+	w->stats.overflows++;
+	kml_mark_pending(space, start);
+}
+
+/**
+ * kml_mark_greyed() - an object has just turned grey
+ * @w: worker
+ * @space: of the object
+ * @start: of the object
+ * @size: in bytes
+ * @state: its state now
+ *
+ * Context: RCU read-side section, no lock.
+ */
+void kml_mark_greyed(struct kml_worker *w, struct kml_space *space,
+		     unsigned long start, size_t size, u32 state)
+{
+	/* with an extension there may be surplus references to pass on */
+	if (!(state & KML_F_EXT))
+		kml_settled_set(space, start, size);
+	if (kml_scannable(state))
+		kml_mark_push(w, space, start);
+}
+
+/*
+ * Count a reference to the object at @start. Return: false if the entry is out
+ * of date and has to be looked up again. *surplus: it was grey already and may
+ * know somebody who needs the reference.
+ */
+static bool kml_count_ref(struct kml_worker *w, struct kml_space *space,
+			  struct kml_hot *hot, unsigned long start,
+			  unsigned long addr, bool *surplus)
+{
+	u32 state = kml_hot_state(hot), new;
+	int old;
+	size_t size;
+
+	*surplus = false;
+	for (;;) {
+		if (state & KML_F_FROZEN ||
+		    (state & KML_OFF_MASK) != (start & ~KML_PAGE_MASK))
+			return false;
+		if (!(state & KML_F_ALLOCATED))
+			return true;
+
+		size = READ_ONCE(hot->size);
+		if (unlikely(state & KML_F_BIG)) {
+			struct kml_info info;
+
+			if (!kml_object_info(space, start, false, &info))
+				return true;
+			size = info.size;
+		}
+		if (addr - start >= size)
+			return true;
+		if (!kml_white(state)) {
+			*surplus = kml_grey(state) && (state & KML_F_EXT);
+			return true;
+		}
+
+		new = state + KML_COUNT_ONE;
+		if (kml_grey(new))
+			new &= ~KML_F_SUSPECT;
+		old = state;
+		if (atomic_try_cmpxchg(&hot->state, &old, new))
+			break;
+		state = old;
+	}
+
+	if (kml_grey(new)) {
+		if (state & KML_F_SUSPECT)
+			atomic_long_dec(&kml_mark.suspects);
+		kml_mark_greyed(w, space, start, size, new);
+	}
+	return true;
+}
+
+/* Find the object that holds @addr (or starts there) and count a reference. */
+static unsigned long kml_shade_one(struct kml_worker *w, struct kml_space *space,
+				   unsigned long addr, bool exact, bool *surplus)
+{
+	struct kml_hot *hot;
+	unsigned long start = addr;
+
+	*surplus = false;
+	for (;;) {
+		hot = exact ? kml_lookup_exact(space, addr) :
+			      kml_lookup(space, addr, &start);
+		if (!hot || kml_count_ref(w, space, hot, start, addr, surplus))
+			return start;
+		cpu_relax();
+	}
+}
+
+/*
+ * A surplus reference to the object at @start goes to whom it names, unless
+ * that is the object in which the reference was found: a circle keeps nothing
+ * alive.
+ */
+static void kml_pass_surplus(struct kml_worker *w, struct kml_space *space,
+			     unsigned long start)
+{
+	struct kml_info info;
+	unsigned long target;
+	bool more;
+
+	if (!kml_object_info(space, start, false, &info) || !info.excess_ref)
+		return;
+	target = kml_untag(info.excess_ref);
+	if (target != w->scanned)
+		kml_shade_one(w, kml_space(KML_VIRT), target, true, &more);
+}
+
+static void kml_shade(struct kml_worker *w, struct kml_space *space,
+		      unsigned long addr)
+{
+	unsigned long start;
+	bool surplus;
+
+	start = kml_shade_one(w, space, addr, false, &surplus);
+	if (unlikely(surplus))
+		kml_pass_surplus(w, space, start);
+}
+
+/*
+ * Look up a batch. Cold, a look-up is a chain of three misses: leaf, page
+ * descriptor, entry. Each pass fetches one of them for all of the batch.
+ */
+static void kml_resolve(struct kml_worker *w, struct kml_space *space)
+{
+	const unsigned long *addr = w->unsettled[space->id];
+	unsigned int i, n = w->nr_unsettled[space->id];
+	struct kml_leaf *leaf[KML_BATCH];
+
+	w->nr_unsettled[space->id] = 0;
+	w->stats.lookups += n;
+
+	rcu_read_lock();
+	for (i = 0; i < n; i++) {
+		struct kml_interval *iv = kml_interval_find(space, addr[i]);
+
+		leaf[i] = iv ? kml_leaf_find(iv, addr[i]) : NULL;
+		prefetch(leaf[i]);
+	}
+	for (i = 0; i < n; i++)
+		if (leaf[i])
+			prefetch(kml_leaf_desc(leaf[i]));
+	for (i = 0; i < n; i++) {
+		struct kml_desc *desc = leaf[i] ? kml_leaf_desc(leaf[i]) : NULL;
+
+		if (desc)
+			prefetchw(kml_desc_hot(desc) +
+				  kml_desc_slot(desc->cls, addr[i] & ~KML_PAGE_MASK));
+	}
+	for (i = 0; i < n; i++)
+		kml_shade(w, space, addr[i]);
+	rcu_read_unlock();
+}
+
+/* Look up what has been put off. */
+void kml_mark_flush(struct kml_worker *w)
+{
+	kml_resolve(w, kml_space(KML_VIRT));
+	kml_resolve(w, kml_space(KML_PERCPU));
+}
+
+static void kml_mark_candidate(struct kml_worker *w, struct kml_space *space,
+			       unsigned long addr)
+{
+	unsigned int *n = &w->nr_unsettled[space->id];
+
+	if (kml_settled(space, addr)) {
+		w->stats.settled++;
+		return;
+	}
+	w->unsettled[space->id][(*n)++] = addr;
+	if (*n == KML_BATCH)
+		kml_resolve(w, space);
+}
+
+/**
+ * kml_mark_take() - process the candidates a filter has found
+ * @w: worker, with candidates in w->cand
+ * @win: the windows the filter was given
+ * @from: first candidate
+ * @to: behind the last
+ *
+ * A word in both windows counts in both spaces. Most candidates end here: a
+ * pointer to what is settled needs no look-up.
+ *
+ * Context: process, no lock held.
+ */
+void kml_mark_take(struct kml_worker *w, const struct kmemleak_windows *win,
+		   unsigned int from, unsigned int to)
+{
+	unsigned int i;
+
+	w->stats.candidates += to - from;
+	rcu_read_lock();
+	for (i = from; i < to; i++) {
+		unsigned long v = w->cand[i];
+
+		if (v - win->virt.min < win->virt.len &&
+		    v - win->self.min >= win->self.len)
+			kml_mark_candidate(w, kml_space(KML_VIRT), v);
+		if (unlikely(v - win->percpu.min < win->percpu.len) &&
+		    v - w->self_percpu.min >= w->self_percpu.len)
+			kml_mark_candidate(w, kml_space(KML_PERCPU), v);
+	}
+	rcu_read_unlock();
+}
+
+/**
+ * kml_mark_drain() - read grey objects until there are none
+ * @w: worker
+ *
+ * Returns when all workers have run out of work, for only then nobody can find
+ * any. A worker counts as idle only after it saw the shared list empty, and
+ * stops being idle before it takes from it: when all are idle it is empty.
+ *
+ * Context: process. Return: false if stopped.
+ */
+bool kml_mark_drain(struct kml_worker *w)
+{
+	struct kml_mark *m = &kml_mark;
+
+	for (;;) {
+		if (m->stop())
+			return false;
+		if (kml_mark_group(w))
+			continue;
+		if (w->nr_unsettled[KML_VIRT] || w->nr_unsettled[KML_PERCPU]) {
+			kml_mark_flush(w);
+			continue;
+		}
+
+		atomic_inc(&m->idle);
+		while (!kml_worklist_has_work(&m->list)) {
+			if (atomic_read(&m->idle) == m->nr_workers)
+				return true;
+			if (m->stop())
+				return false;
+			cpu_relax();
+		}
+		atomic_dec(&m->idle);
+	}
+}

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reading grey objects.
+ *
+ * Most are small and plain: they are taken in groups which share one section
+ * with IRQs off, one barrier and KML_CHUNK bytes. What needs more (per-CPU
+ * objects, scan areas, receivers of surplus references) is read one by one.
+ * Candidates are collected with IRQs off and processed with IRQs on.
+ */
+
+#include "os.h"
+#include "interval.h"
+#include "mark_scan.h"
+#include "reserve.h"
+#include "snapshot.h"
+#include "track.h"
+
+/* Needs more than a plain range of virtual memory? */
+static bool kml_special(const struct kml_work *work, u32 state)
+{
+	return kml_work_space(work) != KML_VIRT ||
+	       (state & (KML_F_EXT | KML_F_BIG)) ||
+	       (kml_state_min(state) > 1 && !kml_black(state));
+}
+
+/* An object one of whose chunks is to be read. */
+struct kml_reading {
+	struct kml_space *space;
+	unsigned long start;		/* of the object */
+	const void *from;
+	size_t len;
+	struct kmemleak_windows win;
+	bool reserved;			/* look for it in the reserve */
+};
+
+/*
+ * Read one chunk of a pinned object. Return: false if it is gone. An object
+ * that has become NO_SCAN meanwhile counts as gone.
+ */
+static bool kml_read_chunk(struct kml_worker *w, struct kml_reading *r,
+			   size_t off, size_t len)
+{
+	unsigned int nr = 0;
+	struct kml_hot *hot;
+	unsigned long flags;
+	bool alive;
+
+	rcu_read_lock();
+	local_irq_save(flags);
+	kml_pin(&w->pins, 0, r->start);
+	/* pairs with the atomic in kml_remove_entry(), see pin.h */
+	smp_mb();
+	if (r->reserved) {
+		alive = kml_reserve_has(r->space, r->start);
+	} else {
+		hot = kml_lookup_live(r->space, r->start);
+		alive = hot && kml_scannable(kml_hot_state(hot));
+	}
+	if (alive)
+		nr = kml_filter_run(r->from + off, len, &r->win, w->cand);
+	kml_unpin(&w->pins, 0);
+	local_irq_restore(flags);
+	rcu_read_unlock();
+
+	if (alive) {
+		w->stats.words += len / sizeof(long);
+		kml_mark_take(w, &r->win, 0, nr);
+	}
+	return alive;
+}
+
+static bool kml_read(struct kml_worker *w, struct kml_reading *r)
+{
+	size_t off, len;
+
+	for (off = 0; off < r->len; off += len) {
+		len = min_t(size_t, r->len - off, KML_CHUNK);
+		if (kml_mark.stop() || !kml_read_chunk(w, r, off, len))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Find the scan area number @i of an object. Areas are pushed to the head of
+ * the list, so that a new one shifts the numbers: an area may then be read
+ * twice, but none is missed before the list ends.
+ */
+static bool kml_nth_area(struct kml_space *space, unsigned long start,
+			 unsigned int i, struct kml_area *copy)
+{
+	struct kml_area *area = NULL;
+	struct kml_locked l;
+
+	if (!kml_object_lock(&l, space, start, false))
+		return false;
+	if (kml_hot_state(l.hot) & KML_F_EXT) {
+		area = kml_ext(l.hot)->areas;
+		while (area && i--)
+			area = area->next;
+		if (area)
+			*copy = *area;
+	}
+	kml_object_unlock(&l);
+	return area;
+}
+
+/* Read an object that is not plain, from @off. */
+static void kml_read_special(struct kml_worker *w, const struct kml_work *work)
+{
+	struct kml_space *space = kml_space(kml_work_space(work));
+	struct kml_reading r = { .space = space, .start = work->start };
+	size_t off = kml_work_off(work);
+	struct kml_area area;
+	struct kml_info info;
+	unsigned int i, cpu;
+	bool receiver;
+
+	if (!kml_object_info(space, work->start, false, &info) ||
+	    !kml_scannable(info.state))
+		return;
+
+	w->stats.objects++;
+	r.win = w->win;
+	if (space->id == KML_VIRT)
+		r.win.self = (struct kmemleak_range){ work->start, info.size };
+	if (space->id == KML_PERCPU)
+		w->self_percpu = (struct kmemleak_range){ work->start, info.size };
+
+	/* a reference found in here must not come back here as surplus */
+	receiver = kml_state_min(info.state) > 1;
+	if (receiver) {
+		kml_mark_flush(w);
+		w->scanned = work->start;
+	}
+
+	if (space->id == KML_PERCPU) {
+		for_each_possible_cpu(cpu) {
+			r.from = kml_object_memory(space, work->start, cpu);
+			r.len = info.size;
+			if (!kml_read(w, &r))
+				break;
+		}
+	} else if (!(info.state & KML_F_FULL_SCAN) &&
+		   kml_nth_area(space, work->start, 0, &area)) {
+		i = 0;
+		do {
+			r.from = (const void *)area.start;
+			r.len = area.size;
+		} while (kml_read(w, &r) &&
+			 kml_nth_area(space, work->start, ++i, &area));
+	} else if (off < info.size) {
+		r.from = kml_object_memory(space, work->start, 0) + off;
+		r.len = info.size - off;
+		kml_read(w, &r);
+	}
+
+	if (receiver) {
+		kml_mark_flush(w);
+		w->scanned = 0;
+	}
+	w->self_percpu = (struct kmemleak_range){};
+}
+
+/* Fetch what reading a group will touch: all of it is likely to be cold. */
+static void kml_prefetch_group(const struct kml_work *work, unsigned int n)
+{
+	struct kml_desc *desc[KML_PINS];
+	struct kml_leaf *leaf[KML_PINS];
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		struct kml_interval *iv;
+
+		iv = kml_interval_find(kml_space(kml_work_space(&work[i])),
+				       work[i].start);
+		leaf[i] = iv ? kml_leaf_find(iv, work[i].start) : NULL;
+		prefetch(leaf[i]);
+		if (kml_work_space(&work[i]) == KML_VIRT) {
+			prefetch((void *)(work[i].start + kml_work_off(&work[i])));
+			prefetch((void *)(work[i].start + kml_work_off(&work[i]) + 64));
+		}
+	}
+	for (i = 0; i < n; i++) {
+		desc[i] = leaf[i] ? kml_leaf_desc(leaf[i]) : NULL;
+		prefetch(desc[i]);
+	}
+	for (i = 0; i < n; i++)
+		if (desc[i])
+			prefetch(kml_desc_hot(desc[i]) +
+				 kml_desc_slot(desc[i]->cls,
+					       work[i].start & ~KML_PAGE_MASK));
+}
+
+/* What became of one object of a group. */
+enum kml_group_fate {
+	KML_GROUP_DONE,
+	KML_GROUP_SPECIAL,
+	KML_GROUP_MORE,		/* from work->off on */
+};
+
+/* Read up to @budget bytes of an object; it is pinned. */
+static enum kml_group_fate kml_group_read(struct kml_worker *w,
+					  struct kml_work *work, size_t *budget,
+					  unsigned int *nr)
+{
+	struct kml_space *space = kml_space(kml_work_space(work));
+	struct kml_hot *hot = kml_lookup_live(space, work->start);
+	size_t off = kml_work_off(work), len, size;
+	u32 state;
+
+	if (!hot)
+		return KML_GROUP_DONE;
+	state = kml_hot_state(hot);
+	if (!kml_scannable(state))
+		return KML_GROUP_DONE;
+	if (unlikely(kml_special(work, state)))
+		return KML_GROUP_SPECIAL;
+
+	size = READ_ONCE(hot->size);
+	if (off >= size)
+		return KML_GROUP_DONE;
+	len = min(size - off, KML_CHUNK);
+	if (len > *budget)
+		return KML_GROUP_MORE;
+
+	w->win.self.min = work->start;
+	w->win.self.len = size;
+	*nr += kml_filter_run((const void *)(work->start + off), len, &w->win,
+			      w->cand + *nr);
+	*budget -= len;
+	w->stats.words += len / sizeof(long);
+	w->stats.objects += !off;
+	if (off + len == size)
+		return KML_GROUP_DONE;
+	*work = kml_work(space->id, work->start, off + len);
+	return KML_GROUP_MORE;
+}
+
+/**
+ * kml_mark_group() - read some grey objects
+ * @w: worker
+ *
+ * Context: process, no lock held. IRQs are off for at most KML_CHUNK bytes.
+ * Return: false if there was nothing to do.
+ */
+bool kml_mark_group(struct kml_worker *w)
+{
+	enum kml_group_fate fate[KML_PINS];
+	struct kml_work work[KML_PINS];
+	unsigned int end[KML_PINS];	/* of its candidates */
+	size_t size[KML_PINS];
+	unsigned int i, n = 0, nr = 0;
+	size_t budget = KML_CHUNK;
+	unsigned long flags;
+
+	while (n < KML_PINS && kml_deque_pop(&w->deque, &work[n]))
+		n++;
+	if (!n)
+		return false;
+
+	rcu_read_lock();
+	kml_prefetch_group(work, n);
+	local_irq_save(flags);
+	for (i = 0; i < n; i++)
+		kml_pin(&w->pins, i, work[i].start);
+	/* pairs with the atomic in kml_remove_entry(), see pin.h */
+	smp_mb();
+	for (i = 0; i < n; i++) {
+		w->win.self.len = 0;
+		fate[i] = kml_group_read(w, &work[i], &budget, &nr);
+		size[i] = w->win.self.len;
+		end[i] = nr;
+	}
+	for (i = 0; i < n; i++)
+		kml_unpin(&w->pins, i);
+	local_irq_restore(flags);
+	rcu_read_unlock();
+
+	for (i = 0; i < n; i++) {
+		w->win.self.min = work[i].start;
+		w->win.self.len = size[i];
+		kml_mark_take(w, &w->win, i ? end[i - 1] : 0, end[i]);
+	}
+	w->win.self = (struct kmemleak_range){};
+
+	for (i = 0; i < n; i++) {
+		if (fate[i] == KML_GROUP_MORE &&
+		    !kml_deque_push(&w->deque, work[i]))
+			fate[i] = KML_GROUP_SPECIAL;
+		if (fate[i] == KML_GROUP_SPECIAL)
+			kml_read_special(w, &work[i]);
+	}
+	return true;
+}
+
+/**
+ * kml_mark_range() - read memory that stays: a root
+ * @w: worker
+ * @start: first byte
+ * @len: in bytes
+ *
+ * Context: process, no lock held. Return: false if stopped.
+ */
+bool kml_mark_range(struct kml_worker *w, const void *start, size_t len)
+{
+	size_t chunk;
+
+	for (; len; start += chunk, len -= chunk) {
+		unsigned int nr;
+
+		chunk = min_t(size_t, len, KML_CHUNK);
+		nr = kml_filter_run(start, chunk, &w->win, w->cand);
+		w->stats.words += chunk / sizeof(long);
+		kml_mark_take(w, &w->win, 0, nr);
+		if (kml_mark.stop())
+			return false;
+	}
+	return true;
+}
+
+/* Read all blocks that have no metadata. Context, return: as above. */
+bool kml_mark_reserve(struct kml_worker *w)
+{
+	struct kml_reserve_block block;
+	unsigned long pos = 0;
+	unsigned int cpu;
+
+	while (kml_reserve_next(&pos, &block)) {
+		struct kml_reading r = {
+			.space = block.space,
+			.start = block.start,
+			.len = block.size,
+			.win = w->win,
+			.reserved = true,
+		};
+
+		for_each_possible_cpu(cpu) {
+			r.from = kml_object_memory(block.space, block.start, cpu);
+			if (!kml_read(w, &r) || block.space->id != KML_PERCPU)
+				break;
+		}
+		if (kml_mark.stop())
+			return false;
+	}
+	return true;
+}

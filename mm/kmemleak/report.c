@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reports.
+ *
+ * Reported objects are kept in a table in the order of their allocation, so
+ * that reading costs what is reported and not what exists. The table does not
+ * own objects: an entry says where one was and when it was born, and whoever
+ * uses it looks it up. Addresses are kept inverted; the table itself would
+ * otherwise reference what it lists.
+ *
+ * The text is an interface (see Documentation/dev-tools/kmemleak.rst): tools
+ * match it by regular expressions.
+ */
+
+#include "os.h"
+#include "report.h"
+#include "snapshot.h"
+#include "state.h"
+#include "track.h"
+
+#define KML_HEX_ROW	16
+
+struct kml_report_entry {
+	unsigned long not_start;
+	unsigned long jiffies;
+	u32 stamp;
+	u32 same;			/* others with this backtrace, when logged */
+	u8 space;
+};
+
+static struct kml_report_entry *kml_table;
+static unsigned long kml_table_nr;
+static unsigned long kml_table_room;
+static unsigned long kml_table_old;	/* entries before this scan's */
+
+static unsigned long kml_last_scan;	/* jiffies */
+static bool kml_found;			/* new leaks since the last clear */
+
+void kml_report_scan_began(void)
+{
+	kml_last_scan = jiffies;
+}
+
+bool kml_report_old_enough(const struct kml_cold *cold)
+{
+	return time_before_eq(cold->jiffies + msecs_to_jiffies(KML_MIN_AGE_MSECS),
+			      kml_last_scan);
+}
+
+bool kml_report_found(void)
+{
+	return kml_found;
+}
+
+/* Make room for @more entries. Return: false without memory. */
+bool kml_report_room(unsigned long more)
+{
+	struct kml_report_entry *table;
+	unsigned long room;
+
+	kml_table_old = kml_table_nr;
+	if (kml_table_nr + more <= kml_table_room)
+		return true;
+
+	room = max(kml_table_nr + more, 64UL);
+	table = kvmalloc_array(room, sizeof(*table), GFP_KERNEL | __GFP_NOWARN);
+	if (!table)
+		return false;
+	if (kml_table)
+		memcpy(table, kml_table, kml_table_nr * sizeof(*table));
+	kvfree(kml_table);
+	kml_table = table;
+	kml_table_room = room;
+	return true;
+}
+
+/* Add an object. Context: leaf->lock. Return: false if the table is full. */
+bool kml_report_add(struct kml_space *space, unsigned long start,
+		    const struct kml_cold *cold)
+{
+	struct kml_report_entry *e;
+
+	if (kml_table_nr == kml_table_room)
+		return false;
+	e = &kml_table[kml_table_nr++];
+	e->not_start = ~start;
+	e->jiffies = cold->jiffies;
+	e->stamp = cold->stamp;
+	e->same = 0;
+	e->space = space->id;
+	return true;
+}
+
+static int kml_entry_cmp(const void *a, const void *b)
+{
+	const struct kml_report_entry *x = a, *y = b;
+
+	if (x->jiffies == y->jiffies && x->stamp == y->stamp)
+		return x->not_start < y->not_start ? 1 : -1;
+	return kml_born_before(x->jiffies, x->stamp, y->jiffies, y->stamp) ? -1 : 1;
+}
+
+/* Lock the object of an entry, if it is still the same one. */
+static bool kml_entry_lock(const struct kml_report_entry *e, struct kml_locked *l)
+{
+	if (!kml_object_lock(l, kml_space(e->space), ~e->not_start, false))
+		return false;
+	if (l->hot->cold->jiffies == e->jiffies &&
+	    l->hot->cold->stamp == e->stamp)
+		return true;
+	kml_object_unlock(l);
+	return false;
+}
+
+/* Reported, still unreferenced? Context: leaf->lock. */
+static bool kml_still_reported(const struct kml_hot *hot)
+{
+	u32 state = kml_hot_state(hot);
+
+	return (state & KML_F_REPORTED) && (state & KML_F_ALLOCATED) &&
+	       kml_white(state) && kml_report_old_enough(hot->cold);
+}
+
+#define kml_out(seq, fmt, ...)						\
+do {									\
+	if (seq)							\
+		seq_printf(seq, fmt, ##__VA_ARGS__);			\
+	else								\
+		pr_warn(fmt, ##__VA_ARGS__);				\
+} while (0)
+
+static void kml_print_hex(struct seq_file *seq, const struct kml_info *info)
+{
+	u8 buf[KML_HEX_BYTES];
+	size_t len;
+	int cpu;
+
+	len = kml_copy_head(info, buf, &cpu);
+	if (!len)
+		return;
+
+	if (info->space == KML_PERCPU)
+		kml_out(seq, "  hex dump (first %zu bytes on cpu %d):\n", len, cpu);
+	else
+		kml_out(seq, "  hex dump (first %zu bytes):\n", len);
+	if (seq)
+		seq_hex_dump(seq, "    ", DUMP_PREFIX_NONE, KML_HEX_ROW, 1, buf,
+			     len, true);
+	else
+		print_hex_dump(KERN_WARNING, pr_fmt("    "), DUMP_PREFIX_NONE,
+			       KML_HEX_ROW, 1, buf, len, true);
+}
+
+static const char *kml_space_infix(enum kml_space_id space)
+{
+	static const char * const infix[] = {
+		[KML_VIRT]	= "",
+		[KML_PHYS]	= " (phys)",
+		[KML_PERCPU]	= " (percpu)",
+	};
+	static_assert(ARRAY_SIZE(infix) == KML_NR_SPACES);
+
+	return infix[space];
+}
+
+/* One report. To the log with @seq NULL. Context: process. */
+static void kml_print(struct seq_file *seq, const struct kml_info *info, bool hex)
+{
+	unsigned long *entries;
+	unsigned int i, nr;
+
+	kml_out(seq, "unreferenced object%s 0x%08lx (size %zu):\n",
+		kml_space_infix(info->space), info->addr, info->size);
+	kml_out(seq, "  comm \"%s\", pid %d, jiffies %lu\n",
+		info->comm, info->pid, info->jiffies);
+	if (hex)
+		kml_print_hex(seq, info);
+	kml_out(seq, "  backtrace (crc %x):\n", info->checksum);
+
+	nr = stack_depot_fetch(info->trace, &entries);
+	for (i = 0; i < nr; i++)
+		kml_out(seq, "    %pS\n", (void *)entries[i]);
+}
+
+/* An object's metadata to the log, for dump= and for warnings. Context: any. */
+void kml_report_dump(const struct kml_info *info)
+{
+	pr_notice("Object%s 0x%08lx (size %zu):\n",
+		  kml_space_infix(info->space), info->addr, info->size);
+	pr_notice("  comm \"%s\", pid %d, jiffies %lu\n",
+		  info->comm, info->pid, info->jiffies);
+	pr_notice("  min_count = %d\n", kml_state_min_count(info->state));
+	pr_notice("  count = %d\n", (int)kml_state_count(info->state));
+	pr_notice("  flags = 0x%x\n", kml_info_flags(info));
+	pr_notice("  checksum = %u\n", info->checksum);
+	pr_notice("  backtrace:\n");
+	if (info->trace)
+		stack_depot_print(info->trace);
+}
+
+struct kml_report_entry *kml_report_get(unsigned long pos)
+{
+	lockdep_assert_held(&kml_scan_mutex);
+	return pos < kml_table_nr ? &kml_table[pos] : NULL;
+}
+
+void kml_report_show(struct seq_file *seq, const struct kml_report_entry *e)
+{
+	struct kml_locked l;
+	struct kml_info info;
+	bool show;
+
+	if (!kml_entry_lock(e, &l))
+		return;
+	show = kml_still_reported(l.hot);
+	if (show)
+		kml_info_fill(&info, l.space, l.start, l.hot);
+	kml_object_unlock(&l);
+
+	if (show)
+		kml_print(seq, &info, true);
+}
+
+static void kml_log_entry(const struct kml_report_entry *e, bool hex)
+{
+	struct kml_locked l;
+	struct kml_info info;
+
+	/* freed since: nothing to say any more */
+	if (!kml_entry_lock(e, &l))
+		return;
+	kml_info_fill(&info, l.space, l.start, l.hot);
+	kml_object_unlock(&l);
+	kml_print(NULL, &info, hex);
+}
+
+static depot_stack_handle_t kml_entry_trace(const struct kml_report_entry *e)
+{
+	depot_stack_handle_t trace;
+	struct kml_locked l;
+
+	if (!kml_entry_lock(e, &l))
+		return 0;
+	trace = l.hot->cold->trace;
+	kml_object_unlock(&l);
+	return trace;
+}
+
+/* Log this scan's reports, each backtrace once. */
+static void kml_log_new(void)
+{
+	struct xarray seen;
+	unsigned long i, trace;
+	void *first;
+
+	xa_init(&seen);
+	for (i = kml_table_old; i < kml_table_nr; i++) {
+		trace = kml_entry_trace(&kml_table[i]);
+		first = trace ? xa_load(&seen, trace) : NULL;
+		if (first)
+			kml_table[xa_to_value(first)].same++;
+		else if (!trace ||
+			 xa_is_err(xa_store(&seen, trace, xa_mk_value(i), GFP_KERNEL)))
+			kml_log_entry(&kml_table[i], true);
+		cond_resched();
+	}
+	xa_for_each(&seen, trace, first) {
+		const struct kml_report_entry *e = &kml_table[xa_to_value(first)];
+
+		/* the bytes of one of many would mislead */
+		kml_log_entry(e, !e->same);
+		if (e->same)
+			pr_warn("  ... and %u more object(s) with the same backtrace\n",
+				e->same);
+	}
+	xa_destroy(&seen);
+}
+
+/**
+ * kml_report_commit() - this scan's objects are all added
+ * @verbose: log each of them
+ */
+void kml_report_commit(bool verbose)
+{
+	unsigned long new = kml_table_nr - kml_table_old;
+
+	if (!new)
+		return;
+
+	sort(kml_table + kml_table_old, new, sizeof(*kml_table), kml_entry_cmp, NULL);
+	if (verbose)
+		kml_log_new();
+	sort(kml_table, kml_table_nr, sizeof(*kml_table), kml_entry_cmp, NULL);
+
+	kml_found = true;
+	pr_info("%lu new suspected memory leaks (see /sys/kernel/debug/kmemleak)\n",
+		new);
+}
+
+/*
+ * Forget entries whose object is gone. Only when they are many: positions in
+ * the table are positions in the file, and a reader may be half-way.
+ */
+void kml_report_compact(void)
+{
+	unsigned long i, live = 0;
+	struct kml_locked l;
+
+	for (i = 0; i < kml_table_nr; i++) {
+		if (!kml_entry_lock(&kml_table[i], &l))
+			continue;
+		kml_object_unlock(&l);
+		live++;
+	}
+	if (kml_table_nr - live < 64 || live > kml_table_nr / 2)
+		return;
+
+	for (i = 0, live = 0; i < kml_table_nr; i++) {
+		if (!kml_entry_lock(&kml_table[i], &l))
+			continue;
+		kml_object_unlock(&l);
+		kml_table[live++] = kml_table[i];
+	}
+	kml_table_nr = live;
+}
+
+/* Paint grey what is reported: they will be scanned, not reported again. */
+void kml_report_clear(void)
+{
+	struct kml_locked l;
+	unsigned long i;
+
+	for (i = 0; i < kml_table_nr; i++) {
+		if (!kml_entry_lock(&kml_table[i], &l))
+			continue;
+		if (kml_still_reported(l.hot))
+			kml_hot_change(l.hot, KML_MIN_MASK, 0);
+		kml_object_unlock(&l);
+		cond_resched();
+	}
+	kml_found = false;
+}
+
+/* All objects are gone. */
+void kml_report_drop(void)
+{
+	kvfree(kml_table);
+	kml_table = NULL;
+	kml_table_nr = 0;
+	kml_table_room = 0;
+	kml_found = false;
+}

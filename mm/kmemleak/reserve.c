@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The reserve.
+ *
+ * When memory for metadata runs out, a block is not forgotten: it is noted here
+ * with its address and size, scanned as a root, and never reported. Leaks may
+ * be missed then, false ones are not reported. Entries are static at first and
+ * topped up from process context (kml_reserve_refill()).
+ *
+ * If even these run out, kml_reserve_ran_dry() tells the scan to take memory in
+ * use whole as roots. That stays: nobody knows when the last of the blocks that
+ * got away is freed.
+ *
+ * A hash of raw-locked chains, by start: used when memory is short, so that
+ * simplicity and never allocating matter more than speed.
+ */
+
+#include "os.h"
+#include "pin.h"
+#include "pool.h"
+#include "reserve.h"
+#include "stats.h"
+
+#define KML_RESERVE_STATIC	512
+#define KML_RESERVE_LOW		256	/* free entries: refill below */
+#define KML_RESERVE_BUCKETS	1024
+
+struct kml_reserved {
+	struct kml_reserved *next;
+	unsigned long start;
+	size_t size;
+	u8 space;
+	u8 flags;
+};
+
+static DEFINE_RAW_SPINLOCK(kml_reserve_lock);
+static struct kml_reserved *kml_reserve_hash[KML_RESERVE_BUCKETS];
+static struct kml_reserved kml_reserve_static[KML_RESERVE_STATIC];
+static unsigned int kml_reserve_static_used;
+static struct kml_reserved *kml_reserve_free;
+static unsigned int kml_reserve_nr_free = KML_RESERVE_STATIC;
+static bool kml_reserve_dry;
+unsigned long kml_reserve_nr;
+
+static struct kml_reserved **kml_reserve_bucket(unsigned long start)
+{
+	return &kml_reserve_hash[(start >> 4 ^ start >> 14) % KML_RESERVE_BUCKETS];
+}
+
+static bool __kml_reserve_add(struct kml_space *space, unsigned long start,
+			      size_t size, unsigned int flags)
+{
+	struct kml_reserved **head = kml_reserve_bucket(start);
+	struct kml_reserved *r = kml_reserve_free;
+
+	lockdep_assert_held(&kml_reserve_lock);
+
+	if (r)
+		kml_reserve_free = r->next;
+	else if (kml_reserve_static_used < KML_RESERVE_STATIC)
+		r = &kml_reserve_static[kml_reserve_static_used++];
+	else
+		return false;
+
+	kml_reserve_nr_free--;
+	r->start = start;
+	r->size = size;
+	r->space = space->id;
+	r->flags = flags;
+	r->next = *head;
+	*head = r;
+	WRITE_ONCE(kml_reserve_nr, kml_reserve_nr + 1);
+	return true;
+}
+
+/**
+ * kml_reserve_add() - note a block that cannot be tracked
+ * @space: where
+ * @start: untagged
+ * @size: in bytes
+ * @flags: KML_RESERVE_*
+ *
+ * Context: any. Return: false if the reserve has run dry.
+ */
+bool kml_reserve_add(struct kml_space *space, unsigned long start, size_t size,
+		     unsigned int flags)
+{
+	unsigned long irqflags;
+	bool added;
+
+	raw_spin_lock_irqsave(&kml_reserve_lock, irqflags);
+	added = __kml_reserve_add(space, start, size, flags);
+	raw_spin_unlock_irqrestore(&kml_reserve_lock, irqflags);
+
+	if (added) {
+		kml_count_inc(KML_C_RESERVED);
+		pr_warn_once("No memory for metadata: blocks are scanned, but not checked for leaks until they are freed\n");
+	} else {
+		WRITE_ONCE(kml_reserve_dry, true);
+		kml_count_inc(KML_C_LOST);
+		pr_warn_once("No memory for metadata, and the reserve has run dry: all memory in use is taken as referenced from now on\n");
+	}
+	return added;
+}
+
+static struct kml_reserved **kml_reserve_find(struct kml_space *space,
+					      unsigned long start)
+{
+	struct kml_reserved **p = kml_reserve_bucket(start);
+
+	lockdep_assert_held(&kml_reserve_lock);
+
+	for (; *p; p = &(*p)->next)
+		if ((*p)->start == start && (*p)->space == space->id)
+			return p;
+	return NULL;
+}
+
+static struct kml_reserved **kml_reserve_find_alias(struct kml_space *space,
+						    unsigned long addr)
+{
+	struct kml_reserved **p;
+	unsigned int i;
+
+	lockdep_assert_held(&kml_reserve_lock);
+
+	for (i = 0; i < KML_RESERVE_BUCKETS; i++)
+		for (p = &kml_reserve_hash[i]; *p; p = &(*p)->next)
+			if (addr - (*p)->start < (*p)->size &&
+			    (*p)->space == space->id)
+				return p;
+	return NULL;
+}
+
+static struct kml_reserved kml_reserve_unlink(struct kml_reserved **p)
+{
+	struct kml_reserved *r = *p;
+	struct kml_reserved copy = *r;
+
+	*p = r->next;
+	r->next = kml_reserve_free;
+	kml_reserve_free = r;
+	kml_reserve_nr_free++;
+	WRITE_ONCE(kml_reserve_nr, kml_reserve_nr - 1);
+	return copy;
+}
+
+/* The block was freed. Context: any. Return: whether it was here. */
+bool __kml_reserve_remove(struct kml_space *space, unsigned long start)
+{
+	struct kml_reserved **p;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&kml_reserve_lock, flags);
+	p = kml_reserve_find(space, start);
+	if (p)
+		kml_reserve_unlink(p);
+	raw_spin_unlock_irqrestore(&kml_reserve_lock, flags);
+
+	if (!p)
+		return false;
+	/* order the removal before looking at the pins */
+	smp_mb();
+	kml_pin_wait(start);
+	return true;
+}
+
+/* A part was freed: what remains is noted again. Context: any. */
+bool kml_reserve_remove_part(struct kml_space *space, unsigned long addr,
+			     size_t size)
+{
+	struct kml_reserved old = {};
+	struct kml_reserved **p;
+	unsigned long flags;
+	size_t before;
+
+	raw_spin_lock_irqsave(&kml_reserve_lock, flags);
+	p = kml_reserve_find_alias(space, addr);
+	if (p)
+		old = kml_reserve_unlink(p);
+	raw_spin_unlock_irqrestore(&kml_reserve_lock, flags);
+
+	if (!p)
+		return false;
+	smp_mb();
+	kml_pin_wait(old.start);
+
+	before = addr - old.start;
+	if (before)
+		kml_reserve_add(space, old.start, before, old.flags);
+	if (old.size - before > size)
+		kml_reserve_add(space, addr + size, old.size - before - size,
+				old.flags);
+	return true;
+}
+
+/* Does a reserved block start at @start? Context: any. */
+bool kml_reserve_has(struct kml_space *space, unsigned long start)
+{
+	unsigned long flags;
+	bool has;
+
+	raw_spin_lock_irqsave(&kml_reserve_lock, flags);
+	has = kml_reserve_find(space, start);
+	raw_spin_unlock_irqrestore(&kml_reserve_lock, flags);
+	return has;
+}
+
+/* Is @addr in a reserved block? Context: any. */
+bool kml_reserve_holds(struct kml_space *space, unsigned long addr)
+{
+	unsigned long flags;
+	bool holds;
+
+	if (likely(!READ_ONCE(kml_reserve_nr)))
+		return false;
+	raw_spin_lock_irqsave(&kml_reserve_lock, flags);
+	holds = kml_reserve_find_alias(space, addr);
+	raw_spin_unlock_irqrestore(&kml_reserve_lock, flags);
+	return holds;
+}
+
+/* Reserved blocks have no colour but "not scanned". Return: was it here? */
+bool kml_reserve_paint(struct kml_space *space, unsigned long start,
+		       bool no_scan)
+{
+	struct kml_reserved **p;
+	unsigned long flags;
+
+	if (likely(!READ_ONCE(kml_reserve_nr)))
+		return false;
+	raw_spin_lock_irqsave(&kml_reserve_lock, flags);
+	p = kml_reserve_find(space, start);
+	if (p && no_scan)
+		(*p)->flags |= KML_RESERVE_NO_SCAN;
+	raw_spin_unlock_irqrestore(&kml_reserve_lock, flags);
+	return p;
+}
+
+/**
+ * kml_reserve_next() - walk the blocks to be scanned
+ * @pos: where the walk is; starts at 0
+ * @block: filled
+ *
+ * A block freed or added meanwhile may make the walk miss or repeat others of
+ * its bucket; the second mark of a scan that found suspects walks again.
+ *
+ * Context: process. Return: false at the end.
+ */
+bool kml_reserve_next(unsigned long *pos, struct kml_reserve_block *block)
+{
+	unsigned int bucket = *pos % KML_RESERVE_BUCKETS;
+	unsigned long skip = *pos / KML_RESERVE_BUCKETS;
+	struct kml_reserved *r = NULL;
+
+	if (!READ_ONCE(kml_reserve_nr))
+		return false;
+
+	while (bucket < KML_RESERVE_BUCKETS && !r) {
+		unsigned long n;
+
+		raw_spin_lock_irq(&kml_reserve_lock);
+		r = kml_reserve_hash[bucket];
+		for (n = 0; r && (n < skip || r->flags & KML_RESERVE_NO_SCAN); n++)
+			r = r->next;
+		if (r) {
+			*pos = (n + 1) * KML_RESERVE_BUCKETS + bucket;
+			block->space = kml_space(r->space);
+			block->start = r->start;
+			block->size = r->size;
+		}
+		raw_spin_unlock_irq(&kml_reserve_lock);
+		bucket++;
+		skip = 0;
+	}
+	return r;
+}
+
+/**
+ * kml_reserve_refill() - top up the entries
+ *
+ * Context: process; allocates.
+ */
+void kml_reserve_refill(void)
+{
+	while (READ_ONCE(kml_reserve_nr_free) < KML_RESERVE_LOW) {
+		struct kml_reserved *r = kml_pool_alloc(KML_POOL_RESERVE,
+							GFP_KERNEL);
+		unsigned int n = KML_PAGE_SIZE / sizeof(*r), i;
+
+		if (!r)
+			return;
+		for (i = 0; i < n - 1; i++)
+			r[i].next = &r[i + 1];
+
+		raw_spin_lock_irq(&kml_reserve_lock);
+		r[n - 1].next = kml_reserve_free;
+		kml_reserve_free = r;
+		WRITE_ONCE(kml_reserve_nr_free, kml_reserve_nr_free + n);
+		raw_spin_unlock_irq(&kml_reserve_lock);
+	}
+}
+
+/* kmemleak is off: forget all blocks. Context: process. */
+void kml_reserve_drop_all(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < KML_RESERVE_BUCKETS; i++) {
+		raw_spin_lock_irq(&kml_reserve_lock);
+		while (kml_reserve_hash[i])
+			kml_reserve_unlink(&kml_reserve_hash[i]);
+		raw_spin_unlock_irq(&kml_reserve_lock);
+	}
+}
+
+bool kml_reserve_ran_dry(void)
+{
+	return READ_ONCE(kml_reserve_dry);
+}

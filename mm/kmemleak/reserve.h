@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Blocks for which there was no metadata memory. */
+#ifndef _MM_KMEMLEAK_RESERVE_H
+#define _MM_KMEMLEAK_RESERVE_H
+
+#include "kmemleak.h"
+
+#define KML_RESERVE_NO_SCAN	BIT(0)
+
+bool kml_reserve_add(struct kml_space *space, unsigned long start, size_t size,
+		     unsigned int flags);
+bool __kml_reserve_remove(struct kml_space *space, unsigned long start);
+bool kml_reserve_remove_part(struct kml_space *space, unsigned long addr,
+			     size_t size);
+bool kml_reserve_has(struct kml_space *space, unsigned long start);
+bool kml_reserve_holds(struct kml_space *space, unsigned long addr);
+bool kml_reserve_paint(struct kml_space *space, unsigned long start,
+		       bool no_scan);
+void kml_reserve_refill(void);
+void kml_reserve_drop_all(void);
+bool kml_reserve_ran_dry(void);
+
+extern unsigned long kml_reserve_nr;
+
+static inline bool kml_reserve_remove(struct kml_space *space,
+				      unsigned long start)
+{
+	return unlikely(READ_ONCE(kml_reserve_nr)) &&
+	       __kml_reserve_remove(space, start);
+}
+
+/* A block as the scan gets to see it. */
+struct kml_reserve_block {
+	struct kml_space *space;
+	unsigned long start;
+	size_t size;
+};
+
+bool kml_reserve_next(unsigned long *pos, struct kml_reserve_block *block);
+
+#endif /* _MM_KMEMLEAK_RESERVE_H */

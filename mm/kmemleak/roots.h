@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Memory that keeps objects alive without being an object. */
+#ifndef _MM_KMEMLEAK_ROOTS_H
+#define _MM_KMEMLEAK_ROOTS_H
+
+#include "os.h"
+
+/**
+ * struct kml_root_sink - where roots go
+ * @range: told of each range; returns false to stop. May sleep.
+ * @probe: could the range hold a reference? Cheaper than @range and without
+ *	effect; the range may contain memory that is not a root.
+ */
+struct kml_root_sink {
+	bool (*range)(struct kml_root_sink *sink, const void *start, size_t len);
+	bool (*probe)(struct kml_root_sink *sink, const void *start, size_t len);
+};
+
+bool kml_roots_percpu(struct kml_root_sink *sink);
+bool kml_roots_pages(struct kml_root_sink *sink);
+bool kml_roots_stacks(struct kml_root_sink *sink);
+bool kml_roots_in_use(struct kml_root_sink *sink, void *buf);
+bool kml_phys_in_lowmem(unsigned long phys, size_t size);
+
+/* Calls @section for each section that is to be an object, always grey. */
+void kml_roots_sections(void (*section)(const void *start, size_t len));
+
+#endif /* _MM_KMEMLEAK_ROOTS_H */

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Settled bits are a cache: a clear bit only costs a look-up, a set bit must be
+ * true. A block is settled if no object reaches into it, or only objects that
+ * are black, or grey and without somebody to pass surplus references to.
+ *
+ * An interval which one object covers needs no table of its own: it points to
+ * one of two constant ones. So does an interval that got no memory for its own,
+ * or that was born during the scan: to the one without a bit.
+ */
+
+#include "os.h"
+#include "pool.h"
+#include "settled.h"
+
+unsigned long kml_settled_none[KML_SETTLED_LONGS];
+static unsigned long kml_settled_all[KML_SETTLED_LONGS] = {
+	[0 ... KML_SETTLED_LONGS - 1] = ~0UL,
+};
+
+static bool kml_settled_shared(const unsigned long *table)
+{
+	return table == kml_settled_none || table == kml_settled_all;
+}
+
+/**
+ * kml_settled_prepare() - start a mark with every block of an interval settled
+ * @iv: interval
+ *
+ * Context: process, kml_scan_mutex held, kml_scan_active; may sleep.
+ */
+void kml_settled_prepare(struct kml_interval *iv)
+{
+	unsigned long *table = iv->settled;
+	bool leaves = false;
+	unsigned int i;
+
+	for (i = 0; i < KML_GROUPS; i++)
+		leaves |= READ_ONCE(iv->group[i]) != NULL;
+
+	if (!leaves && kml_settled_shared(table)) {
+		WRITE_ONCE(iv->settled, kml_settled_all);
+		return;
+	}
+	if (kml_settled_shared(table)) {
+		table = kml_pool_alloc(KML_POOL_SETTLED, GFP_KERNEL);
+		if (!table) {
+			WRITE_ONCE(iv->settled, kml_settled_none);
+			return;
+		}
+	}
+	memset(table, 0xff, KML_SETTLED_LONGS * sizeof(long));
+	smp_store_release(&iv->settled, table);
+}
+
+void kml_settled_free(struct kml_interval *iv)
+{
+	if (!kml_settled_shared(iv->settled))
+		kml_pool_free(KML_POOL_SETTLED, iv->settled);
+}
+
+/* Set or clear the bits [@first, @last] of a table, atomically by words. */
+static void kml_settled_change(unsigned long *table, unsigned int first,
+			       unsigned int last, bool set)
+{
+	while (first <= last) {
+		unsigned int word = BIT_WORD(first);
+		unsigned int end = min(last, (word + 1) * BITS_PER_LONG - 1);
+		unsigned long mask = GENMASK(end % BITS_PER_LONG,
+					     first % BITS_PER_LONG);
+
+		if (set)
+			atomic_long_or(mask, (atomic_long_t *)&table[word]);
+		else
+			atomic_long_andnot(mask, (atomic_long_t *)&table[word]);
+		first = end + 1;
+	}
+}
+
+/**
+ * kml_settled_clear() - let pointers into a block be looked up
+ * @space: where
+ * @start: of the object
+ * @size: of the object, not 0
+ *
+ * Context: any, in an RCU read-side section.
+ */
+void kml_settled_clear(struct kml_space *space, unsigned long start, size_t size)
+{
+	unsigned long last = start + size - 1;
+	unsigned long addr = start;
+
+	for (;;) {
+		unsigned long end = min(last, addr | ~KML_INTERVAL_MASK);
+		struct kml_interval *iv = kml_interval_find(space, addr);
+		unsigned long *table = iv ? READ_ONCE(iv->settled) : NULL;
+
+		if (table == kml_settled_all)
+			WRITE_ONCE(iv->settled, kml_settled_none);
+		else if (table && table != kml_settled_none)
+			kml_settled_change(table, kml_settled_bit(addr),
+					   kml_settled_bit(end), false);
+		if (end == last)
+			break;
+		addr = end + 1;
+	}
+}
+
+/* May a pointer to something in @hot still change a state? */
+static bool kml_unsettled(const struct kml_hot *hot)
+{
+	u32 state = kml_hot_state(hot);
+
+	return kml_white(state) || (state & KML_F_EXT);
+}
+
+/* Would every object that reaches into the block at @block allow its bit? */
+static bool kml_block_settled(struct kml_space *space, unsigned long block)
+{
+	unsigned long addr = block + KML_BLOCK_SIZE - 1, start;
+
+	for (;;) {
+		struct kml_hot *hot = kml_lookup(space, addr, &start);
+
+		if (!hot)
+			return true;
+		if (kml_unsettled(hot))
+			return false;
+		if (start <= block)
+			return true;
+		addr = start - 1;
+	}
+}
+
+/**
+ * kml_settled_set() - an object is settled; settle the blocks it fills
+ * @space: where
+ * @start: of the object
+ * @size: of the object, not 0
+ *
+ * Blocks which it shares are settled if its neighbours are.
+ *
+ * Context: rcu_read_lock(), a mark is running.
+ */
+void kml_settled_set(struct kml_space *space, unsigned long start, size_t size)
+{
+	unsigned long last = start + size - 1;
+	unsigned long addr = start;
+
+	for (;;) {
+		unsigned long end = min(last, addr | ~KML_INTERVAL_MASK);
+		struct kml_interval *iv = kml_interval_find(space, addr);
+		unsigned long *table = iv ? READ_ONCE(iv->settled) : NULL;
+		int first = kml_settled_bit(addr), to = kml_settled_bit(end);
+
+		if (table && !kml_settled_shared(table)) {
+			if (addr % KML_BLOCK_SIZE &&
+			    !kml_block_settled(space, round_down(addr, KML_BLOCK_SIZE)))
+				first++;
+			if ((end + 1) % KML_BLOCK_SIZE && to >= first &&
+			    !kml_block_settled(space, round_down(end, KML_BLOCK_SIZE)))
+				to--;
+			if (first <= to)
+				kml_settled_change(table, first, to, true);
+		} else if (table == kml_settled_none && addr == kml_interval_base(iv) &&
+			   end - addr == KML_INTERVAL_SIZE - 1 &&
+			   READ_ONCE(iv->cover) == ~start) {
+			WRITE_ONCE(iv->settled, kml_settled_all);
+		}
+		if (end == last)
+			break;
+		addr = end + 1;
+	}
+}

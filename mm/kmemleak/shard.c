@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Shards. An interval belongs to the CPU on which its first object was born;
+ * its tables were allocated there, so they are on that node, and the CPU's
+ * share of a scan is its own intervals. What is born before per-CPU data works
+ * belongs to the boot shard.
+ */
+
+#include "os.h"
+#include "shard.h"
+#include "state.h"
+
+static struct kml_shard kml_boot_shard = {
+	.lock = __RAW_SPIN_LOCK_UNLOCKED(kml_boot_shard.lock),
+	.intervals = {
+		[KML_VIRT]	= LIST_HEAD_INIT(kml_boot_shard.intervals[KML_VIRT]),
+		[KML_PHYS]	= LIST_HEAD_INIT(kml_boot_shard.intervals[KML_PHYS]),
+		[KML_PERCPU]	= LIST_HEAD_INIT(kml_boot_shard.intervals[KML_PERCPU]),
+	},
+};
+
+static DEFINE_PER_CPU(struct kml_shard, kml_shards);
+
+/* Context: any. The caller may migrate; then its memory is remote, no more. */
+struct kml_shard *kml_shard_here(void)
+{
+	return likely(kml_pool_ready()) ? raw_cpu_ptr(&kml_shards) : &kml_boot_shard;
+}
+
+/* The boot shard first, then one a CPU; NULL starts and ends. */
+struct kml_shard *kml_shard_next(struct kml_shard *shard)
+{
+	unsigned int cpu = 0;
+
+	if (!shard)
+		return &kml_boot_shard;
+	if (!kml_pool_ready())
+		return NULL;
+
+	if (shard != &kml_boot_shard) {
+		for_each_possible_cpu(cpu)
+			if (shard == per_cpu_ptr(&kml_shards, cpu))
+				break;
+		cpu++;
+	}
+	cpu = cpumask_next((int)cpu - 1, cpu_possible_mask);
+	return cpu < nr_cpu_ids ? per_cpu_ptr(&kml_shards, cpu) : NULL;
+}
+
+/* Context: space->lock. Walkers go without a lock, see kml_interval_walk(). */
+void kml_shard_add(struct kml_interval *iv, enum kml_space_id id)
+{
+	struct kml_shard *shard = iv->shard;
+
+	raw_spin_lock(&shard->lock);
+	list_add_tail_rcu(&iv->link, &shard->intervals[id]);
+	shard->nr++;
+	raw_spin_unlock(&shard->lock);
+}
+
+/* Context: space->lock and kml_scan_mutex. */
+void kml_shard_del(struct kml_interval *iv)
+{
+	struct kml_shard *shard = iv->shard;
+
+	raw_spin_lock(&shard->lock);
+	list_del_rcu(&iv->link);
+	shard->nr--;
+	raw_spin_unlock(&shard->lock);
+}
+
+unsigned long kml_shard_intervals(void)
+{
+	struct kml_shard *shard;
+	unsigned long nr = 0;
+
+	kml_for_each_shard(shard)
+		nr += READ_ONCE(shard->nr);
+	return nr;
+}
+
+/* Context: before kml_pool_init(). */
+void __init kml_shard_init(void)
+{
+	int cpu, id;
+
+	for_each_possible_cpu(cpu) {
+		struct kml_shard *shard = per_cpu_ptr(&kml_shards, cpu);
+
+		raw_spin_lock_init(&shard->lock);
+		for (id = 0; id < KML_NR_SPACES; id++)
+			INIT_LIST_HEAD(&shard->intervals[id]);
+	}
+}

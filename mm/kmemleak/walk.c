@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Visit every object, in the order of shards, intervals and addresses. Objects
+ * born or freed meanwhile may or may not be visited; nobody is visited twice.
+ */
+
+#include "os.h"
+#include "walk.h"
+
+/* Let the lock go at least this often: it bounds the time with IRQs off. */
+#define KML_WALK_BATCH	64
+
+/* Visit the objects of a leaf that start at @off or later. */
+static enum kml_visit kml_walk_some(struct kml_space *space,
+				    struct kml_leaf *leaf, unsigned long page,
+				    unsigned int *off, struct kml_visitor *v)
+{
+	enum kml_visit ret = KML_VISIT_NEXT;
+	struct kml_desc *desc;
+	unsigned int n = 0;
+
+	raw_spin_lock_irq(&leaf->lock);
+	desc = kml_leaf_desc(leaf);
+	while (desc && ret == KML_VISIT_NEXT && *off < KML_PAGE_SIZE) {
+		struct kml_hot *hot = kml_desc_next(desc, *off);
+		unsigned int this;
+
+		if (!hot)
+			break;
+		this = kml_hot_state(hot) & KML_OFF_MASK;
+		*off = this + 1;
+		ret = v->visit(v, space, page + this, hot);
+		if (ret == KML_VISIT_NEXT && ++n == KML_WALK_BATCH)
+			ret = KML_VISIT_BREATHE;
+	}
+	raw_spin_unlock_irq(&leaf->lock);
+	return ret;
+}
+
+static bool kml_walk_leaf(struct kml_space *space, struct kml_leaf *leaf,
+			  unsigned long page, struct kml_visitor *v)
+{
+	enum kml_visit ret;
+	unsigned int off = 0;
+
+	do {
+		ret = kml_walk_some(space, leaf, page, &off, v);
+		if (ret == KML_VISIT_UNLOCKED)
+			v->unlocked(v, space, page + off - 1);
+		if (ret == KML_VISIT_STOP)
+			return true;
+	} while (ret != KML_VISIT_NEXT);
+
+	if (v->resched)
+		return v->resched(v);
+	cond_resched();
+	return false;
+}
+
+static int kml_walk_interval(struct kml_space *space, struct kml_interval *iv,
+			     void *data)
+{
+	unsigned long page = kml_interval_base(iv);
+	struct kml_visitor *v = data;
+	unsigned int i, j;
+
+	for (i = 0; i < KML_GROUPS; i++) {
+		struct kml_group *group = READ_ONCE(iv->group[i]);
+
+		if (!group) {
+			page += 1UL << KML_GROUP_SHIFT;
+			continue;
+		}
+		for (j = 0; j < KML_LEAVES; j++, page += KML_PAGE_SIZE) {
+			struct kml_desc *desc = kml_leaf_desc(&group->leaf[j]);
+
+			if (desc && kml_walk_leaf(space, &group->leaf[j], page, v))
+				return 1;
+		}
+	}
+	return 0;
+}
+
+/**
+ * kml_walk() - visit the objects of a space
+ * @space: which
+ * @v: visitor
+ *
+ * Context: process, kml_scan_mutex held. Return: whether a visitor stopped it.
+ */
+bool kml_walk(struct kml_space *space, struct kml_visitor *v)
+{
+	return kml_interval_walk(space, kml_walk_interval, v);
+}
