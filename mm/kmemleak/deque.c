@@ -19,11 +19,14 @@ void kml_worklist_init(struct kml_worklist *list)
 static void kml_worklist_put_empty(struct kml_worklist *list,
 				   struct kml_block *block)
 {
+	unsigned long flags;
+
 	block->nr = 0;
-	raw_spin_lock_irq(&list->lock);
+	/* also called in early boot, where IRQs have to stay off */
+	raw_spin_lock_irqsave(&list->lock, flags);
 	block->next = list->empty;
 	list->empty = block;
-	raw_spin_unlock_irq(&list->lock);
+	raw_spin_unlock_irqrestore(&list->lock, flags);
 }
 
 static struct kml_block *kml_worklist_get_empty(struct kml_worklist *list)

@@ -336,15 +336,17 @@ static noinline bool kml_scan_episode(struct kml_worker *w)
 	return kml_walk_all(&phase.v);
 }
 
-/* One block of work for so many objects; the rest overflows and is pending. */
-#define KML_OBJECTS_PER_BLOCK	1024
-#define KML_MAX_BLOCKS		4096
+/*
+ * Room for all objects to be grey and unread at once, which a dense random heap
+ * comes close to, but no more than 64 MiB: the rest overflows and is pending.
+ */
+#define KML_MAX_BLOCKS		16384UL
 
 static void kml_scan_open(void)
 {
-	unsigned long blocks = kml_count_sum(KML_C_OBJECTS) / KML_OBJECTS_PER_BLOCK;
+	unsigned long blocks = kml_count_sum(KML_C_OBJECTS) / KML_BLOCK_WORK + 4;
 
-	kml_worklist_grow(&kml_mark.list, clamp(blocks, 4UL, (unsigned long)KML_MAX_BLOCKS));
+	kml_worklist_grow(&kml_mark.list, min(blocks, KML_MAX_BLOCKS));
 	kml_mark.overflow = false;
 	kml_mark.nr_workers = 1;
 	kml_mark.stop = kml_scan_should_stop;

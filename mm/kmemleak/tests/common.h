@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the suites share. They run in the kernel and in the user-space harness
+ * (tools/testing/kmemleak), so they use of KUnit only what both have.
+ */
+#ifndef _MM_KMEMLEAK_TESTS_COMMON_H
+#define _MM_KMEMLEAK_TESTS_COMMON_H
+
+#include "../os.h"
+#include "../interval.h"
+#include "../object.h"
+#include "../pool.h"
+#include "../settled.h"
+#include "../shard.h"
+#include "../stats.h"
+#include "../track.h"
+#include <kunit/test.h>
+
+/*
+ * A check that fails the test and tells whether it held. An assertion would end
+ * the test's thread on the spot, with locks held and fake objects in the index;
+ * an expectation would fail again at each of a million rounds.
+ */
+#define kml_ok(test, cond) ({						\
+	bool __ok = (cond);						\
+									\
+	KUNIT_EXPECT_TRUE_MSG(test, __ok, "%s:%d: %s", __func__,	\
+			      __LINE__, #cond);				\
+	__ok;								\
+})
+
+/* Numbers that are the same in every run: xorshift64*. */
+static inline u32 kml_test_rand(u64 *seed)
+{
+	*seed ^= *seed >> 12;
+	*seed ^= *seed << 25;
+	*seed ^= *seed >> 27;
+	return (*seed * 0x2545f4914f6cdd1dULL) >> 32;
+}
+
+/* 0 to @n - 1 */
+static inline u32 kml_test_below(u64 *seed, u32 n)
+{
+	return (u64)kml_test_rand(seed) * n >> 32;
+}
+
+/* Call @fn for each interval of a space that nobody else changes. */
+static inline void kml_test_intervals(struct kml_space *space,
+				      void (*fn)(struct kml_space *space,
+						 struct kml_interval *iv,
+						 void *data),
+				      void *data)
+{
+	struct kml_l2 *l2;
+	unsigned int i, j, k;
+
+	for (i = 0; i < ARRAY_SIZE(space->l1); i++)
+		for (l2 = space->l1[i]; l2; l2 = l2->next)
+			for (j = 0; j < ARRAY_SIZE(l2->l3); j++)
+				for (k = 0; l2->l3[j] && k < ARRAY_SIZE(l2->l3[j]->iv); k++)
+					if (l2->l3[j]->iv[k])
+						fn(space, l2->l3[j]->iv[k], data);
+}
+
+static inline void kml_test_interval_empty(struct kml_space *space,
+					   struct kml_interval *iv, void *data)
+{
+	unsigned int i, j, slot;
+
+	for (i = 0; i < KML_GROUPS; i++) {
+		for (j = 0; iv->group[i] && j < KML_LEAVES; j++) {
+			struct kml_desc *desc = kml_leaf_desc(&iv->group[i]->leaf[j]);
+			unsigned long page = kml_interval_base(iv) +
+					     ((unsigned long)i << KML_GROUP_SHIFT) +
+					     ((unsigned long)j << KML_PAGE_SHIFT);
+
+			if (!desc)
+				continue;
+			kml_desc_for_each(desc, slot)
+				kml_track_remove(space, page +
+						 (kml_hot_state(kml_desc_hot(desc) + slot) &
+						  KML_OFF_MASK));
+		}
+	}
+}
+
+static inline void kml_test_interval_free(struct kml_space *space,
+					  struct kml_interval *iv, void *data)
+{
+	unsigned long flags;
+	unsigned int i, j;
+
+	raw_spin_lock_irqsave(&space->lock, flags);
+	kml_shard_del(iv);
+	raw_spin_unlock_irqrestore(&space->lock, flags);
+
+	for (i = 0; i < KML_GROUPS; i++) {
+		for (j = 0; iv->group[i] && j < KML_LEAVES; j++)
+			kml_desc_free_rcu(kml_leaf_desc(&iv->group[i]->leaf[j]));
+		kml_pool_free(KML_POOL_GROUP, iv->group[i]);
+	}
+	kml_settled_free(iv);
+	kml_pool_free(KML_POOL_INTERVAL, iv);
+}
+
+/* Take all objects out of a private space, but leave its tables. */
+static inline void kml_test_space_empty(struct kml_space *space)
+{
+	kml_test_intervals(space, kml_test_interval_empty, NULL);
+}
+
+/*
+ * Run @fn in an index of its own. Nothing in there is memory, so no scan may
+ * find it: scans walk the shards, which know the intervals of all spaces. What
+ * @fn leaves is removed.
+ */
+static inline void kml_test_in_space(struct kunit *test, enum kml_space_id id,
+				     void (*fn)(struct kunit *test,
+						struct kml_space *space))
+{
+	struct kml_space *space = kunit_kzalloc(test, sizeof(*space), GFP_KERNEL);
+	unsigned int i, j;
+
+	KUNIT_ASSERT_NOT_NULL(test, space);
+	raw_spin_lock_init(&space->lock);
+	space->id = id;
+	space->not_last = ~0UL;
+
+	mutex_lock(&kml_scan_mutex);
+	fn(test, space);
+	kml_test_space_empty(space);
+	kml_test_intervals(space, kml_test_interval_free, NULL);
+	for (i = 0; i < ARRAY_SIZE(space->l1); i++) {
+		struct kml_l2 *l2;
+
+		while ((l2 = space->l1[i])) {
+			space->l1[i] = l2->next;
+			for (j = 0; j < ARRAY_SIZE(l2->l3); j++)
+				kml_pool_free(KML_POOL_L3, l2->l3[j]);
+			kml_pool_free(KML_POOL_L2, l2);
+		}
+	}
+	mutex_unlock(&kml_scan_mutex);
+}
+
+/* File an object of which only the place matters. Return: as kml_track_insert(). */
+static inline int kml_test_insert(struct kml_space *space, unsigned long start,
+				  size_t size)
+{
+	struct kml_info hit;
+
+	return kml_track_insert(space, start, size, 1, GFP_KERNEL, 0, &hit);
+}
+
+#endif /* _MM_KMEMLEAK_TESTS_COMMON_H */
