@@ -15,6 +15,7 @@
 #include "page_desc.h"
 #include "pool.h"
 #include "report.h"
+#include "reserve.h"
 #include "roots.h"
 #include "shard.h"
 #include "state.h"
@@ -54,6 +55,16 @@ static noinline void kml_warn_alias(struct kml_space *space, unsigned long ptr)
 		return;
 	kml_warn("Found object by alias at 0x%08lx\n", ptr);
 	kml_report_dump(&info);
+}
+
+/* A hook was given what we do not know; we may have had no memory for it. */
+static noinline void kml_unknown(const char *what, unsigned long ptr, bool start)
+{
+	if (kml_reserve_ran_dry())
+		return;
+	if (start)
+		kml_warn_alias(kml_space(KML_VIRT), ptr);
+	kml_warn("%s unknown object at 0x%08lx\n", what, ptr);
 }
 
 static __always_inline void kml_insert(struct kml_space *space,
@@ -142,14 +153,13 @@ void __ref kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp
 
 	ret = kml_track_set_excess(kml_space(KML_VIRT), (unsigned long)area,
 				   addr, gfp);
-	if (ret == -ENOENT) {
-		kml_warn_alias(kml_space(KML_VIRT), (unsigned long)area);
-		kml_warn("Setting excess_ref on unknown object at 0x%08lx\n",
-			 (unsigned long)area);
-	} else if (ret) {
-		/* references will go missing: rather miss a leak */
+	if (!ret)
+		return;
+	if (ret == -ENOENT)
+		kml_unknown("Setting excess_ref on", (unsigned long)area, true);
+	/* references will go missing: rather miss a leak */
+	if (ret == -ENOMEM || kml_reserve_ran_dry())
 		kml_track_paint(kml_space(KML_VIRT), addr, 0);
-	}
 }
 EXPORT_SYMBOL_GPL(kmemleak_vmalloc);
 
@@ -224,11 +234,8 @@ void __ref kmemleak_transient_leak(const void *ptr)
 {
 	if (!kml_enabled() || !kml_valid(ptr))
 		return;
-	if (kml_track_reset_checksum(kml_space(KML_VIRT), (unsigned long)ptr)) {
-		kml_warn_alias(kml_space(KML_VIRT), (unsigned long)ptr);
-		kml_warn("Not resetting the checksum of an unknown object at 0x%08lx\n",
-			 (unsigned long)ptr);
-	}
+	if (kml_track_reset_checksum(kml_space(KML_VIRT), (unsigned long)ptr))
+		kml_unknown("Not resetting the checksum of an", (unsigned long)ptr, true);
 }
 EXPORT_SYMBOL(kmemleak_transient_leak);
 
@@ -274,8 +281,7 @@ void __ref kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp)
 				 gfp, &hit);
 	switch (ret) {
 	case -ENOENT:
-		kml_warn("Adding scan area to unknown object at 0x%08lx\n",
-			 (unsigned long)ptr);
+		kml_unknown("Adding scan area to", (unsigned long)ptr, false);
 		break;
 	case -ENOMEM:
 		pr_warn_once("Cannot allocate a scan area, scanning the full object\n");
@@ -297,11 +303,8 @@ void __ref kmemleak_no_scan(const void *ptr)
 {
 	if (!kml_enabled() || !kml_valid(ptr))
 		return;
-	if (kml_track_no_scan(kml_space(KML_VIRT), (unsigned long)ptr)) {
-		kml_warn_alias(kml_space(KML_VIRT), (unsigned long)ptr);
-		kml_warn("Not scanning unknown object at 0x%08lx\n",
-			 (unsigned long)ptr);
-	}
+	if (kml_track_no_scan(kml_space(KML_VIRT), (unsigned long)ptr))
+		kml_unknown("Not scanning", (unsigned long)ptr, true);
 }
 EXPORT_SYMBOL(kmemleak_no_scan);
 

@@ -8,6 +8,8 @@
 #include "os.h"
 #include "pool.h"
 #include "reserve.h"
+#include "settled.h"
+#include "state.h"
 #include "track.h"
 
 /**
@@ -83,6 +85,7 @@ static struct kml_ext *kml_hot_extend(struct kml_hot *hot, struct kml_ext *ext,
 		return NULL;
 
 	ext->cold = *hot->cold;
+	ext->not_excess = ~0UL;
 	*unused = hot->cold;
 	/* pointer before flag: who sees the flag finds an extension */
 	smp_store_release(&hot->cold, &ext->cold);
@@ -107,6 +110,7 @@ int kml_track_set_excess(struct kml_space *space, unsigned long ptr,
 	struct kml_ext *spare, *ext;
 	struct kml_cold *unused;
 	struct kml_locked l;
+	size_t size;
 
 	spare = kml_pool_alloc(KML_POOL_EXT, gfp);
 	if (!kml_object_lock(&l, space, start, false)) {
@@ -115,8 +119,15 @@ int kml_track_set_excess(struct kml_space *space, unsigned long ptr,
 	}
 	ext = kml_hot_extend(l.hot, spare, &unused);
 	if (ext)
-		ext->excess_ref = excess_ref;
+		ext->not_excess = ~excess_ref;
+	size = kml_hot_size(l.hot, kml_hot_state(l.hot));
 	kml_object_unlock(&l);
+
+	/* settled so far? from now on references to it matter */
+	if (unlikely(kml_scan_active())) {
+		smp_mb();
+		kml_settled_clear(space, start, size);
+	}
 
 	if (spare != ext)
 		kml_pool_free(KML_POOL_EXT, spare);
@@ -166,7 +177,7 @@ int kml_track_add_area(struct kml_space *space, unsigned long ptr, size_t size,
 		kml_info_fill(hit, space, l.start, l.hot);
 		ret = -ERANGE;
 	} else {
-		area->start = addr;
+		area->not_start = ~addr;
 		area->size = min(size, room);
 		area->next = ext->areas;
 		/* walkers hold a pin, not the lock */

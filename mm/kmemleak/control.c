@@ -71,6 +71,7 @@ static void kml_thread_start(void)
 		return;
 	}
 	kml_thread = thread;
+	kml_scan_params.thread = thread;
 }
 
 static void kml_thread_stop(void)
@@ -80,6 +81,7 @@ static void kml_thread_stop(void)
 	if (kml_thread)
 		kthread_stop(kml_thread);
 	kml_thread = NULL;
+	kml_scan_params.thread = NULL;
 }
 
 /*

@@ -97,6 +97,7 @@ static int kml_stats_show(struct seq_file *seq, void *v)
 	if (ret)
 		return ret;
 
+	seq_printf(seq, "objects %ld\n", kml_count_objects());
 	for (i = 0; i < KML_NR_COUNTERS; i++)
 		seq_printf(seq, "%s %ld\n", kml_counter_name(i), kml_count_sum(i));
 	seq_printf(seq, "intervals %lu\n", kml_shard_intervals());

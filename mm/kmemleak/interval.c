@@ -48,31 +48,53 @@ struct kml_hot *kml_lookup_exact(struct kml_space *space, unsigned long start)
 }
 
 /**
- * kml_lookup_live() - find an allocated object that starts at an address
+ * kml_lookup_pinned() - what is at an address, for those who have pinned it
  * @space: where
- * @start: untagged address
+ * @start: untagged address, pinned
+ * @state: set to the state of the object
+ * @size: set to its size
  *
- * For those who have pinned @start: what is found stays until they unpin it.
+ * What is found stays until it is unpinned. Its entry does not: whoever frees
+ * the object takes the entry out and then waits. The entry may belong to a
+ * neighbour by then, so the state is checked again after reading from it.
  *
- * Context: rcu_read_lock(). Return: its hot entry, which may become frozen, or
- * NULL.
+ * Context: rcu_read_lock(), IRQs off. Return: false if no allocated object
+ * starts at @start.
  */
-struct kml_hot *kml_lookup_live(struct kml_space *space, unsigned long start)
+bool kml_lookup_pinned(struct kml_space *space, unsigned long start,
+		       u32 *state, size_t *size)
 {
-	struct kml_hot *hot;
-	u32 state;
+	const u32 fixed = KML_OFF_MASK | KML_F_ALLOCATED | KML_F_FROZEN |
+			  KML_F_EXT | KML_F_BIG;
 
 	for (;;) {
-		hot = kml_lookup_exact(space, start);
+		struct kml_hot *hot = kml_lookup_exact(space, start);
+		struct kml_cold *cold;
+		u32 again;
+
 		if (!hot)
-			return NULL;
-		state = kml_hot_state(hot);
-		if ((state & KML_OFF_MASK) != (start & ~KML_PAGE_MASK))
-			return NULL;
-		if (likely(!(state & KML_F_FROZEN)))
-			return state & KML_F_ALLOCATED ? hot : NULL;
-		/* its new place is about to be published */
-		cpu_relax();
+			return false;
+		*state = kml_hot_state(hot);
+		if ((*state & KML_OFF_MASK) != (start & ~KML_PAGE_MASK))
+			return false;
+		if (unlikely(*state & KML_F_FROZEN)) {
+			/* its new place is about to be published */
+			cpu_relax();
+			continue;
+		}
+		if (!(*state & KML_F_ALLOCATED))
+			return false;
+
+		*size = READ_ONCE(hot->size);
+		cold = READ_ONCE(hot->cold);
+		/* pairs with the release of the state in kml_desc_add() */
+		smp_rmb();
+		again = atomic_read(&hot->state);
+		if (unlikely((*state ^ again) & fixed))
+			continue;
+		if (unlikely(*state & KML_F_BIG))
+			*size = container_of(cold, struct kml_ext, cold)->size;
+		return true;
 	}
 }
 
@@ -184,6 +206,12 @@ int kml_interval_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp)
 	struct kml_l3 *l3 = NULL;
 	unsigned long flags;
 	bool need_l2, need_l3;
+
+	rcu_read_lock();
+	iv = kml_interval_find(space, addr);
+	rcu_read_unlock();
+	if (iv)
+		return 0;
 
 	raw_spin_lock_irqsave(&space->lock, flags);
 	need_l2 = !kml_l3_slot(space, addr);
@@ -363,63 +391,104 @@ static bool kml_leaf_empty(struct kml_leaf *leaf)
 	return !READ_ONCE(leaf->cont) && (!desc || !READ_ONCE(desc->nr));
 }
 
-/*
- * Take the descriptor from a leaf that has no use for it, and with @kill let
- * nobody put in another. Return: whether the leaf is empty.
- */
-static bool kml_leaf_strip(struct kml_leaf *leaf, bool kill)
+/* Descriptors to be freed when no lock is held, linked through their heads. */
+static void kml_desc_chain(struct kml_desc **chain, struct kml_desc *desc)
 {
-	struct kml_desc *desc;
-	bool empty;
-
-	raw_spin_lock_irq(&leaf->lock);
-	desc = kml_leaf_desc(leaf);
-	empty = kml_leaf_empty(leaf);
-	if (empty && kill)
-		rcu_assign_pointer(leaf->desc, KML_DESC_DEAD);
-	else if (desc && !desc->nr)
-		rcu_assign_pointer(leaf->desc, NULL);
-	else
-		desc = NULL;
-	raw_spin_unlock_irq(&leaf->lock);
-
-	kml_desc_free_rcu(desc);
-	return empty;
+	desc->rcu.next = (struct rcu_head *)*chain;
+	*chain = desc;
 }
 
-/* Take out a group if all its leaves are empty. */
-static void kml_group_trim(struct kml_space *space, struct kml_interval *iv,
-			   unsigned int slot)
+static void kml_desc_free_chain(struct kml_desc *chain)
+{
+	while (chain) {
+		struct kml_desc *next = (struct kml_desc *)chain->rcu.next;
+
+		kml_desc_free_rcu(chain);
+		chain = next;
+	}
+}
+
+/* Take the descriptor from a leaf without objects. Context: leaf->lock. */
+static void kml_leaf_strip(struct kml_leaf *leaf, struct kml_desc *replacement,
+			   struct kml_desc **chain)
+{
+	struct kml_desc *desc = kml_leaf_desc(leaf);
+
+	lockdep_assert_held(&leaf->lock);
+	if (desc)
+		kml_desc_chain(chain, desc);
+	rcu_assign_pointer(leaf->desc, replacement);
+}
+
+/*
+ * Take out a group all of whose leaves are empty. Writers spin on dead leaves,
+ * so IRQs are off until the group is out: an interrupt handler that allocates
+ * in this group would wait for us for ever. Return: false if one is in use.
+ */
+static bool kml_group_remove(struct kml_space *space, struct kml_interval *iv,
+			     unsigned int slot, struct kml_desc **chain)
 {
 	struct kml_group *group = iv->group[slot];
 	bool empty = true;
 	unsigned int i;
 
+	for (i = 0; i < KML_LEAVES && empty; i++)
+		empty = kml_leaf_empty(&group->leaf[i]);
+	if (!empty)
+		return false;
+
+	local_irq_disable();
+	for (i = 0; i < KML_LEAVES && empty; i++) {
+		struct kml_leaf *leaf = &group->leaf[i];
+
+		raw_spin_lock(&leaf->lock);
+		empty = kml_leaf_empty(leaf);
+		if (empty)
+			kml_leaf_strip(leaf, KML_DESC_DEAD, chain);
+		raw_spin_unlock(&leaf->lock);
+	}
+	if (empty) {
+		raw_spin_lock(&space->lock);
+		WRITE_ONCE(iv->group[slot], NULL);
+		raw_spin_unlock(&space->lock);
+	} else {
+		/* a writer was faster: bring the dead back to life */
+		for (i -= 1; i--; )
+			rcu_assign_pointer(group->leaf[i].desc, NULL);
+	}
+	local_irq_enable();
+
+	if (empty)
+		kml_free_rcu(&group->rcu, kml_group_free_cb);
+	return empty;
+}
+
+/* Free what a group does not need. */
+static void kml_group_trim(struct kml_space *space, struct kml_interval *iv,
+			   unsigned int slot)
+{
+	struct kml_group *group = iv->group[slot];
+	struct kml_desc *chain = NULL;
+	unsigned int i;
+
 	if (!group)
 		return;
 
-	for (i = 0; i < KML_LEAVES && empty; i++)
-		empty = kml_leaf_empty(&group->leaf[i]);
+	if (!kml_group_remove(space, iv, slot, &chain)) {
+		for (i = 0; i < KML_LEAVES; i++) {
+			struct kml_leaf *leaf = &group->leaf[i];
+			struct kml_desc *desc = kml_leaf_desc(leaf);
 
-	for (i = 0; i < KML_LEAVES; i++) {
-		struct kml_leaf *leaf = &group->leaf[i];
-
-		if (!empty && !rcu_access_pointer(leaf->desc))
-			continue;
-		if (!kml_leaf_strip(leaf, empty) && empty) {
-			/* a writer was faster: bring the dead back to life */
-			while (i--)
-				rcu_assign_pointer(group->leaf[i].desc, NULL);
-			return;
+			if (!desc || READ_ONCE(desc->nr))
+				continue;
+			raw_spin_lock_irq(&leaf->lock);
+			desc = kml_leaf_desc(leaf);
+			if (desc && !desc->nr)
+				kml_leaf_strip(leaf, NULL, &chain);
+			raw_spin_unlock_irq(&leaf->lock);
 		}
 	}
-	if (!empty)
-		return;
-
-	raw_spin_lock_irq(&space->lock);
-	WRITE_ONCE(iv->group[slot], NULL);
-	raw_spin_unlock_irq(&space->lock);
-	kml_free_rcu(&group->rcu, kml_group_free_cb);
+	kml_desc_free_chain(chain);
 }
 
 static int kml_interval_trim_one(struct kml_space *space,
@@ -429,12 +498,8 @@ static int kml_interval_trim_one(struct kml_space *space,
 	bool used = false;
 	unsigned int i;
 
-	/* dead leaves make writers spin: do not get scheduled away meanwhile */
-	for (i = 0; i < KML_GROUPS; i++) {
-		preempt_disable();
+	for (i = 0; i < KML_GROUPS; i++)
 		kml_group_trim(space, iv, i);
-		preempt_enable();
-	}
 
 	raw_spin_lock_irq(&space->lock);
 	for (i = 0; i < KML_GROUPS; i++)

@@ -69,7 +69,8 @@ static inline bool kml_cont_get(unsigned long cont, unsigned long *start)
 struct kml_hot *kml_lookup(struct kml_space *space, unsigned long addr,
 			   unsigned long *start);
 struct kml_hot *kml_lookup_exact(struct kml_space *space, unsigned long start);
-struct kml_hot *kml_lookup_live(struct kml_space *space, unsigned long start);
+bool kml_lookup_pinned(struct kml_space *space, unsigned long start,
+		       u32 *state, size_t *size);
 
 int kml_interval_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp);
 int kml_leaf_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp);

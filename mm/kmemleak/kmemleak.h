@@ -53,13 +53,18 @@
  *	a frozen state looks again: the new descriptor is published before the
  *	lock is dropped. State changes are cmpxchg loops, so none is lost.
  * Free against scan: see pin.h.
- * Insert against scan: the writer makes the entry visible, then, if a scan is
- *	active, clears the settled bits of the block, all before the hook returns
- *	and so before a pointer to the block can exist. kml_scan_active is set
- *	before the first settled bit (full barrier); prepare() sets all bits of
- *	all intervals first and clears those of unsettled objects in a second
- *	pass which takes each leaf lock: it either sees a racing object or the
- *	racing writer sees kml_scan_active.
+ * Insert against scan: the writer makes the entry visible and reads
+ *	kml_scan_active in the same RCU section. A scan sets that and waits for
+ *	a grace period: it sees the entry, or the writer sees the scan. A writer
+ *	who does clears the settled bits of the block after a full barrier,
+ *	before the hook returns and so before a pointer to the block can exist.
+ *	prepare() sets all bits, then (full barrier) walks the objects and clears
+ *	those of unsettled ones: it sees the entry, or the writer's clearing
+ *	comes after its setting.
+ * Settle:	a marker sets an object's bits while it has the object pinned, so that
+ *	no other can be born in its place meanwhile. In a block which the object
+ *	shares it looks at the neighbours, sets the bit, and looks again after a
+ *	full barrier; that pairs with the writer's.
  * Addresses: data and bss are roots, and the static pool is in bss. Addresses of
  *	tracked blocks are kept there (and in tracked memory) inverted or shifted,
  *	else kmemleak itself would reference what it should report.
@@ -136,7 +141,7 @@ struct kml_cold {
 /* A range inside an object to which scanning is limited. */
 struct kml_area {
 	struct kml_area *next;
-	unsigned long start;		/* untagged */
+	unsigned long not_start;	/* inverted, untagged */
 	size_t size;
 };
 
@@ -148,7 +153,7 @@ struct kml_area {
  */
 struct kml_ext {
 	struct kml_cold cold;		/* must be first */
-	unsigned long excess_ref;	/* gets our surplus references */
+	unsigned long not_excess;	/* inverted: who gets our surplus references */
 	size_t size;			/* if KML_F_BIG */
 	struct kml_area *areas;
 };

@@ -47,7 +47,6 @@ bool kml_mark_open(struct kml_worker *w)
 	memset(&w->stats, 0, sizeof(w->stats));
 	memset(w->nr_unsettled, 0, sizeof(w->nr_unsettled));
 	w->scanned = 0;
-	kml_filter_windows(&w->win);
 	return kml_deque_open(&w->deque, &kml_mark.list);
 }
 
@@ -93,7 +92,7 @@ void kml_mark_greyed(struct kml_worker *w, struct kml_space *space,
 {
 	/* with an extension there may be surplus references to pass on */
 	if (!(state & KML_F_EXT))
-		kml_settled_set(space, start, size);
+		kml_settled_set(&w->pins, space, start, size);
 	if (kml_scannable(state))
 		kml_mark_push(w, space, start);
 }
@@ -276,6 +275,11 @@ void kml_mark_take(struct kml_worker *w, const struct kmemleak_windows *win,
 	for (i = from; i < to; i++) {
 		unsigned long v = w->cand[i];
 
+		/* where RCU means no preemption, do not overdo it */
+		if (unlikely(!((i + 1) % KML_BATCH))) {
+			rcu_read_unlock();
+			rcu_read_lock();
+		}
 		if (v - win->virt.min < win->virt.len &&
 		    v - win->self.min >= win->self.len)
 			kml_mark_candidate(w, kml_space(KML_VIRT), v);

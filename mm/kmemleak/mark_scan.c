@@ -12,6 +12,7 @@
 #include "interval.h"
 #include "mark_scan.h"
 #include "reserve.h"
+#include "roots.h"
 #include "snapshot.h"
 #include "track.h"
 
@@ -27,6 +28,7 @@ static bool kml_special(const struct kml_work *work, u32 state)
 struct kml_reading {
 	struct kml_space *space;
 	unsigned long start;		/* of the object */
+	size_t off;			/* of what is to be read, in the object */
 	const void *from;
 	size_t len;
 	struct kmemleak_windows win;
@@ -34,28 +36,30 @@ struct kml_reading {
 };
 
 /*
- * Read one chunk of a pinned object. Return: false if it is gone. An object
- * that has become NO_SCAN meanwhile counts as gone.
+ * Read one chunk of an object, if it still has it. Return: false if not. An
+ * object that has become NO_SCAN meanwhile counts as gone.
  */
 static bool kml_read_chunk(struct kml_worker *w, struct kml_reading *r,
 			   size_t off, size_t len)
 {
 	unsigned int nr = 0;
-	struct kml_hot *hot;
 	unsigned long flags;
+	size_t size = 0;
 	bool alive;
+	u32 state;
 
 	rcu_read_lock();
 	local_irq_save(flags);
 	kml_pin(&w->pins, 0, r->start);
 	/* pairs with the atomic in kml_remove_entry(), see pin.h */
 	smp_mb();
-	if (r->reserved) {
-		alive = kml_reserve_has(r->space, r->start);
-	} else {
-		hot = kml_lookup_live(r->space, r->start);
-		alive = hot && kml_scannable(kml_hot_state(hot));
-	}
+	if (r->reserved)
+		size = kml_reserve_size(r->space, r->start);
+	else if (kml_lookup_pinned(r->space, r->start, &state, &size) &&
+		 !kml_scannable(state))
+		size = 0;
+	/* it may have become shorter, or be another one, since the last chunk */
+	alive = r->off + off + len <= size;
 	if (alive)
 		nr = kml_filter_run(r->from + off, len, &r->win, w->cand);
 	kml_unpin(&w->pins, 0);
@@ -121,6 +125,7 @@ static void kml_read_special(struct kml_worker *w, const struct kml_work *work)
 		return;
 
 	w->stats.objects++;
+	kml_filter_windows(&w->win);
 	r.win = w->win;
 	if (space->id == KML_VIRT)
 		r.win.self = (struct kmemleak_range){ work->start, info.size };
@@ -145,12 +150,14 @@ static void kml_read_special(struct kml_worker *w, const struct kml_work *work)
 		   kml_nth_area(space, work->start, 0, &area)) {
 		i = 0;
 		do {
-			r.from = (const void *)area.start;
+			r.from = (const void *)~area.not_start;
+			r.off = ~area.not_start - work->start;
 			r.len = area.size;
 		} while (kml_read(w, &r) &&
 			 kml_nth_area(space, work->start, ++i, &area));
 	} else if (off < info.size) {
 		r.from = kml_object_memory(space, work->start, 0) + off;
+		r.off = off;
 		r.len = info.size - off;
 		kml_read(w, &r);
 	}
@@ -205,19 +212,14 @@ static enum kml_group_fate kml_group_read(struct kml_worker *w,
 					  unsigned int *nr)
 {
 	struct kml_space *space = kml_space(kml_work_space(work));
-	struct kml_hot *hot = kml_lookup_live(space, work->start);
 	size_t off = kml_work_off(work), len, size;
 	u32 state;
 
-	if (!hot)
-		return KML_GROUP_DONE;
-	state = kml_hot_state(hot);
-	if (!kml_scannable(state))
+	if (!kml_lookup_pinned(space, work->start, &state, &size) ||
+	    !kml_scannable(state))
 		return KML_GROUP_DONE;
 	if (unlikely(kml_special(work, state)))
 		return KML_GROUP_SPECIAL;
-
-	size = READ_ONCE(hot->size);
 	if (off >= size)
 		return KML_GROUP_DONE;
 	len = min(size - off, KML_CHUNK);
@@ -259,6 +261,7 @@ bool kml_mark_group(struct kml_worker *w)
 	if (!n)
 		return false;
 
+	kml_filter_windows(&w->win);
 	rcu_read_lock();
 	kml_prefetch_group(work, n);
 	local_irq_save(flags);
@@ -310,6 +313,7 @@ bool kml_mark_range(struct kml_worker *w, const void *start, size_t len)
 		unsigned int nr;
 
 		chunk = min_t(size_t, len, KML_CHUNK);
+		kml_filter_windows(&w->win);
 		nr = kml_filter_run(start, chunk, &w->win, w->cand);
 		w->stats.words += chunk / sizeof(long);
 		kml_mark_take(w, &w->win, 0, nr);
@@ -319,22 +323,33 @@ bool kml_mark_range(struct kml_worker *w, const void *start, size_t len)
 	return true;
 }
 
-/* Read all blocks that have no metadata. Context, return: as above. */
-bool kml_mark_reserve(struct kml_worker *w)
+/**
+ * kml_mark_reserve() - read the blocks that have no metadata
+ * @w: worker
+ * @found: set if there was one that this mark has not read yet
+ *
+ * Context: process, no lock held. Return: false if stopped.
+ */
+bool kml_mark_reserve(struct kml_worker *w, bool *found)
 {
 	struct kml_reserve_block block;
-	unsigned long pos = 0;
 	unsigned int cpu;
 
-	while (kml_reserve_next(&pos, &block)) {
+	*found = false;
+	while (kml_reserve_next(&block)) {
 		struct kml_reading r = {
 			.space = block.space,
 			.start = block.start,
 			.len = block.size,
-			.win = w->win,
 			.reserved = true,
 		};
 
+		*found = true;
+		if (block.space->id == KML_PHYS &&
+		    !kml_phys_in_lowmem(block.start, block.size))
+			continue;
+		kml_filter_windows(&w->win);
+		r.win = w->win;
 		for_each_possible_cpu(cpu) {
 			r.from = kml_object_memory(block.space, block.start, cpu);
 			if (!kml_read(w, &r) || block.space->id != KML_PERCPU)

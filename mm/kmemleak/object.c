@@ -31,7 +31,8 @@ static DEFINE_PER_CPU(struct kml_stamp, kml_stamp);
 static u32 kml_stamp_next(unsigned long now)
 {
 	struct kml_stamp *stamp = this_cpu_ptr(&kml_stamp);
-	u32 t = local_clock();
+	/* 16 ns: what happens within one jiffy before timers tick still fits */
+	u32 t = local_clock() >> 4;
 
 	if (stamp->jiffies == now && (s32)(t - stamp->last) <= 0)
 		t = stamp->last + 1;
@@ -158,7 +159,7 @@ void kml_info_fill(struct kml_info *info, struct kml_space *space,
 	info->checksum = cold->checksum;
 	info->trace = cold->trace;
 	info->pid = kml_cold_pid(cold);
-	info->excess_ref = info->state & KML_F_EXT ? kml_ext(hot)->excess_ref : 0;
+	info->excess_ref = info->state & KML_F_EXT ? ~kml_ext(hot)->not_excess : 0;
 	memcpy(info->comm, cold->comm, sizeof(info->comm));
 }
 

@@ -12,6 +12,8 @@ static unsigned int kml_nr_readers;
 /* Context: kml_scan_mutex held or boot, no scan active. */
 void kml_pins_attach(struct kml_pins *pins)
 {
+	if (WARN_ON_ONCE(kml_nr_readers == ARRAY_SIZE(kml_readers)))
+		return;
 	kml_readers[kml_nr_readers] = pins;
 	/* pairs with the acquire in __kml_pin_wait() */
 	smp_store_release(&kml_nr_readers, kml_nr_readers + 1);

@@ -125,7 +125,8 @@ void *kml_pool_alloc(enum kml_pool_type type, gfp_t gfp)
 	if (likely(kml_pool_ready()))
 		p = kmem_cache_alloc_noprof(kml_caches[type],
 					    gfp_nested_mask(gfp) | __GFP_ZERO);
-	if (unlikely(!p))
+	/* the static pool is in bss, which is scanned: not for raw addresses */
+	if (unlikely(!p) && type != KML_POOL_WORK && type != KML_POOL_WORKER)
 		p = kml_early_alloc(type);
 	if (p)
 		kml_count_add(KML_C_META_BYTES, kml_pool_size(type));

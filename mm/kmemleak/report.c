@@ -287,10 +287,12 @@ void kml_report_commit(bool verbose)
 	if (!new)
 		return;
 
-	sort(kml_table + kml_table_old, new, sizeof(*kml_table), kml_entry_cmp, NULL);
+	sort_nonatomic(kml_table + kml_table_old, new, sizeof(*kml_table),
+		       kml_entry_cmp, NULL);
 	if (verbose)
 		kml_log_new();
-	sort(kml_table, kml_table_nr, sizeof(*kml_table), kml_entry_cmp, NULL);
+	sort_nonatomic(kml_table, kml_table_nr, sizeof(*kml_table), kml_entry_cmp,
+		       NULL);
 
 	kml_found = true;
 	pr_info("%lu new suspected memory leaks (see /sys/kernel/debug/kmemleak)\n",

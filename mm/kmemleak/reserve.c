@@ -27,10 +27,11 @@
 
 struct kml_reserved {
 	struct kml_reserved *next;
-	unsigned long start;
+	unsigned long not_start;	/* inverted: static entries are in bss */
 	size_t size;
 	u8 space;
 	u8 flags;
+	u8 mark;			/* the mark that has read it */
 };
 
 static DEFINE_RAW_SPINLOCK(kml_reserve_lock);
@@ -40,6 +41,7 @@ static unsigned int kml_reserve_static_used;
 static struct kml_reserved *kml_reserve_free;
 static unsigned int kml_reserve_nr_free = KML_RESERVE_STATIC;
 static bool kml_reserve_dry;
+static u8 kml_reserve_mark;
 unsigned long kml_reserve_nr;
 
 static struct kml_reserved **kml_reserve_bucket(unsigned long start)
@@ -63,7 +65,8 @@ static bool __kml_reserve_add(struct kml_space *space, unsigned long start,
 		return false;
 
 	kml_reserve_nr_free--;
-	r->start = start;
+	r->not_start = ~start;
+	r->mark = kml_reserve_mark - 1;
 	r->size = size;
 	r->space = space->id;
 	r->flags = flags;
@@ -111,24 +114,24 @@ static struct kml_reserved **kml_reserve_find(struct kml_space *space,
 	lockdep_assert_held(&kml_reserve_lock);
 
 	for (; *p; p = &(*p)->next)
-		if ((*p)->start == start && (*p)->space == space->id)
+		if ((*p)->not_start == ~start && (*p)->space == space->id)
 			return p;
 	return NULL;
 }
 
-static struct kml_reserved **kml_reserve_find_alias(struct kml_space *space,
+/* In one bucket, a block that holds @addr. */
+static struct kml_reserved **kml_reserve_find_alias(unsigned int bucket,
+						    struct kml_space *space,
 						    unsigned long addr)
 {
-	struct kml_reserved **p;
-	unsigned int i;
+	struct kml_reserved **p = &kml_reserve_hash[bucket];
 
 	lockdep_assert_held(&kml_reserve_lock);
 
-	for (i = 0; i < KML_RESERVE_BUCKETS; i++)
-		for (p = &kml_reserve_hash[i]; *p; p = &(*p)->next)
-			if (addr - (*p)->start < (*p)->size &&
-			    (*p)->space == space->id)
-				return p;
+	for (; *p; p = &(*p)->next)
+		if (addr - ~(*p)->not_start < (*p)->size &&
+		    (*p)->space == space->id)
+			return p;
 	return NULL;
 }
 
@@ -169,54 +172,66 @@ bool __kml_reserve_remove(struct kml_space *space, unsigned long start)
 bool kml_reserve_remove_part(struct kml_space *space, unsigned long addr,
 			     size_t size)
 {
+	struct kml_reserved **p = NULL;
 	struct kml_reserved old = {};
-	struct kml_reserved **p;
-	unsigned long flags;
+	unsigned long flags, start;
+	unsigned int i;
 	size_t before;
 
-	raw_spin_lock_irqsave(&kml_reserve_lock, flags);
-	p = kml_reserve_find_alias(space, addr);
-	if (p)
-		old = kml_reserve_unlink(p);
-	raw_spin_unlock_irqrestore(&kml_reserve_lock, flags);
-
+	if (likely(!READ_ONCE(kml_reserve_nr)))
+		return false;
+	/* one bucket at a time: it may take long with IRQs off */
+	for (i = 0; i < KML_RESERVE_BUCKETS && !p; i++) {
+		raw_spin_lock_irqsave(&kml_reserve_lock, flags);
+		p = kml_reserve_find_alias(i, space, addr);
+		if (p)
+			old = kml_reserve_unlink(p);
+		raw_spin_unlock_irqrestore(&kml_reserve_lock, flags);
+	}
 	if (!p)
 		return false;
+	start = ~old.not_start;
+	/* order the removal before looking at the pins */
 	smp_mb();
-	kml_pin_wait(old.start);
+	kml_pin_wait(start);
 
-	before = addr - old.start;
+	before = addr - start;
 	if (before)
-		kml_reserve_add(space, old.start, before, old.flags);
+		kml_reserve_add(space, start, before, old.flags);
 	if (old.size - before > size)
 		kml_reserve_add(space, addr + size, old.size - before - size,
 				old.flags);
 	return true;
 }
 
-/* Does a reserved block start at @start? Context: any. */
-bool kml_reserve_has(struct kml_space *space, unsigned long start)
+/* Size of the reserved block that starts at @start, or 0. Context: any. */
+size_t kml_reserve_size(struct kml_space *space, unsigned long start)
 {
+	struct kml_reserved **p;
 	unsigned long flags;
-	bool has;
+	size_t size;
 
 	raw_spin_lock_irqsave(&kml_reserve_lock, flags);
-	has = kml_reserve_find(space, start);
+	p = kml_reserve_find(space, start);
+	size = p ? (*p)->size : 0;
 	raw_spin_unlock_irqrestore(&kml_reserve_lock, flags);
-	return has;
+	return size;
 }
 
 /* Is @addr in a reserved block? Context: any. */
 bool kml_reserve_holds(struct kml_space *space, unsigned long addr)
 {
 	unsigned long flags;
-	bool holds;
+	bool holds = false;
+	unsigned int i;
 
 	if (likely(!READ_ONCE(kml_reserve_nr)))
 		return false;
-	raw_spin_lock_irqsave(&kml_reserve_lock, flags);
-	holds = kml_reserve_find_alias(space, addr);
-	raw_spin_unlock_irqrestore(&kml_reserve_lock, flags);
+	for (i = 0; i < KML_RESERVE_BUCKETS && !holds; i++) {
+		raw_spin_lock_irqsave(&kml_reserve_lock, flags);
+		holds = kml_reserve_find_alias(i, space, addr);
+		raw_spin_unlock_irqrestore(&kml_reserve_lock, flags);
+	}
 	return holds;
 }
 
@@ -237,41 +252,44 @@ bool kml_reserve_paint(struct kml_space *space, unsigned long start,
 	return p;
 }
 
+/* A new mark begins: it has read no block yet. Context: kml_scan_mutex. */
+void kml_reserve_new_mark(void)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&kml_reserve_lock, flags);
+	kml_reserve_mark++;
+	raw_spin_unlock_irqrestore(&kml_reserve_lock, flags);
+}
+
 /**
- * kml_reserve_next() - walk the blocks to be scanned
- * @pos: where the walk is; starts at 0
+ * kml_reserve_next() - get a block which this mark has not been given yet
  * @block: filled
  *
- * A block freed or added meanwhile may make the walk miss or repeat others of
- * its bucket; the second mark of a scan that found suspects walks again.
- *
- * Context: process. Return: false at the end.
+ * Context: process, kml_scan_mutex held.
+ * Return: false if there is none: not that there will be none.
  */
-bool kml_reserve_next(unsigned long *pos, struct kml_reserve_block *block)
+bool kml_reserve_next(struct kml_reserve_block *block)
 {
-	unsigned int bucket = *pos % KML_RESERVE_BUCKETS;
-	unsigned long skip = *pos / KML_RESERVE_BUCKETS;
 	struct kml_reserved *r = NULL;
+	unsigned int i;
 
 	if (!READ_ONCE(kml_reserve_nr))
 		return false;
 
-	while (bucket < KML_RESERVE_BUCKETS && !r) {
-		unsigned long n;
-
+	for (i = 0; i < KML_RESERVE_BUCKETS && !r; i++) {
 		raw_spin_lock_irq(&kml_reserve_lock);
-		r = kml_reserve_hash[bucket];
-		for (n = 0; r && (n < skip || r->flags & KML_RESERVE_NO_SCAN); n++)
-			r = r->next;
+		for (r = kml_reserve_hash[i]; r; r = r->next)
+			if (r->mark != kml_reserve_mark &&
+			    !(r->flags & KML_RESERVE_NO_SCAN))
+				break;
 		if (r) {
-			*pos = (n + 1) * KML_RESERVE_BUCKETS + bucket;
+			r->mark = kml_reserve_mark;
 			block->space = kml_space(r->space);
-			block->start = r->start;
+			block->start = ~r->not_start;
 			block->size = r->size;
 		}
 		raw_spin_unlock_irq(&kml_reserve_lock);
-		bucket++;
-		skip = 0;
 	}
 	return r;
 }

@@ -12,7 +12,7 @@ bool kml_reserve_add(struct kml_space *space, unsigned long start, size_t size,
 bool __kml_reserve_remove(struct kml_space *space, unsigned long start);
 bool kml_reserve_remove_part(struct kml_space *space, unsigned long addr,
 			     size_t size);
-bool kml_reserve_has(struct kml_space *space, unsigned long start);
+size_t kml_reserve_size(struct kml_space *space, unsigned long start);
 bool kml_reserve_holds(struct kml_space *space, unsigned long addr);
 bool kml_reserve_paint(struct kml_space *space, unsigned long start,
 		       bool no_scan);
@@ -36,6 +36,7 @@ struct kml_reserve_block {
 	size_t size;
 };
 
-bool kml_reserve_next(unsigned long *pos, struct kml_reserve_block *block);
+void kml_reserve_new_mark(void);
+bool kml_reserve_next(struct kml_reserve_block *block);
 
 #endif /* _MM_KMEMLEAK_RESERVE_H */

@@ -80,6 +80,16 @@ bool kml_roots_pages(struct kml_root_sink *sink)
 	return more;
 }
 
+/* Copy what may not be mapped, or not for long. */
+static bool kml_copy_page(struct page *page, size_t off, void *buf)
+{
+	void *mem = kmap_local_page(page);
+	long ret = copy_from_kernel_nofault(buf, mem + off, KML_CHUNK);
+
+	kunmap_local(mem);
+	return !ret;
+}
+
 /**
  * kml_roots_in_use() - the content of all memory in use, as far as mapped
  * @sink: gets copies
@@ -102,13 +112,11 @@ bool kml_roots_in_use(struct kml_root_sink *sink, void *buf)
 			size_t off;
 
 			cond_resched_tasks_rcu_qs();
-			if (!page || page_zone(page) != zone ||
-			    !page_count(page) || PageHighMem(page))
+			/* a count of 0 says nothing: slab pages have that, too */
+			if (!page || page_zone(page) != zone || PageBuddy(page))
 				continue;
-			/* it may be freed and unmapped meanwhile */
 			for (off = 0; more && off < PAGE_SIZE; off += KML_CHUNK)
-				if (!copy_from_kernel_nofault(buf, page_address(page) + off,
-							      KML_CHUNK))
+				if (kml_copy_page(page, off, buf))
 					more = sink->range(sink, buf, KML_CHUNK);
 		}
 	}

@@ -18,7 +18,7 @@ struct kml_root_sink {
 
 bool kml_roots_percpu(struct kml_root_sink *sink);
 bool kml_roots_pages(struct kml_root_sink *sink);
-bool kml_roots_stacks(struct kml_root_sink *sink);
+bool kml_roots_stacks(struct kml_root_sink *sink, struct task_struct *skip);
 bool kml_roots_in_use(struct kml_root_sink *sink, void *buf);
 bool kml_phys_in_lowmem(unsigned long phys, size_t size);
 

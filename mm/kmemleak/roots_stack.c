@@ -29,9 +29,10 @@ static struct task_struct *kml_next_task(int *nr)
 
 /*
  * Below the frames in use, our own stack is littered with addresses that we
- * went through in an earlier phase: they are not references.
+ * went through in an earlier phase: they are not references. Not inlined, so
+ * that registers which our callers saved lie above.
  */
-static const void *kml_stack_begin(struct task_struct *task, const void *stack)
+static noinline const void *kml_stack_begin(struct task_struct *task, const void *stack)
 {
 #ifndef CONFIG_STACK_GROWSUP
 	if (task == current)
@@ -40,14 +41,15 @@ static const void *kml_stack_begin(struct task_struct *task, const void *stack)
 	return stack;
 }
 
-bool kml_roots_stacks(struct kml_root_sink *sink)
+/* @skip: a task whose stack is not a root, or NULL. */
+bool kml_roots_stacks(struct kml_root_sink *sink, struct task_struct *skip)
 {
 	struct task_struct *task;
 	bool more = true;
 	int nr = 1;
 
 	while (more && (task = kml_next_task(&nr))) {
-		void *stack = try_get_task_stack(task);
+		void *stack = task == skip ? NULL : try_get_task_stack(task);
 
 		if (stack) {
 			const void *begin = kml_stack_begin(task, stack);

@@ -47,7 +47,7 @@ struct kml_phase {
 	struct kml_visitor v;		/* must be first */
 	struct kml_worker *w;
 	bool full;			/* the first mark, not the confirmation */
-	unsigned long big_start;	/* to be unsettled without the lock */
+	unsigned long not_big_start;	/* inverted: to be unsettled, unlocked */
 	size_t big_size;
 };
 
@@ -103,7 +103,7 @@ static enum kml_visit kml_whiten(struct kml_visitor *v, struct kml_space *space,
 	if (space->id == KML_PHYS || !(kml_white(new) || new & KML_F_EXT))
 		return KML_VISIT_NEXT;
 	if (unlikely(size > KML_INTERVAL_SIZE)) {
-		phase->big_start = start;
+		phase->not_big_start = ~start;
 		phase->big_size = size;
 		return KML_VISIT_UNLOCKED;
 	}
@@ -116,10 +116,13 @@ static void kml_whiten_big(struct kml_visitor *v, struct kml_space *space,
 			   unsigned long start)
 {
 	struct kml_phase *phase = container_of(v, struct kml_phase, v);
+	size_t off, len;
 
-	rcu_read_lock();
-	kml_settled_clear(space, phase->big_start, phase->big_size);
-	rcu_read_unlock();
+	for (off = 0; off < phase->big_size; off += len) {
+		len = min(phase->big_size - off, KML_SETTLE_MAX);
+		kml_settled_clear(space, ~phase->not_big_start + off, len);
+		cond_resched();
+	}
 }
 
 static bool kml_walk_all(struct kml_visitor *v)
@@ -138,9 +141,12 @@ static bool kml_prepare(struct kml_phase *phase)
 	phase->v.visit = kml_whiten;
 	phase->v.unlocked = kml_whiten_big;
 
-	return !kml_interval_walk(kml_space(KML_VIRT), kml_prepare_interval, NULL) &&
-	       !kml_interval_walk(kml_space(KML_PERCPU), kml_prepare_interval, NULL) &&
-	       kml_walk_all(&phase->v);
+	if (kml_interval_walk(kml_space(KML_VIRT), kml_prepare_interval, NULL) ||
+	    kml_interval_walk(kml_space(KML_PERCPU), kml_prepare_interval, NULL))
+		return false;
+	/* bits before entries: pairs with the barrier of kml_track_insert() */
+	smp_mb();
+	return kml_walk_all(&phase->v);
 }
 
 static enum kml_visit kml_push_pending(struct kml_visitor *v,
@@ -208,16 +214,26 @@ static bool kml_roots(struct kml_worker *w)
 	};
 
 	return kml_roots_percpu(&s.sink) && kml_roots_pages(&s.sink) &&
-	       (!kml_scan_params.stacks || kml_roots_stacks(&s.sink)) &&
-	       kml_mark_reserve(w) &&
+	       (!kml_scan_params.stacks ||
+		kml_roots_stacks(&s.sink, kml_scan_params.thread)) &&
 	       (!kml_reserve_ran_dry() || kml_roots_in_use(&s.sink, w->copy));
 }
 
 /* One mark, from white to done. Return: false if stopped. */
 static noinline bool kml_mark_all(struct kml_phase *phase)
 {
+	bool found;
+
 	kml_report_scan_began();
-	return kml_prepare(phase) && kml_roots(phase->w) && kml_drain(phase);
+	kml_reserve_new_mark();
+	if (!kml_prepare(phase) || !kml_roots(phase->w))
+		return false;
+	/* blocks may come to the reserve while we read */
+	do {
+		if (!kml_mark_reserve(phase->w, &found) || !kml_drain(phase))
+			return false;
+	} while (found);
+	return true;
 }
 
 /*
@@ -244,6 +260,9 @@ static void kml_judge(struct kml_phase *phase, struct kml_space *space,
 	}
 }
 
+/* A table-driven CRC-32 takes a few microseconds for this. */
+#define KML_CHECK_LOCKED	1024
+
 static enum kml_visit kml_check(struct kml_visitor *v, struct kml_space *space,
 				unsigned long start, struct kml_hot *hot)
 {
@@ -253,8 +272,9 @@ static enum kml_visit kml_check(struct kml_visitor *v, struct kml_space *space,
 
 	if (!kml_white(state) || space->id == KML_PHYS)
 		return KML_VISIT_NEXT;
-	/* the lock keeps the block, but not for longer than a chunk takes */
-	if (space->id == KML_PERCPU || state & KML_F_BIG || hot->size > KML_CHUNK)
+	/* the lock keeps the block; larger ones are pinned by chunks */
+	if (space->id == KML_PERCPU || state & KML_F_BIG ||
+	    hot->size > KML_CHECK_LOCKED)
 		return KML_VISIT_UNLOCKED;
 
 	mem = kml_object_memory(space, start, 0);
@@ -344,7 +364,7 @@ static noinline bool kml_scan_episode(struct kml_worker *w)
 
 static void kml_scan_open(void)
 {
-	unsigned long blocks = kml_count_sum(KML_C_OBJECTS) / KML_BLOCK_WORK + 4;
+	unsigned long blocks = kml_count_objects() / KML_BLOCK_WORK + 4;
 
 	kml_worklist_grow(&kml_mark.list, min(blocks, KML_MAX_BLOCKS));
 	kml_mark.overflow = false;
@@ -352,8 +372,8 @@ static void kml_scan_open(void)
 	kml_mark.stop = kml_scan_should_stop;
 
 	WRITE_ONCE(kml_state.scan_active, true);
-	/* before any settled bit or pin: pairs with the barriers of the hooks */
-	smp_mb();
+	/* from now on hooks know, or we see what they have done: kmemleak.h */
+	synchronize_rcu_expedited();
 }
 
 static void kml_scan_close(struct kml_worker *w, u64 begin, bool done)

@@ -9,6 +9,7 @@ struct kml_scan_params {
 	unsigned int min_unref_scans;	/* unreferenced this often: reported */
 	bool verbose;			/* log each report */
 	bool stacks;			/* task stacks are roots */
+	struct task_struct *thread;	/* but not this one's: it only scans */
 };
 
 extern struct kml_scan_params kml_scan_params;

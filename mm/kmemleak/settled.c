@@ -83,7 +83,7 @@ static void kml_settled_change(unsigned long *table, unsigned int first,
  * @start: of the object
  * @size: of the object, not 0
  *
- * Context: any, in an RCU read-side section.
+ * Context: any.
  */
 void kml_settled_clear(struct kml_space *space, unsigned long start, size_t size)
 {
@@ -92,14 +92,18 @@ void kml_settled_clear(struct kml_space *space, unsigned long start, size_t size
 
 	for (;;) {
 		unsigned long end = min(last, addr | ~KML_INTERVAL_MASK);
-		struct kml_interval *iv = kml_interval_find(space, addr);
-		unsigned long *table = iv ? READ_ONCE(iv->settled) : NULL;
+		struct kml_interval *iv;
+		unsigned long *table;
 
+		rcu_read_lock();
+		iv = kml_interval_find(space, addr);
+		table = iv ? READ_ONCE(iv->settled) : NULL;
 		if (table == kml_settled_all)
 			WRITE_ONCE(iv->settled, kml_settled_none);
 		else if (table && table != kml_settled_none)
 			kml_settled_change(table, kml_settled_bit(addr),
 					   kml_settled_bit(end), false);
+		rcu_read_unlock();
 		if (end == last)
 			break;
 		addr = end + 1;
@@ -132,41 +136,89 @@ static bool kml_block_settled(struct kml_space *space, unsigned long block)
 	}
 }
 
+/* Settle a block which an object shares with others, if they all are. */
+static void kml_settle_shared(struct kml_space *space, unsigned long *table,
+			      unsigned long addr)
+{
+	unsigned long block = round_down(addr, KML_BLOCK_SIZE);
+	unsigned int bit = kml_settled_bit(addr);
+
+	if (!kml_block_settled(space, block))
+		return;
+	kml_settled_change(table, bit, bit, true);
+	/* somebody born meanwhile? pairs with the barrier of kml_track_insert() */
+	smp_mb();
+	if (!kml_block_settled(space, block))
+		kml_settled_change(table, bit, bit, false);
+}
+
+/* Settle what an object has of one interval: [@addr, @end]. It is pinned. */
+static void kml_settle_part(struct kml_space *space, struct kml_interval *iv,
+			    unsigned long start, unsigned long addr,
+			    unsigned long end)
+{
+	unsigned long *table = READ_ONCE(iv->settled);
+	int first = kml_settled_bit(addr), last = kml_settled_bit(end);
+
+	if (table == kml_settled_none) {
+		if (READ_ONCE(iv->cover) == ~start &&
+		    end - addr == KML_INTERVAL_SIZE - 1)
+			WRITE_ONCE(iv->settled, kml_settled_all);
+		return;
+	}
+	if (kml_settled_shared(table))
+		return;
+
+	if (addr % KML_BLOCK_SIZE) {
+		kml_settle_shared(space, table, addr);
+		first++;
+	}
+	if ((end + 1) % KML_BLOCK_SIZE && last >= first) {
+		kml_settle_shared(space, table, end);
+		last--;
+	}
+	if (first <= last)
+		kml_settled_change(table, first, last, true);
+}
+
 /**
  * kml_settled_set() - an object is settled; settle the blocks it fills
+ * @pins: the caller's, unused
  * @space: where
  * @start: of the object
  * @size: of the object, not 0
  *
- * Blocks which it shares are settled if its neighbours are.
+ * Blocks which it shares are settled if its neighbours are. Very large objects
+ * are not settled: that would take too long, and they are few.
  *
- * Context: rcu_read_lock(), a mark is running.
+ * Context: process, RCU read-side section, a mark is running.
  */
-void kml_settled_set(struct kml_space *space, unsigned long start, size_t size)
+void kml_settled_set(struct kml_pins *pins, struct kml_space *space,
+		     unsigned long start, size_t size)
 {
 	unsigned long last = start + size - 1;
-	unsigned long addr = start;
+	unsigned long addr = start, flags;
+	size_t now;
+	u32 state;
+
+	if (size > KML_SETTLE_MAX)
+		return;
 
 	for (;;) {
 		unsigned long end = min(last, addr | ~KML_INTERVAL_MASK);
 		struct kml_interval *iv = kml_interval_find(space, addr);
-		unsigned long *table = iv ? READ_ONCE(iv->settled) : NULL;
-		int first = kml_settled_bit(addr), to = kml_settled_bit(end);
 
-		if (table && !kml_settled_shared(table)) {
-			if (addr % KML_BLOCK_SIZE &&
-			    !kml_block_settled(space, round_down(addr, KML_BLOCK_SIZE)))
-				first++;
-			if ((end + 1) % KML_BLOCK_SIZE && to >= first &&
-			    !kml_block_settled(space, round_down(end, KML_BLOCK_SIZE)))
-				to--;
-			if (first <= to)
-				kml_settled_change(table, first, to, true);
-		} else if (table == kml_settled_none && addr == kml_interval_base(iv) &&
-			   end - addr == KML_INTERVAL_SIZE - 1 &&
-			   READ_ONCE(iv->cover) == ~start) {
-			WRITE_ONCE(iv->settled, kml_settled_all);
-		}
+		local_irq_save(flags);
+		kml_pin(pins, 0, start);
+		/* pairs with the atomic in kml_remove_entry(), see pin.h */
+		smp_mb();
+		/* while we have it pinned, nobody can be born in its place */
+		if (iv && kml_lookup_pinned(space, start, &state, &now) &&
+		    now == size && !kml_white(state))
+			kml_settle_part(space, iv, start, addr, end);
+		kml_unpin(pins, 0);
+		local_irq_restore(flags);
+
 		if (end == last)
 			break;
 		addr = end + 1;

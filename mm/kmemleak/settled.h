@@ -7,17 +7,22 @@
 #define _MM_KMEMLEAK_SETTLED_H
 
 #include "interval.h"
+#include "pin.h"
 
 #define KML_BLOCK_SHIFT		6
 #define KML_BLOCK_SIZE		(1UL << KML_BLOCK_SHIFT)
 #define KML_SETTLED_BITS	(KML_INTERVAL_SIZE >> KML_BLOCK_SHIFT)
 #define KML_SETTLED_LONGS	(KML_SETTLED_BITS / BITS_PER_LONG)
 
+/* larger objects are never settled: 512 intervals take 20 us */
+#define KML_SETTLE_MAX		(1UL << 30)
+
 extern unsigned long kml_settled_none[];
 
 void kml_settled_prepare(struct kml_interval *iv);
 void kml_settled_clear(struct kml_space *space, unsigned long start, size_t size);
-void kml_settled_set(struct kml_space *space, unsigned long start, size_t size);
+void kml_settled_set(struct kml_pins *pins, struct kml_space *space,
+		     unsigned long start, size_t size);
 void kml_settled_free(struct kml_interval *iv);
 
 static inline unsigned int kml_settled_bit(unsigned long addr)

@@ -47,17 +47,19 @@ static bool kml_checksum_chunk(struct kml_pins *pins, struct kml_space *space,
 			       unsigned long start, size_t off, size_t len,
 			       int cpu, u32 *sum)
 {
-	struct kml_hot *hot;
 	unsigned long flags;
+	size_t size;
 	bool alive;
+	u32 state;
 
 	rcu_read_lock();
 	local_irq_save(flags);
 	kml_pin(pins, 0, start);
 	/* pairs with the atomic in kml_remove_entry(), see pin.h */
 	smp_mb();
-	hot = kml_lookup_live(space, start);
-	alive = hot;
+	/* it may have become shorter, or be another one, since the last chunk */
+	alive = kml_lookup_pinned(space, start, &state, &size) &&
+		off + len <= size;
 	if (alive)
 		*sum = kml_checksum(*sum, kml_object_memory(space, start, cpu) + off,
 				    len);
@@ -114,19 +116,24 @@ size_t kml_copy_head(const struct kml_info *info, void *buf, int *cpu)
 	struct kml_space *space = kml_space(info->space);
 	size_t len = min_t(size_t, info->size, KML_HEX_BYTES);
 	struct kml_locked l;
+	const void *mem;
 
 	/* the lock keeps a free from returning while we copy */
 	if (!kml_object_lock(&l, space, start, false))
 		return 0;
 	*cpu = raw_smp_processor_id();
-	if (l.hot->cold->stamp == info->stamp &&
-	    l.hot->cold->jiffies == info->jiffies) {
-		kasan_disable_current();
-		memcpy(buf, kasan_reset_tag(kml_object_memory(space, start, *cpu)),
-		       len);
-		kasan_enable_current();
-	} else {
+	mem = kasan_reset_tag(kml_object_memory(space, start, *cpu));
+	if (l.hot->cold->stamp != info->stamp ||
+	    l.hot->cold->jiffies != info->jiffies) {
 		len = 0;
+	} else if (!kml_free_enabled()) {
+		/* frees go unnoticed now: the block may be gone */
+		if (copy_from_kernel_nofault(buf, mem, len))
+			len = 0;
+	} else {
+		kasan_disable_current();
+		memcpy(buf, mem, len);
+		kasan_enable_current();
 	}
 	kml_object_unlock(&l);
 	return len;

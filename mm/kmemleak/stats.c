@@ -9,7 +9,6 @@ struct kml_counters kml_early_counters;
 struct kml_scan_stats kml_scan_stats;
 
 static const char * const kml_counter_names[] = {
-	[KML_C_OBJECTS]		= "objects",
 	[KML_C_ALLOCS]		= "allocs",
 	[KML_C_FREES]		= "frees",
 	[KML_C_OVERLAPS]	= "overlaps",
@@ -38,4 +37,10 @@ long kml_count_sum(enum kml_counter c)
 	for_each_possible_cpu(cpu)
 		sum += data_race(per_cpu(kml_counters.v[c], cpu));
 	return sum;
+}
+
+/* Objects tracked now. */
+long kml_count_objects(void)
+{
+	return kml_count_sum(KML_C_ALLOCS) - kml_count_sum(KML_C_FREES);
 }

@@ -10,7 +10,6 @@
 #include "state.h"
 
 enum kml_counter {
-	KML_C_OBJECTS,		/* tracked now */
 	KML_C_ALLOCS,		/* ever filed */
 	KML_C_FREES,
 	KML_C_OVERLAPS,
@@ -41,12 +40,22 @@ static inline void kml_count_add(enum kml_counter c, long n)
 		kml_early_counters.v[c] += n;
 }
 
+/* Cheaper: IRQs are off. */
+static inline void kml_count_irqs_off(enum kml_counter c)
+{
+	if (likely(kml_pool_ready()))
+		this_cpu_ptr(&kml_counters)->v[c]++;
+	else
+		kml_early_counters.v[c]++;
+}
+
 static inline void kml_count_inc(enum kml_counter c)
 {
 	kml_count_add(c, 1);
 }
 
 long kml_count_sum(enum kml_counter c);
+long kml_count_objects(void);
 const char *kml_counter_name(enum kml_counter c);
 
 /* The last scan, written under kml_scan_mutex. */

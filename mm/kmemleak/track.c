@@ -92,6 +92,7 @@ struct kml_birth {
 	depot_stack_handle_t trace;
 	struct kml_cold *cold;		/* for the entry, until it is filed */
 	struct kml_desc *spare;		/* for the page, likewise */
+	bool scanning;			/* when it was filed */
 };
 
 /*
@@ -197,6 +198,9 @@ static int kml_birth_try(struct kml_birth *b)
 	kml_desc_add(kml_leaf_desc(leaf), b->state,
 		     b->state & KML_F_BIG ? U32_MAX : b->size, b->cold);
 	b->cold = NULL;
+	/* in this RCU section: see "Insert against scan" in kmemleak.h */
+	b->scanning = kml_scan_active();
+	kml_count_irqs_off(KML_C_ALLOCS);
 unlock:
 	raw_spin_unlock(&leaf->lock);
 out:
@@ -247,6 +251,7 @@ static size_t kml_remove_entry(struct kml_space *space, unsigned long start,
 	size = kml_hot_size(l.hot, *state);
 	*cold = l.hot->cold;
 	kml_desc_del(kml_leaf_desc(l.leaf), l.hot);
+	kml_count_irqs_off(KML_C_FREES);
 
 	/* plain cold metadata is read under the leaf's lock only */
 	if (likely(!(*state & KML_F_EXT)) && kml_cold_put_cached(*cold))
@@ -296,6 +301,7 @@ int kml_track_insert(struct kml_space *space, unsigned long ptr, size_t size,
 		if (!ext)
 			goto reserve;
 		ext->size = b.size;
+		ext->not_excess = ~0UL;
 		b.cold = &ext->cold;
 		b.state |= KML_F_EXT | KML_F_BIG;
 	}
@@ -326,13 +332,11 @@ int kml_track_insert(struct kml_space *space, unsigned long ptr, size_t size,
 	kml_cold_free(b.state, b.cold);
 
 	if (likely(!ret)) {
-		if (unlikely(kml_scan_active())) {
-			rcu_read_lock();
+		if (unlikely(b.scanning)) {
+			/* after all is visible: pairs with kml_prepare() */
+			smp_mb();
 			kml_settled_clear(space, b.s.start, b.size);
-			rcu_read_unlock();
 		}
-		kml_count_inc(KML_C_OBJECTS);
-		kml_count_inc(KML_C_ALLOCS);
 		return 0;
 	}
 	if (ret == -EEXIST) {
@@ -361,8 +365,6 @@ static size_t kml_detach(struct kml_space *space, unsigned long start,
 	if (!kml_one_page(start, last))
 		kml_span_clear(space, start, last);
 	kml_pin_wait(start);
-	kml_count_add(KML_C_OBJECTS, -1);
-	kml_count_inc(KML_C_FREES);
 	return size;
 }
 

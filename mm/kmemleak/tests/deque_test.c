@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Work lists: nothing pushed is lost, no block is lost, full means full. */
+
+#include "common.h"
+#include "../deque.h"
+
+/* Distinct and recognizable. */
+static struct kml_work nth_work(unsigned long n)
+{
+	return kml_work(n % KML_NR_SPACES, ~n, n * KML_CHUNK);
+}
+
+static bool is_nth(const struct kml_work *w, unsigned long n)
+{
+	return w->start == ~n && kml_work_space(w) == n % KML_NR_SPACES &&
+	       kml_work_off(w) == n * KML_CHUNK;
+}
+
+static unsigned long empty_blocks(const struct kml_worklist *list)
+{
+	const struct kml_block *block;
+	unsigned long n = 0;
+
+	for (block = list->empty; block; block = block->next)
+		n += !block->nr;
+	return n;
+}
+
+/* A list with room for @blocks blocks, on the test's memory. */
+static struct kml_worklist *new_list(struct kunit *test, unsigned long blocks)
+{
+	struct kml_worklist *list = kunit_kzalloc(test, sizeof(*list), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, list);
+	kml_worklist_init(list);
+	KUNIT_EXPECT_EQ(test, kml_worklist_grow(list, blocks), blocks > 0);
+	KUNIT_EXPECT_EQ(test, list->nr_blocks, blocks);
+	KUNIT_EXPECT_EQ(test, empty_blocks(list), blocks);
+	return list;
+}
+
+static void end_list(struct kunit *test, struct kml_worklist *list)
+{
+	KUNIT_EXPECT_EQ(test, empty_blocks(list), list->nr_blocks);
+	kml_worklist_shrink(list, 0);
+	KUNIT_EXPECT_EQ(test, list->nr_blocks, 0UL);
+	KUNIT_EXPECT_NULL(test, list->empty);
+	KUNIT_EXPECT_NULL(test, list->full);
+}
+
+static void work_keeps_its_fields(struct kunit *test)
+{
+	static const size_t offs[] = { 0, KML_CHUNK, 1UL << 30, ~(KML_CHUNK - 1UL) };
+	static const unsigned long starts[] = { 0, 1, 4097, ~0UL };
+	unsigned int i, j, id;
+
+	for (i = 0; i < ARRAY_SIZE(offs); i++) {
+		for (j = 0; j < ARRAY_SIZE(starts); j++) {
+			for (id = 0; id < KML_NR_SPACES; id++) {
+				struct kml_work w = kml_work(id, starts[j], offs[i]);
+
+				KUNIT_EXPECT_EQ(test, w.start, starts[j]);
+				KUNIT_EXPECT_EQ(test, kml_work_off(&w), offs[i]);
+				KUNIT_EXPECT_EQ(test, (unsigned int)kml_work_space(&w), id);
+			}
+		}
+	}
+}
+
+static void nothing_in_an_empty_list(struct kunit *test)
+{
+	struct kml_worklist *list = new_list(test, 0);
+	struct kml_deque d;
+	struct kml_work w;
+
+	KUNIT_EXPECT_FALSE(test, kml_deque_open(&d, list));
+	kml_deque_close(&d);
+	kml_worklist_grow(list, 1);
+	KUNIT_EXPECT_TRUE(test, kml_deque_open(&d, list));
+	KUNIT_EXPECT_FALSE(test, kml_deque_pop(&d, &w));
+	KUNIT_EXPECT_FALSE(test, kml_worklist_has_work(list));
+	kml_deque_close(&d);
+	end_list(test, list);
+}
+
+/* One worker sees a stack, also across blocks. */
+static void last_in_first_out(struct kunit *test)
+{
+	unsigned long total = 3 * KML_BLOCK_WORK - 5, n;
+	struct kml_worklist *list = new_list(test, 4);
+	unsigned int round;
+	struct kml_deque d;
+	struct kml_work w;
+
+	KUNIT_ASSERT_TRUE(test, kml_deque_open(&d, list));
+	for (round = 0; round < 3; round++) {
+		for (n = 0; n < total; n++)
+			if (!kml_ok(test, kml_deque_push(&d, nth_work(n))))
+				goto out;
+		while (n--)
+			if (!kml_ok(test, kml_deque_pop(&d, &w)) || !kml_ok(test, is_nth(&w, n)))
+				goto out;
+		KUNIT_EXPECT_FALSE(test, kml_deque_pop(&d, &w));
+	}
+out:
+	kml_deque_close(&d);
+	end_list(test, list);
+}
+
+/* A push fails when there is no room, and only then, and changes nothing. */
+static void overflow(struct kunit *test)
+{
+	struct kml_worklist *list = new_list(test, 3);
+	unsigned long room = 3 * KML_BLOCK_WORK, n;
+	struct kml_deque d;
+	struct kml_work w;
+
+	KUNIT_ASSERT_TRUE(test, kml_deque_open(&d, list));
+	for (n = 0; n < room; n++)
+		if (!kml_ok(test, kml_deque_push(&d, nth_work(n))))
+			goto out;
+	KUNIT_EXPECT_FALSE(test, kml_deque_push(&d, nth_work(n)));
+	KUNIT_EXPECT_FALSE(test, kml_deque_push(&d, nth_work(n)));
+	/* one out, one in */
+	KUNIT_EXPECT_TRUE(test, kml_deque_pop(&d, &w) && is_nth(&w, room - 1));
+	KUNIT_EXPECT_TRUE(test, kml_deque_push(&d, nth_work(room - 1)));
+	KUNIT_EXPECT_FALSE(test, kml_deque_push(&d, nth_work(room)));
+	for (n = room; n--;)
+		if (!kml_ok(test, kml_deque_pop(&d, &w)) || !kml_ok(test, is_nth(&w, n)))
+			break;
+	KUNIT_EXPECT_FALSE(test, kml_deque_pop(&d, &w));
+out:
+	kml_deque_close(&d);
+	end_list(test, list);
+}
+
+/* What one worker has too much of, others get: each piece exactly once. */
+static void sharing(struct kunit *test)
+{
+	unsigned long total = 6 * KML_BLOCK_WORK, n, got = 0;
+	struct kml_worklist *list = new_list(test, 10);
+	u8 *seen = kunit_kzalloc(test, total, GFP_KERNEL);
+	struct kml_deque d[3];
+	struct kml_work w;
+	unsigned int i;
+	u64 seed = 4;
+
+	KUNIT_ASSERT_NOT_NULL(test, seen);
+	for (i = 0; i < ARRAY_SIZE(d); i++)
+		KUNIT_ASSERT_TRUE(test, kml_deque_open(&d[i], list));
+
+	for (n = 0; n < total; n++)
+		kml_ok(test, kml_deque_push(&d[n / (3 * KML_BLOCK_WORK)], nth_work(n)));
+	KUNIT_EXPECT_EQ(test, list->nr_full, 4UL);
+	KUNIT_EXPECT_TRUE(test, kml_worklist_has_work(list));
+	/* work that was not shared, a third worker does not get */
+	while (kml_deque_pop(&d[2], &w)) {
+		kml_ok(test, ~w.start < total && !seen[~w.start]++);
+		got++;
+	}
+	KUNIT_EXPECT_EQ(test, got, 4UL * KML_BLOCK_WORK);
+	KUNIT_EXPECT_FALSE(test, kml_worklist_has_work(list));
+
+	for (n = 0; got < total && n < 100 * total; n++) {
+		if (!kml_deque_pop(&d[kml_test_below(&seed, 3)], &w))
+			continue;
+		got++;
+		if (!kml_ok(test, ~w.start < total && !seen[~w.start]++))
+			break;
+	}
+	KUNIT_EXPECT_EQ(test, got, total);
+	for (i = 0; i < ARRAY_SIZE(d); i++)
+		kml_deque_close(&d[i]);
+	end_list(test, list);
+}
+
+/* Three workers push and pop at random; a model counts what is where. */
+static void random_workers(struct kunit *test)
+{
+	struct kml_worklist *list = new_list(test, 6);
+	u8 *inside = kunit_kzalloc(test, 4096, GFP_KERNEL);
+	unsigned long pushed = 0, popped = 0, step;
+	struct kml_deque d[3];
+	struct kml_work w;
+	unsigned int i;
+	u64 seed = 5;
+
+	KUNIT_ASSERT_NOT_NULL(test, inside);
+	for (i = 0; i < ARRAY_SIZE(d); i++)
+		KUNIT_ASSERT_TRUE(test, kml_deque_open(&d[i], list));
+
+	for (step = 0; step < 50000; step++) {
+		struct kml_deque *one = &d[kml_test_below(&seed, 3)];
+		/* long phases of filling and of draining */
+		bool push = kml_test_below(&seed, 10) < (step / 5000 % 2 ? 2 : 8);
+
+		if (push && !inside[pushed % 4096]) {
+			if (!kml_deque_push(one, nth_work(pushed % 4096)))
+				continue;
+			inside[pushed++ % 4096] = 1;
+		} else if (kml_deque_pop(one, &w)) {
+			popped++;
+			if (!kml_ok(test, ~w.start < 4096 && inside[~w.start]) ||
+			    !kml_ok(test, is_nth(&w, ~w.start)))
+				break;
+			inside[~w.start] = 0;
+		}
+	}
+	for (i = 0; i < ARRAY_SIZE(d); i++)
+		while (kml_deque_pop(&d[i], &w))
+			popped++;
+	KUNIT_EXPECT_GT(test, pushed, 1000UL);
+	KUNIT_EXPECT_EQ(test, pushed, popped);
+	for (i = 0; i < ARRAY_SIZE(d); i++)
+		kml_deque_close(&d[i]);
+	end_list(test, list);
+}
+
+/* What a stopped scan leaves behind is dropped, and its blocks are kept. */
+static void work_left_behind(struct kunit *test)
+{
+	struct kml_worklist *list = new_list(test, 5);
+	struct kml_deque d;
+	struct kml_work w;
+	unsigned long n;
+
+	KUNIT_ASSERT_TRUE(test, kml_deque_open(&d, list));
+	for (n = 0; n < 3 * KML_BLOCK_WORK + 7; n++)
+		kml_ok(test, kml_deque_push(&d, nth_work(n)));
+	kml_deque_close(&d);
+	KUNIT_EXPECT_TRUE(test, kml_worklist_has_work(list));
+	kml_worklist_shrink(list, 4);
+	KUNIT_EXPECT_FALSE(test, kml_worklist_has_work(list));
+	KUNIT_EXPECT_EQ(test, list->nr_blocks, 4UL);
+	KUNIT_EXPECT_EQ(test, empty_blocks(list), 4UL);
+
+	KUNIT_ASSERT_TRUE(test, kml_deque_open(&d, list));
+	KUNIT_EXPECT_FALSE(test, kml_deque_pop(&d, &w));
+	kml_deque_close(&d);
+	end_list(test, list);
+}
+
+static void grow_and_shrink(struct kunit *test)
+{
+	struct kml_worklist *list = new_list(test, 2);
+
+	KUNIT_EXPECT_TRUE(test, kml_worklist_grow(list, 1));
+	KUNIT_EXPECT_EQ(test, list->nr_blocks, 2UL);
+	KUNIT_EXPECT_TRUE(test, kml_worklist_grow(list, 7));
+	KUNIT_EXPECT_EQ(test, empty_blocks(list), 7UL);
+	kml_worklist_shrink(list, 9);
+	KUNIT_EXPECT_EQ(test, list->nr_blocks, 7UL);
+	kml_worklist_shrink(list, 3);
+	KUNIT_EXPECT_EQ(test, empty_blocks(list), 3UL);
+	end_list(test, list);
+}
+
+static struct kunit_case kml_deque_cases[] = {
+	KUNIT_CASE(work_keeps_its_fields),
+	KUNIT_CASE(nothing_in_an_empty_list),
+	KUNIT_CASE(last_in_first_out),
+	KUNIT_CASE(overflow),
+	KUNIT_CASE(sharing),
+	KUNIT_CASE(random_workers),
+	KUNIT_CASE(work_left_behind),
+	KUNIT_CASE(grow_and_shrink),
+	{}
+};
+
+static struct kunit_suite kml_deque_suite = {
+	.name = "kmemleak_deque",
+	.test_cases = kml_deque_cases,
+};
+
+kunit_test_suite(kml_deque_suite);

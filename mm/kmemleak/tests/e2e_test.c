@@ -1,0 +1,629 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Whole scans of the running kernel, with leaks planted in pages of the test's
+ * own. The page allocator's memory is not tracked: what is registered there by
+ * hand was never in a slab's lists, so nothing else can know its address. What
+ * the test itself knows is on its stack, hence stacks are no roots meanwhile.
+ *
+ * Registers are kept elsewhere while a thread sleeps or is interrupted (UML has
+ * them in the task_struct and on signal stacks, all of which is scanned). So
+ * addresses are only handled by functions that are not inlined: when they have
+ * returned, the registers which calls preserve hold what they held before. And
+ * what is lost may take a few scans to be found so, for an interrupt of a scan
+ * leaves behind whatever the scan was looking at. What is reachable must not be
+ * reported by any.
+ */
+
+#include "common.h"
+#include "../control.h"
+#include "../report.h"
+#include "../scan.h"
+
+#define KML_ORDER	5
+#define KML_OBJ_SIZE	200UL
+#define KML_STEP	512UL
+
+/*
+ * The planted objects. Object 0 is the root from which live ones are reached;
+ * the pages begin with a gap, so that @base points to none of them.
+ */
+struct kml_plant {
+	unsigned long base;
+};
+
+static noinline unsigned long addr_of(const struct kml_plant *p, unsigned int i)
+{
+	return p->base + KML_PAGE_SIZE + i * KML_STEP;
+}
+
+static noinline void *object(const struct kml_plant *p, unsigned int i)
+{
+	return (void *)addr_of(p, i);
+}
+
+/* Let word @word of object @from point @off bytes into object @to. */
+static noinline void refer(const struct kml_plant *p, unsigned int from,
+			   unsigned int word, unsigned int to, long off)
+{
+	((unsigned long *)object(p, from))[word] = addr_of(p, to) + off;
+}
+
+static noinline void forget(const struct kml_plant *p, unsigned int from,
+			    unsigned int word)
+{
+	((unsigned long *)object(p, from))[word] = 0;
+}
+
+/* Make an object older than any that must not be reported yet. */
+static noinline void age(struct kml_space *space, unsigned long addr)
+{
+	struct kml_locked l;
+
+	if (!kml_object_lock(&l, space, addr, false))
+		return;
+	l.hot->cold->jiffies -= msecs_to_jiffies(2 * KML_MIN_AGE_MSECS);
+	kml_object_unlock(&l);
+}
+
+static noinline void plant_young(const struct kml_plant *p, unsigned int i, size_t size)
+{
+	kmemleak_alloc(object(p, i), size, 1, GFP_KERNEL);
+}
+
+static noinline void plant(const struct kml_plant *p, unsigned int i)
+{
+	plant_young(p, i, KML_OBJ_SIZE);
+	age(kml_space(KML_VIRT), addr_of(p, i));
+}
+
+static noinline bool reported_in(struct kml_space *space, unsigned long addr)
+{
+	struct kml_info info;
+
+	return kml_object_info(space, addr, false, &info) &&
+	       info.state & KML_F_REPORTED;
+}
+
+static noinline bool reported(const struct kml_plant *p, unsigned int i)
+{
+	return reported_in(kml_space(KML_VIRT), addr_of(p, i));
+}
+
+static void scan(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, kml_control_command("scan"), 0);
+}
+
+/* The first scan learns the checksums, the second may report. */
+static void scan_twice(struct kunit *test)
+{
+	scan(test);
+	scan(test);
+}
+
+#define KML_SCANS	20
+
+/* Scan until objects 1 to @nr - 1 are reported, if their bit in @lost is set. */
+static void scan_for(struct kunit *test, const struct kml_plant *p,
+		     unsigned int nr, u32 lost)
+{
+	unsigned int i, n;
+	u32 found = 0;
+
+	for (n = 0; n < KML_SCANS && (n < 2 || found != lost); n++) {
+		scan(test);
+		for (i = 1; i < nr; i++)
+			found |= reported(p, i) ? BIT(i) : 0;
+	}
+	KUNIT_EXPECT_EQ(test, found, lost);
+}
+
+#define KML_BYTES	(KML_PAGE_SIZE << KML_ORDER)
+#define KML_TRIES	16
+
+/* Would an object in these pages be lost, if nobody was told of it? */
+static noinline bool forgotten(struct kunit *test, const struct kml_plant *p)
+{
+	unsigned int n;
+	bool lost;
+
+	plant_young(p, 0, KML_BYTES - KML_PAGE_SIZE);
+	age(kml_space(KML_VIRT), addr_of(p, 0));
+	for (n = 0, lost = false; n < KML_SCANS / 2 && !lost; n++) {
+		scan(test);
+		lost = reported(p, 0);
+	}
+	kmemleak_free(object(p, 0));
+	return lost;
+}
+
+/*
+ * Get pages. They may have been a slab's before, and pointers to what was in
+ * there may have survived their time in some corner: then try others.
+ */
+static bool find_pages(struct kunit *test, struct kml_plant *p)
+{
+	unsigned long bad[KML_TRIES];
+	unsigned int n = 0;
+	bool found = false;
+
+	while (n < KML_TRIES && !found) {
+		p->base = (unsigned long)alloc_pages_exact(KML_BYTES, GFP_KERNEL | __GFP_ZERO);
+		if (!p->base)
+			break;
+		found = forgotten(test, p);
+		if (!found)
+			bad[n++] = p->base;
+	}
+	while (n)
+		free_pages_exact((void *)bad[--n], KML_BYTES);
+	return found;
+}
+
+static void in_pages(struct kunit *test, const struct kml_plant *p,
+		     void (*fn)(struct kunit *test, const struct kml_plant *p))
+{
+	unsigned int i;
+
+	kmemleak_alloc(object(p, 0), KML_OBJ_SIZE, 0, GFP_KERNEL);
+	fn(test, p);
+	for (i = 0; addr_of(p, i) < p->base + KML_BYTES; i++)
+		if (kml_object_info(kml_space(KML_VIRT), addr_of(p, i), false,
+				    &(struct kml_info){}))
+			kmemleak_free(object(p, i));
+	free_pages_exact((void *)p->base, KML_BYTES);
+}
+
+static void with_pages(struct kunit *test,
+		       void (*fn)(struct kunit *test, const struct kml_plant *p))
+{
+	struct kml_scan_params saved;
+	struct kml_plant p;
+	bool found;
+
+	if (!kml_enabled())
+		kunit_skip(test, "kmemleak is off");
+
+	mutex_lock(&kml_scan_mutex);
+	saved = kml_scan_params;
+	kml_scan_params = (struct kml_scan_params){ .min_unref_scans = 1 };
+	found = find_pages(test, &p);
+	if (found)
+		in_pages(test, &p, fn);
+	kml_scan_params = saved;
+	mutex_unlock(&kml_scan_mutex);
+
+	if (!found)
+		kunit_skip(test, "no pages that nothing points to");
+}
+
+/* 0 -> 1 -> 2 -> 3 by pointers to start, middle and end; the others are lost. */
+static void chains_fn(struct kunit *test, const struct kml_plant *p)
+{
+	unsigned int i;
+
+	for (i = 1; i < 20; i++)
+		plant(p, i);
+	refer(p, 0, 0, 1, 0);
+	refer(p, 1, 7, 2, KML_OBJ_SIZE / 2);
+	refer(p, 2, KML_OBJ_SIZE / sizeof(long) - 1, 3, KML_OBJ_SIZE - 1);
+	/* one byte too far, or too early, is no reference */
+	refer(p, 3, 0, 4, KML_OBJ_SIZE);
+	refer(p, 3, 1, 5, -1);
+	/* a circle, one that hangs on it, and one that looks at the living */
+	refer(p, 6, 0, 7, 0);
+	refer(p, 7, 0, 6, 0);
+	refer(p, 7, 1, 8, 0);
+	refer(p, 9, 0, 1, 0);
+	refer(p, 10, 0, 10, 8);
+
+	scan(test);
+	for (i = 0; i < 20; i++)
+		KUNIT_EXPECT_FALSE(test, reported(p, i));
+	scan_for(test, p, 20, GENMASK(19, 4));
+}
+
+static void lost_and_reachable(struct kunit *test)
+{
+	with_pages(test, chains_fn);
+}
+
+/* Is there a report of this text? */
+static bool listed(struct kunit *test, const char *text)
+{
+	const unsigned int room = 4096;
+	struct seq_file *seq = kunit_kzalloc(test, sizeof(*seq), GFP_KERNEL);
+	char *buf = kunit_kzalloc(test, room, GFP_KERNEL);
+	struct kml_report_entry *e;
+	unsigned long pos;
+
+	if (!kml_ok(test, seq && buf))
+		return false;
+	for (pos = 0; (e = kml_report_get(pos)); pos++) {
+		memset(seq, 0, sizeof(*seq));
+		memset(buf, 0, room);
+		seq->buf = buf;
+		seq->size = room - 1;
+		kml_report_show(seq, e);
+		if (strstr(buf, text))
+			return true;
+	}
+	return false;
+}
+
+static bool scan_for_text(struct kunit *test, const char *text)
+{
+	unsigned int n;
+
+	for (n = 0; n < KML_SCANS; n++) {
+		if (listed(test, text))
+			return true;
+		scan(test);
+	}
+	return false;
+}
+
+static void report_fn(struct kunit *test, const struct kml_plant *p)
+{
+	char head[80], who[80];
+
+	plant(p, 1);
+	strscpy(object(p, 1), "the quick brown fox", KML_OBJ_SIZE);
+	scan_for(test, p, 2, BIT(1));
+	snprintf(head, sizeof(head), "unreferenced object 0x%08lx (size %lu):\n",
+		 addr_of(p, 1), KML_OBJ_SIZE);
+	snprintf(who, sizeof(who), "  comm \"%s\", pid %d, jiffies ",
+		 current->comm, current->pid);
+	KUNIT_EXPECT_TRUE(test, scan_for_text(test, head));
+	KUNIT_EXPECT_TRUE(test, scan_for_text(test, who));
+	KUNIT_EXPECT_TRUE(test, scan_for_text(test, "  hex dump (first 32 bytes):\n"));
+	KUNIT_EXPECT_TRUE(test, scan_for_text(test, "    74 68 65 20 71 75 69 63 6b 20 62 72 6f 77 6e 20  the quick brown \n"));
+
+	/* found again, so no longer lost */
+	refer(p, 0, 0, 1, 0);
+	scan(test);
+	KUNIT_EXPECT_FALSE(test, listed(test, head));
+	forget(p, 0, 0);
+	KUNIT_EXPECT_TRUE(test, scan_for_text(test, head));
+	kmemleak_free(object(p, 1));
+	KUNIT_EXPECT_FALSE(test, listed(test, head));
+	/* somebody new in the same place has nothing to do with it */
+	plant(p, 1);
+	KUNIT_EXPECT_FALSE(test, listed(test, head));
+}
+
+static void report_text(struct kunit *test)
+{
+	with_pages(test, report_fn);
+}
+
+/* Young, just changed, or said to be in between: not yet. */
+static void not_yet_fn(struct kunit *test, const struct kml_plant *p)
+{
+	unsigned int i;
+
+	plant_young(p, 1, KML_OBJ_SIZE);
+	for (i = 2; i < 5; i++)
+		plant(p, i);
+	scan(test);
+	((char *)object(p, 2))[KML_OBJ_SIZE - 1]++;
+	kmemleak_transient_leak(object(p, 3));
+	scan(test);
+	KUNIT_EXPECT_FALSE(test, reported(p, 1));
+	KUNIT_EXPECT_FALSE(test, reported(p, 2));
+	KUNIT_EXPECT_FALSE(test, reported(p, 3));
+	/* 1 has to be older for it */
+	scan_for(test, p, 5, BIT(2) | BIT(3) | BIT(4));
+	age(kml_space(KML_VIRT), addr_of(p, 1));
+	scan_for(test, p, 5, GENMASK(4, 1));
+}
+
+static void not_yet(struct kunit *test)
+{
+	with_pages(test, not_yet_fn);
+}
+
+static void unref_scans_fn(struct kunit *test, const struct kml_plant *p)
+{
+	unsigned int n;
+
+	kml_scan_params.min_unref_scans = 3;
+	plant(p, 1);
+	scan(test);
+	for (n = 1; n < 3; n++) {
+		scan(test);
+		KUNIT_EXPECT_FALSE(test, reported(p, 1));
+	}
+	/* in a row means in a row */
+	refer(p, 0, 0, 1, 4);
+	scan(test);
+	forget(p, 0, 0);
+	for (n = 1; n < 3; n++) {
+		scan(test);
+		KUNIT_EXPECT_FALSE(test, reported(p, 1));
+	}
+	scan_for(test, p, 2, BIT(1));
+}
+
+static void unreferenced_in_several_scans(struct kunit *test)
+{
+	with_pages(test, unref_scans_fn);
+}
+
+static void attributes_fn(struct kunit *test, const struct kml_plant *p)
+{
+	unsigned int i;
+
+	for (i = 1; i < 13; i++)
+		plant(p, i);
+	/* grey: not lost, and neither is what it holds */
+	kmemleak_not_leak(object(p, 1));
+	/* black: holds nothing */
+	kmemleak_ignore(object(p, 3));
+	refer(p, 3, 0, 4, 0);
+	/* found, but not read */
+	refer(p, 0, 0, 5, 0);
+	kmemleak_no_scan(object(p, 5));
+	refer(p, 5, 0, 6, 0);
+	/* read in two places only */
+	refer(p, 0, 1, 7, 0);
+	kmemleak_scan_area(object(p, 7) + 64, 8, GFP_KERNEL);
+	kmemleak_scan_area(object(p, 7) + 128, SIZE_MAX, GFP_KERNEL);
+	refer(p, 7, 64 / sizeof(long), 8, 0);
+	refer(p, 7, 72 / sizeof(long), 9, 0);
+	refer(p, 7, KML_OBJ_SIZE / sizeof(long) - 1, 10, 0);
+	refer(p, 1, 3, 11, 0);
+
+	scan_for(test, p, 13, BIT(2) | BIT(4) | BIT(6) | BIT(9) | BIT(12));
+}
+
+static void attributes(struct kunit *test)
+{
+	with_pages(test, attributes_fn);
+}
+
+/* An object of several pages, and what is left when its middle is freed. */
+static void parts_fn(struct kunit *test, const struct kml_plant *p)
+{
+	const unsigned int pages = KML_PAGE_SIZE / KML_STEP;
+	unsigned int n;
+
+	plant_young(p, 1, 5 * KML_PAGE_SIZE);
+	age(kml_space(KML_VIRT), addr_of(p, 1));
+	plant(p, 6 * pages);
+	refer(p, 0, 0, 1 + 5 * pages, -1);
+	refer(p, 4 * pages, 0, 6 * pages, 0);
+	scan_twice(test);
+	KUNIT_EXPECT_FALSE(test, reported(p, 1));
+	KUNIT_EXPECT_FALSE(test, reported(p, 6 * pages));
+
+	/* the reference in page 4 goes with page 4 */
+	kmemleak_free_part(object(p, 1 + 3 * pages), KML_PAGE_SIZE);
+	age(kml_space(KML_VIRT), addr_of(p, 1));
+	age(kml_space(KML_VIRT), addr_of(p, 1 + 4 * pages));
+	scan_for(test, p, 2, BIT(1));
+	for (n = 0; n < KML_SCANS && !reported(p, 6 * pages); n++)
+		scan(test);
+	KUNIT_EXPECT_TRUE(test, reported(p, 6 * pages));
+	KUNIT_EXPECT_FALSE(test, reported(p, 1 + 4 * pages));
+}
+
+static void large_objects_and_parts(struct kunit *test)
+{
+	with_pages(test, parts_fn);
+}
+
+/* Object @i describes object @i + 1. */
+static noinline void plant_vmalloc(const struct kml_plant *p, unsigned int i)
+{
+	struct vm_struct *area = object(p, i);
+
+	plant(p, i);
+	area->addr = object(p, i + 1);
+	kmemleak_vmalloc(area, KML_OBJ_SIZE, GFP_KERNEL);
+	age(kml_space(KML_VIRT), addr_of(p, i + 1));
+}
+
+/*
+ * Blocks that want two references, one of which their descriptor is. Surplus
+ * references to the descriptor count for the block.
+ */
+static void vmalloc_fn(struct kunit *test, const struct kml_plant *p)
+{
+	unsigned int i;
+
+	for (i = 1; i < 10; i += 2)
+		plant_vmalloc(p, i);
+	/* 1, 2: nobody knows either. 3, 4: the descriptor is known */
+	refer(p, 0, 0, 3, 0);
+	/* 5, 6: both are known */
+	refer(p, 0, 1, 5, 0);
+	refer(p, 0, 2, 6, 0);
+	/* 7, 8: the only other to know the descriptor is the block itself */
+	refer(p, 0, 3, 7, 0);
+	refer(p, 8, 0, 7, 0);
+	/* 9, 10: the descriptor is known twice */
+	refer(p, 0, 4, 9, 0);
+	refer(p, 0, 5, 9, 8);
+	scan_for(test, p, 11, BIT(1) | BIT(2) | BIT(4) | BIT(8));
+}
+
+static void blocks_with_descriptors(struct kunit *test)
+{
+	with_pages(test, vmalloc_fn);
+}
+
+/* Inverted, as all that might be found. Return: ~0 without memory. */
+static noinline unsigned long plant_percpu(void)
+{
+	unsigned long ptr = (__force unsigned long)alloc_percpu(unsigned long);
+
+	age(kml_space(KML_PERCPU), ptr);
+	return ~ptr;
+}
+
+static noinline void fill_percpu(const struct kml_plant *p, unsigned long hidden)
+{
+	unsigned long __percpu *ptr = (unsigned long __percpu *)~hidden;
+
+	((unsigned long *)object(p, 0))[3] = ~hidden;
+	*per_cpu_ptr(ptr, cpumask_last(cpu_possible_mask)) = addr_of(p, 1);
+}
+
+static noinline void uproot_percpu(unsigned long hidden)
+{
+	free_percpu((unsigned long __percpu *)~hidden);
+}
+
+static noinline bool reported_percpu(unsigned long hidden)
+{
+	return reported_in(kml_space(KML_PERCPU), ~hidden);
+}
+
+static void percpu_fn(struct kunit *test, const struct kml_plant *p)
+{
+	unsigned long known = plant_percpu(), lost = plant_percpu();
+	unsigned int n;
+
+	if (kml_ok(test, known != ~0UL && lost != ~0UL)) {
+		plant(p, 1);
+		fill_percpu(p, known);
+		scan_twice(test);
+		for (n = 0; n < KML_SCANS && !reported_percpu(lost); n++)
+			scan(test);
+		KUNIT_EXPECT_FALSE(test, reported_percpu(known));
+		KUNIT_EXPECT_TRUE(test, reported_percpu(lost));
+		KUNIT_EXPECT_FALSE(test, reported(p, 1));
+	}
+	uproot_percpu(known);
+	uproot_percpu(lost);
+	forget(p, 0, 3);
+	scan_for(test, p, 2, BIT(1));
+}
+
+static void percpu_objects(struct kunit *test)
+{
+	with_pages(test, percpu_fn);
+}
+
+/* Roots are read, too: a pointer in the kernel's data keeps an object. */
+static unsigned long kml_in_data = 1;
+static unsigned long kml_in_bss;
+static DEFINE_PER_CPU(unsigned long, kml_in_percpu);
+
+static noinline void know(unsigned long data, unsigned long bss,
+			  unsigned long percpu)
+{
+	WRITE_ONCE(kml_in_data, data);
+	WRITE_ONCE(kml_in_bss, bss);
+	per_cpu(kml_in_percpu, cpumask_last(cpu_possible_mask)) = percpu;
+}
+
+static noinline void know_three(const struct kml_plant *p)
+{
+	know(addr_of(p, 1), addr_of(p, 2) + 1, addr_of(p, 3) + 2);
+}
+
+static void roots_fn(struct kunit *test, const struct kml_plant *p)
+{
+	unsigned int i;
+
+	for (i = 1; i < 5; i++)
+		plant(p, i);
+	know_three(p);
+	scan_for(test, p, 5, BIT(4));
+	know(1, 0, 0);
+	scan_for(test, p, 5, GENMASK(4, 1));
+}
+
+static void roots(struct kunit *test)
+{
+	with_pages(test, roots_fn);
+}
+
+#define KML_MANY	3072U
+#define KML_TINY	(3 * sizeof(long))
+
+static noinline unsigned long *tiny(const struct kml_plant *p, unsigned int i)
+{
+	return (unsigned long *)(p->base + 8 * KML_PAGE_SIZE + i * KML_TINY);
+}
+
+/* File number @i, and let its parent in the tree know it if it is to live. */
+static noinline void plant_tiny(const struct kml_plant *p, unsigned int i,
+				bool known, unsigned int off)
+{
+	unsigned long *parent = i ? tiny(p, (i - 1) / 2) : object(p, 0);
+
+	kmemleak_alloc(tiny(p, i), KML_TINY, 1, GFP_KERNEL);
+	age(kml_space(KML_VIRT), (unsigned long)tiny(p, i));
+	if (known)
+		parent[i ? (i - 1) % 2 : 0] = (unsigned long)tiny(p, i) + off;
+}
+
+static noinline bool reported_tiny(const struct kml_plant *p, unsigned int i)
+{
+	return reported_in(kml_space(KML_VIRT), (unsigned long)tiny(p, i));
+}
+
+/* Every fifth branch of the tree is cut off, but not near the root. */
+static bool cut(unsigned int i)
+{
+	return i > 40 && i % 5 == 0;
+}
+
+static bool cut_off(unsigned int i)
+{
+	bool off = false;
+
+	for (; i; i = (i - 1) / 2)
+		off |= cut(i);
+	return off;
+}
+
+/* Thousands of small ones that share pages, blocks and slots. */
+static void many_fn(struct kunit *test, const struct kml_plant *p)
+{
+	unsigned int i, n, missed = 1, wrong = 0;
+	u64 seed = 8;
+
+	for (i = 0; i < KML_MANY; i++)
+		plant_tiny(p, i, !cut(i), kml_test_below(&seed, KML_TINY));
+	for (n = 0; n < KML_SCANS && missed; n++) {
+		scan(test);
+		for (i = 0, missed = 0; i < KML_MANY; i++) {
+			missed += cut_off(i) && !reported_tiny(p, i);
+			wrong += !cut_off(i) && reported_tiny(p, i);
+		}
+	}
+	KUNIT_EXPECT_EQ(test, missed, 0U);
+	KUNIT_EXPECT_EQ(test, wrong, 0U);
+	for (i = 0; i < KML_MANY; i++)
+		kmemleak_free(tiny(p, i));
+}
+
+static void many_small_objects(struct kunit *test)
+{
+	with_pages(test, many_fn);
+}
+
+static struct kunit_case kml_e2e_cases[] = {
+	KUNIT_CASE(lost_and_reachable),
+	KUNIT_CASE(report_text),
+	KUNIT_CASE(not_yet),
+	KUNIT_CASE(unreferenced_in_several_scans),
+	KUNIT_CASE(attributes),
+	KUNIT_CASE(large_objects_and_parts),
+	KUNIT_CASE(blocks_with_descriptors),
+	KUNIT_CASE(percpu_objects),
+	KUNIT_CASE(roots),
+	KUNIT_CASE(many_small_objects),
+	{}
+};
+
+static struct kunit_suite kml_e2e_suite = {
+	.name = "kmemleak_e2e",
+	.test_cases = kml_e2e_cases,
+};
+
+kunit_test_suite(kml_e2e_suite);

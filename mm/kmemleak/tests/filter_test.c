@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every filter there is, against one that compares the naive way. Filters may
+ * write into the padding behind what they return, and nowhere else.
+ */
+
+#include "common.h"
+#include "../filter.h"
+
+#define KML_MAX_WORDS	96
+#define KML_GUARD	16
+#define KML_CANARY	((unsigned long)0xc5c5c5c5c5c5c5c5ULL)
+
+struct kml_filter_case {
+	unsigned long words[KML_MAX_WORDS + 16];
+	unsigned long out[KML_MAX_WORDS + KMEMLEAK_FILTER_PAD + KML_GUARD];
+	unsigned long want[KML_MAX_WORDS];
+};
+
+static unsigned long range_last(const struct kmemleak_range *r)
+{
+	return r->min + r->len - 1;
+}
+
+static bool range_has(unsigned long v, const struct kmemleak_range *r)
+{
+	return r->len && v >= r->min && v <= range_last(r);
+}
+
+static unsigned int naive(const unsigned long *words, unsigned int nr,
+			  const struct kmemleak_windows *win, unsigned long *out)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < nr; i++) {
+		unsigned long v = words[i], tag;
+
+		if (win->tag_bits) {
+			tag = ~0UL << (BITS_PER_LONG - win->tag_bits);
+			v = v & BIT(BITS_PER_LONG - win->tag_bits - 1) ? v | tag : v & ~tag;
+		}
+		if ((range_has(v, &win->virt) && !range_has(v, &win->self)) ||
+		    range_has(v, &win->percpu))
+			out[n++] = v;
+	}
+	return n;
+}
+
+static bool run(struct kunit *test, const struct kmemleak_filter *f,
+		struct kml_filter_case *c, const unsigned long *words,
+		unsigned int nr, const struct kmemleak_windows *win)
+{
+	unsigned int want = naive(words, nr, win, c->want), got, i;
+
+	for (i = 0; i < ARRAY_SIZE(c->out); i++)
+		c->out[i] = KML_CANARY;
+	got = f->filter(words, nr, win, c->out);
+	if (!kml_ok(test, got == want) ||
+	    !kml_ok(test, !memcmp(c->out, c->want, want * sizeof(long))))
+		return false;
+	for (i = got + KMEMLEAK_FILTER_PAD; i < ARRAY_SIZE(c->out); i++)
+		if (!kml_ok(test, c->out[i] == KML_CANARY))
+			return false;
+	return true;
+}
+
+#define KML_VMIN	(~0UL - 0x1000000)
+#define KML_PMIN	0x10000UL
+
+/* Ranges: anywhere, empty, at 0, up to the top, all, one in the other. */
+static const struct kmemleak_windows kml_windows[] = {
+	{ .virt = { KML_VMIN, 0x2000 } },
+	{ .virt = { KML_VMIN, 0x2000 }, .percpu = { KML_PMIN, 0x3000 } },
+	{ .virt = { KML_VMIN, 0x2000 }, .self = { KML_VMIN + 64, 128 } },
+	{ .virt = { KML_VMIN, 0x2000 }, .self = { KML_VMIN - 64, 0x4000 } },
+	{ .virt = { KML_VMIN, 1 }, .percpu = { KML_PMIN, 1 } },
+	{ .percpu = { KML_PMIN, 0x3000 } },
+	{ .virt = { 0, 0x1000 }, .percpu = { KML_PMIN, 0x100 } },
+	{ .virt = { 0, 1 } },
+	{ .virt = { 0 - 0x1000UL, 0x1000 } },
+	{ .virt = { 0 - 0x1000UL, 0x1000 }, .self = { 0 - 8UL, 8 } },
+	{ .virt = { ~0UL, 1 }, .percpu = { 0, 1 } },
+	{ .virt = { 0, ~0UL }, .self = { KML_VMIN, 0x2000 } },
+	{ .virt = { 1, ~0UL } },
+	/* overlapping: what is in itself counts still as per-CPU */
+	{ .virt = { KML_VMIN, 0x2000 }, .percpu = { KML_VMIN + 0x1000, 0x2000 } },
+	{ .virt = { KML_VMIN, 0x2000 }, .percpu = { KML_VMIN, 0x2000 },
+	  .self = { KML_VMIN + 0x400, 0x400 } },
+	{ .virt = { KML_VMIN, 0x2000 }, .percpu = { KML_VMIN + 0x500, 0x10 },
+	  .self = { KML_VMIN, 0x2000 } },
+	/* empty ranges, wherever they say they are */
+	{ .virt = { KML_VMIN, 0 }, .percpu = { ~0UL, 0 } },
+	{ .virt = { KML_VMIN, 0x2000 }, .self = { KML_VMIN + 8, 0 } },
+	{},
+	/* half of all numbers each */
+	{ .virt = { ~(~0UL >> 1), ~(~0UL >> 1) }, .percpu = { 0, ~(~0UL >> 1) } },
+};
+
+/* A word where it matters, or anywhere. */
+static unsigned long pick_word(const struct kmemleak_windows *win, u64 *seed)
+{
+	const struct kmemleak_range *r;
+	unsigned long v;
+
+	switch (kml_test_below(seed, 4)) {
+	case 0:
+		r = &win->virt;
+		break;
+	case 1:
+		r = &win->percpu;
+		break;
+	case 2:
+		r = &win->self;
+		break;
+	default:
+		v = kml_test_rand(seed);
+		return v << (BITS_PER_LONG / 2) ^ kml_test_rand(seed);
+	}
+	switch (kml_test_below(seed, 6)) {
+	case 0:
+		return r->min;
+	case 1:
+		return r->min - 1;
+	case 2:
+		return range_last(r);
+	case 3:
+		return range_last(r) + 1;
+	case 4:
+		return r->min + kml_test_rand(seed) % (r->len ?: 1);
+	default:
+		return 0 - (unsigned long)kml_test_below(seed, 2);
+	}
+}
+
+static unsigned long add_tag(unsigned long v, unsigned int bits, u64 *seed)
+{
+	unsigned long tag = kml_test_rand(seed);
+
+	return bits ? (v << bits >> bits) | tag << (BITS_PER_LONG - bits) : v;
+}
+
+static const unsigned int kml_tag_bits[] = { 0, 4, 8, 16 };
+
+static void filter_all(struct kunit *test, const struct kmemleak_filter *f)
+{
+	struct kml_filter_case *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	unsigned int w, t, nr, align, i;
+	u64 seed = 6;
+
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	for (w = 0; w < ARRAY_SIZE(kml_windows); w++) {
+		for (t = 0; t < ARRAY_SIZE(kml_tag_bits); t++) {
+			struct kmemleak_windows win = kml_windows[w];
+
+			win.tag_bits = kml_tag_bits[t];
+			for (nr = 0; nr <= 72; nr++) {
+				align = nr % 9;
+				for (i = 0; i < ARRAY_SIZE(c->words); i++)
+					c->words[i] = add_tag(pick_word(&win, &seed),
+							      win.tag_bits, &seed);
+				if (!run(test, f, c, c->words + align, nr, &win)) {
+					KUNIT_EXPECT_TRUE_MSG(test, false,
+							      "%s: windows %u, %u tag bits, %u words",
+							      f->name, w, win.tag_bits, nr);
+					return;
+				}
+			}
+		}
+	}
+}
+
+/* All patterns of hits and misses of up to 12 words, at all alignments. */
+static void filter_patterns(struct kunit *test, const struct kmemleak_filter *f)
+{
+	struct kml_filter_case *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	const struct kmemleak_windows win = {
+		.virt = { KML_VMIN, 0x2000 }, .percpu = { KML_PMIN, 0x3000 },
+	};
+	unsigned int nr, bits, align, i;
+
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	for (nr = 0; nr <= 12; nr++) {
+		for (bits = 0; bits < 1U << nr; bits++) {
+			align = (nr + bits) % 9;
+			for (i = 0; i < nr; i++)
+				c->words[align + i] = !(bits & BIT(i)) ? 77 + i :
+					i % 3 ? KML_VMIN + 8 * i : KML_PMIN + i;
+			if (!run(test, f, c, c->words + align, nr, &win))
+				return;
+		}
+	}
+}
+
+static void for_all_filters(struct kunit *test,
+			    void (*fn)(struct kunit *test, const struct kmemleak_filter *f))
+{
+	unsigned int i;
+
+	for (i = 0; kml_filters[i]; i++)
+		if (!kml_filters[i]->usable || kml_filters[i]->usable())
+			fn(test, kml_filters[i]);
+	KUNIT_EXPECT_GT(test, i, 0U);
+}
+
+static void windows_sizes_and_tags(struct kunit *test)
+{
+	for_all_filters(test, filter_all);
+}
+
+static void all_patterns(struct kunit *test)
+{
+	for_all_filters(test, filter_patterns);
+}
+
+/* There is always one to fall back to, and one in use. */
+static void table_of_filters(struct kunit *test)
+{
+	const struct kmemleak_filter *current_one = kml_filter_current(), *last = NULL;
+	bool listed = false;
+	unsigned int i, j;
+
+	for (i = 0; kml_filters[i]; i++) {
+		last = kml_filters[i];
+		listed |= last == current_one;
+		KUNIT_EXPECT_NOT_NULL(test, last->name);
+		for (j = 0; j < i; j++)
+			KUNIT_EXPECT_NE(test, strcmp(last->name, kml_filters[j]->name), 0);
+	}
+	KUNIT_EXPECT_TRUE(test, listed);
+	if (!last)
+		return;
+	KUNIT_EXPECT_STREQ(test, last->name, "generic");
+	KUNIT_EXPECT_PTR_EQ(test, (void *)last->usable, NULL);
+}
+
+/* Words that are not wholly in the range, or not aligned, are not looked at. */
+static void unaligned_ranges(struct kunit *test)
+{
+	struct kml_filter_case *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	const struct kmemleak_windows win = { .virt = { KML_VMIN, 0x2000 } };
+	unsigned int from, len, i, first, behind, n;
+
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	for (i = 0; i < 16; i++)
+		c->words[i] = KML_VMIN + i;
+	for (from = 0; from < 3 * sizeof(long); from++) {
+		for (len = 0; len < 8 * sizeof(long); len++) {
+			n = kml_filter_run((char *)c->words + from, len, &win, c->out);
+			first = DIV_ROUND_UP(from, sizeof(long));
+			behind = max(first, (unsigned int)((from + len) / sizeof(long)));
+			if (!kml_ok(test, n == behind - first))
+				return;
+			for (i = 0; i < n; i++)
+				if (!kml_ok(test, c->out[i] == KML_VMIN + first + i))
+					return;
+		}
+	}
+}
+
+/* The longest range there is, all hits: the output is just large enough. */
+static void whole_chunk(struct kunit *test)
+{
+	const unsigned int nr = KML_CHUNK / sizeof(long);
+	unsigned long *words = kunit_kzalloc(test, KML_CHUNK, GFP_KERNEL);
+	unsigned long *out = kunit_kzalloc(test, 2 * KML_CHUNK, GFP_KERNEL);
+	const struct kmemleak_windows win = { .virt = { KML_VMIN, 0x2000 } };
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, words);
+	KUNIT_ASSERT_NOT_NULL(test, out);
+	for (i = 0; i < nr; i++)
+		words[i] = KML_VMIN + i;
+	KUNIT_EXPECT_EQ(test, kml_filter_run(words, KML_CHUNK, &win, out), nr);
+	KUNIT_EXPECT_MEMEQ(test, out, words, KML_CHUNK);
+	for (i = nr + KMEMLEAK_FILTER_PAD; i < 2 * nr; i++)
+		if (!kml_ok(test, !out[i]))
+			return;
+}
+
+/* The windows of a scan hold the objects there are. */
+static void windows_of_a_scan(struct kunit *test)
+{
+	void *object = kunit_kzalloc(test, 100, GFP_KERNEL);
+	unsigned long v = kml_untag((unsigned long)object);
+	struct kmemleak_windows win;
+
+	KUNIT_ASSERT_NOT_NULL(test, object);
+	kml_filter_windows(&win);
+	KUNIT_EXPECT_EQ(test, win.tag_bits, (unsigned int)KML_TAG_BITS);
+	KUNIT_EXPECT_EQ(test, win.self.len, 0UL);
+	if (!kml_object_info(kml_space(KML_VIRT), v, true, &(struct kml_info){}))
+		return;		/* the harness's own memory is not tracked */
+	KUNIT_EXPECT_TRUE(test, range_has(v, &win.virt));
+	KUNIT_EXPECT_TRUE(test, range_has(v + 99, &win.virt));
+}
+
+static struct kunit_case kml_filter_cases[] = {
+	KUNIT_CASE(table_of_filters),
+	KUNIT_CASE(windows_sizes_and_tags),
+	KUNIT_CASE(all_patterns),
+	KUNIT_CASE(unaligned_ranges),
+	KUNIT_CASE(whole_chunk),
+	KUNIT_CASE(windows_of_a_scan),
+	{}
+};
+
+static struct kunit_suite kml_filter_suite = {
+	.name = "kmemleak_filter",
+	.test_cases = kml_filter_cases,
+};
+
+kunit_test_suite(kml_filter_suite);
