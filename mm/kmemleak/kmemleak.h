@@ -264,6 +264,12 @@ static inline unsigned long kml_window_last(const struct kml_space *space)
 	return ~READ_ONCE(space->not_last);
 }
 
+/* Last address of an object; what would wrap ends at the top of the space. */
+static inline unsigned long kml_last(unsigned long start, size_t size)
+{
+	return start + min(size - 1, ULONG_MAX - start);
+}
+
 static inline unsigned long kml_untag(unsigned long addr)
 {
 	return (unsigned long)kasan_reset_tag((void *)addr);

@@ -13,7 +13,8 @@ void kml_roots_sections(void (*section)(const void *start, size_t len))
 	section(_sdata, _edata - _sdata);
 	section(__bss_start, __bss_stop - __bss_start);
 	/* part of .data on most architectures */
-	if (&__start_ro_after_init < &_sdata || &__end_ro_after_init > &_edata)
+	if ((unsigned long)__start_ro_after_init < (unsigned long)_sdata ||
+	    (unsigned long)__end_ro_after_init > (unsigned long)_edata)
 		section(__start_ro_after_init,
 			__end_ro_after_init - __start_ro_after_init);
 }

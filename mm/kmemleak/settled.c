@@ -87,7 +87,7 @@ static void kml_settled_change(unsigned long *table, unsigned int first,
  */
 void kml_settled_clear(struct kml_space *space, unsigned long start, size_t size)
 {
-	unsigned long last = start + size - 1;
+	unsigned long last = kml_last(start, size);
 	unsigned long addr = start;
 
 	for (;;) {
@@ -196,7 +196,7 @@ static void kml_settle_part(struct kml_space *space, struct kml_interval *iv,
 void kml_settled_set(struct kml_pins *pins, struct kml_space *space,
 		     unsigned long start, size_t size)
 {
-	unsigned long last = start + size - 1;
+	unsigned long last = kml_last(start, size);
 	unsigned long addr = start, flags;
 	size_t now;
 	u32 state;

@@ -93,15 +93,25 @@ struct kml_birth {
 	struct kml_cold *cold;		/* for the entry, until it is filed */
 	struct kml_desc *spare;		/* for the page, likewise */
 	bool scanning;			/* when it was filed */
+	bool big_passed;		/* a big object ends before us */
+};
+
+enum kml_birth_step {
+	KML_BIRTH_DONE,
+	KML_BIRTH_AGAIN,
+	KML_BIRTH_TAKEN,
+	KML_BIRTH_BIG,		/* is it taken by a big object? */
+	KML_BIRTH_LEAF,		/* these three: allocate it and try again */
+	KML_BIRTH_COLD,
+	KML_BIRTH_DESC,		/* + class */
 };
 
 /*
- * Is there an object in the way in the page where @b starts? A big one that
- * ends in this page is not looked at: its size is under another leaf's lock.
- * Context: leaf->lock.
+ * Is there an object in the way in the page where @b starts? The size of a big
+ * one is under another leaf's lock. Context: leaf->lock.
  */
-static bool kml_start_taken(struct kml_birth *b, struct kml_interval *iv,
-			    struct kml_leaf *leaf, struct kml_desc *desc)
+static int kml_start_taken(struct kml_birth *b, struct kml_interval *iv,
+			   struct kml_leaf *leaf, struct kml_desc *desc)
 {
 	unsigned long page = b->s.start & KML_PAGE_MASK;
 	unsigned long last = min(b->s.last, page + KML_PAGE_SIZE - 1);
@@ -113,25 +123,22 @@ static bool kml_start_taken(struct kml_birth *b, struct kml_interval *iv,
 	if (hot) {
 		state = kml_hot_state(hot);
 		b->s.hit = page + (state & KML_OFF_MASK);
-		return b->s.hit >= b->s.start ||
-		       b->s.start - b->s.hit < kml_hot_size(hot, state);
+		if (b->s.hit >= b->s.start ||
+		    b->s.start - b->s.hit < kml_hot_size(hot, state))
+			return KML_BIRTH_TAKEN;
+		return KML_BIRTH_DONE;
 	}
 
-	if (!kml_cont_get(leaf->cont ?: READ_ONCE(iv->cover), &b->s.hit))
-		return false;
+	if (likely(!kml_cont_get(leaf->cont ?: READ_ONCE(iv->cover), &b->s.hit)))
+		return KML_BIRTH_DONE;
 	hot = kml_lookup_exact(b->s.space, b->s.hit);
-	return hot && !(kml_hot_state(hot) & KML_F_BIG) &&
-	       b->s.start - b->s.hit < READ_ONCE(hot->size);
+	if (!hot)
+		return KML_BIRTH_DONE;
+	if (unlikely(kml_hot_state(hot) & KML_F_BIG))
+		return b->big_passed ? KML_BIRTH_DONE : KML_BIRTH_BIG;
+	return b->s.start - b->s.hit < READ_ONCE(hot->size) ? KML_BIRTH_TAKEN :
+							      KML_BIRTH_DONE;
 }
-
-enum kml_birth_step {
-	KML_BIRTH_DONE,
-	KML_BIRTH_AGAIN,
-	KML_BIRTH_TAKEN,
-	KML_BIRTH_LEAF,		/* these three: allocate it and try again */
-	KML_BIRTH_COLD,
-	KML_BIRTH_DESC,		/* + class */
-};
 
 /* Make room in the leaf for an entry. Context: leaf->lock. */
 static int kml_leaf_room(struct kml_birth *b, struct kml_leaf *leaf,
@@ -187,8 +194,8 @@ static int kml_birth_try(struct kml_birth *b)
 	if (kml_leaf_dead(leaf))
 		goto unlock;
 	desc = kml_leaf_desc(leaf);
-	ret = KML_BIRTH_TAKEN;
-	if (kml_start_taken(b, iv, leaf, desc))
+	ret = kml_start_taken(b, iv, leaf, desc);
+	if (ret)
 		goto unlock;
 	ret = kml_leaf_room(b, leaf, desc, &old);
 	if (ret)
@@ -213,7 +220,15 @@ out:
 /* Get what kml_birth_try() found missing. */
 static int kml_birth_supply(struct kml_birth *b, int what)
 {
+	struct kml_info info;
+
 	switch (what) {
+	case KML_BIRTH_BIG:
+		if (kml_object_info(b->s.space, b->s.hit, false, &info) &&
+		    b->s.start - b->s.hit < info.size)
+			return -EEXIST;
+		b->big_passed = true;
+		return 0;
 	case KML_BIRTH_AGAIN:
 		cpu_relax();
 		return 0;
@@ -290,8 +305,7 @@ int kml_track_insert(struct kml_space *space, unsigned long ptr, size_t size,
 		return 0;	/* nothing can point into it */
 
 	b.size = kfence_ksize((void *)ptr) ?: size;
-	/* an object that would wrap ends at the top of the space */
-	b.s.last = b.s.start + min(b.size - 1, ULONG_MAX - b.s.start);
+	b.s.last = kml_last(b.s.start, b.size);
 	b.state = kml_state_set_min(b.s.start & ~KML_PAGE_MASK, min_count) |
 		  KML_F_ALLOCATED;
 	if (unlikely(b.size > U32_MAX - 1)) {
@@ -356,12 +370,11 @@ static size_t kml_detach(struct kml_space *space, unsigned long start,
 			 u32 *state, struct kml_cold **cold)
 {
 	size_t size = kml_remove_entry(space, start, state, cold);
-	unsigned long last = start + size - 1;
+	unsigned long last;
 
 	if (!size)
 		return 0;
-	if (last < start)
-		last = ULONG_MAX;
+	last = kml_last(start, size);
 	if (!kml_one_page(start, last))
 		kml_span_clear(space, start, last);
 	kml_pin_wait(start);

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Leaks planted in pages of the test's own, for scans of the running kernel. The page allocator's memory is not tracked: what is registered there by
+ * hand was never in a slab's lists, so nothing else can know its address. What
+ * the test itself knows is on its stack, hence stacks are no roots meanwhile.
+ *
+ * Registers are kept elsewhere while a thread sleeps or is interrupted (UML has
+ * them in the task_struct and on signal stacks, all of which is scanned). So
+ * addresses are only handled by functions that are not inlined: when they have
+ * returned, the registers which calls preserve hold what they held before. And
+ * what is lost may take a few scans to be found so, for an interrupt of a scan
+ * leaves behind whatever the scan was looking at. What is reachable must not be
+ * reported by any.
+ */
+#ifndef _MM_KMEMLEAK_TESTS_PLANT_H
+#define _MM_KMEMLEAK_TESTS_PLANT_H
+
+#include "common.h"
+#include "../control.h"
+#include "../scan.h"
+
+#define KML_BYTES	(32 * KML_PAGE_SIZE)
+#define KML_PAGES	64	/* so many times these are tried */
+#define KML_RUNS	5	/* in so many the test may run */
+#define KML_OBJ_SIZE	200UL
+#define KML_STEP	512UL
+
+/*
+ * The planted objects. Object 0 is the root from which live ones are reached;
+ * the pages begin with a gap, so that @base points to none of them.
+ */
+struct kml_plant {
+	unsigned long base;
+	bool missed;			/* something lost was not found */
+};
+
+static noinline unsigned long addr_of(struct kml_plant *p, unsigned int i)
+{
+	return p->base + KML_PAGE_SIZE + i * KML_STEP;
+}
+
+static noinline void *object(struct kml_plant *p, unsigned int i)
+{
+	return (void *)addr_of(p, i);
+}
+
+/* Let word @word of object @from point @off bytes into object @to. */
+static noinline void refer(struct kml_plant *p, unsigned int from,
+			   unsigned int word, unsigned int to, long off)
+{
+	((unsigned long *)object(p, from))[word] = addr_of(p, to) + off;
+}
+
+static noinline void forget(struct kml_plant *p, unsigned int from,
+			    unsigned int word)
+{
+	((unsigned long *)object(p, from))[word] = 0;
+}
+
+/* Make an object older than any that must not be reported yet. */
+static noinline void age(struct kml_space *space, unsigned long addr)
+{
+	struct kml_locked l;
+
+	if (!kml_object_lock(&l, space, addr, false))
+		return;
+	l.hot->cold->jiffies -= msecs_to_jiffies(2 * KML_MIN_AGE_MSECS);
+	kml_object_unlock(&l);
+}
+
+static noinline void plant_young(struct kml_plant *p, unsigned int i, size_t size)
+{
+	kmemleak_alloc(object(p, i), size, 1, GFP_KERNEL);
+}
+
+static noinline void plant(struct kml_plant *p, unsigned int i)
+{
+	plant_young(p, i, KML_OBJ_SIZE);
+	age(kml_space(KML_VIRT), addr_of(p, i));
+}
+
+static noinline bool reported_in(struct kml_space *space, unsigned long addr)
+{
+	struct kml_info info;
+
+	return kml_object_info(space, addr, false, &info) &&
+	       info.state & KML_F_REPORTED;
+}
+
+static noinline bool reported(struct kml_plant *p, unsigned int i)
+{
+	return reported_in(kml_space(KML_VIRT), addr_of(p, i));
+}
+
+static inline void scan(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, kml_control_command("scan"), 0);
+}
+
+/* The first scan learns the checksums, the second may report. */
+static inline void scan_twice(struct kunit *test)
+{
+	scan(test);
+	scan(test);
+}
+
+#define KML_SCANS	8
+
+/* Scan until objects 1 to @nr - 1 are reported, if their bit in @lost is set. */
+static inline void scan_for(struct kunit *test, struct kml_plant *p, unsigned int nr,
+		     u32 lost)
+{
+	unsigned int i, n;
+	u32 found = 0;
+
+	for (n = 0; n < KML_SCANS && (n < 2 || found != lost); n++) {
+		scan(test);
+		for (i = 1; i < nr; i++)
+			found |= reported(p, i) ? BIT(i) : 0;
+	}
+	KUNIT_EXPECT_EQ(test, found & ~lost, 0U);
+	p->missed |= found != lost;
+}
+
+
+/*
+ * Does physical space have an object here? The initial ramdisk, for one, was
+ * given to the page allocator without a word: its object stays, and is read, so
+ * that whatever lies in those pages has more references than we made.
+ */
+static inline bool in_phys(struct kml_plant *p)
+{
+	struct kml_info info;
+	unsigned long off;
+
+	for (off = 0; off < KML_BYTES; off += KML_PAGE_SIZE)
+		if (kml_object_info(kml_space(KML_PHYS),
+				    virt_to_phys((void *)p->base) + off, true, &info))
+			return true;
+	return false;
+}
+
+static inline void in_pages(struct kunit *test, struct kml_plant *p,
+		     void (*fn)(struct kunit *test, struct kml_plant *p))
+{
+	unsigned int i;
+
+	kmemleak_alloc(object(p, 0), KML_OBJ_SIZE, 0, GFP_KERNEL);
+	fn(test, p);
+	for (i = 0; addr_of(p, i) < p->base + KML_BYTES; i++)
+		if (kml_object_info(kml_space(KML_VIRT), addr_of(p, i), false,
+				    &(struct kml_info){}))
+			kmemleak_free(object(p, i));
+}
+
+/*
+ * Run a test in pages of its own. They may have been a slab's before, and
+ * pointers to what was in there may have survived in some corner, for longer
+ * than a test scans. So a test that has missed something is run again
+ * elsewhere. Whatever is reachable and yet reported fails at once.
+ */
+static inline void with_pages(struct kunit *test,
+		       void (*fn)(struct kunit *test, struct kml_plant *p))
+{
+	struct kml_scan_params saved;
+	unsigned long used[KML_PAGES];
+	unsigned int n = 0, runs = 0;
+	struct kml_plant p = {};
+
+	if (!kml_enabled())
+		kunit_skip(test, "kmemleak is off");
+
+	mutex_lock(&kml_scan_mutex);
+	saved = kml_scan_params;
+	while (n < KML_PAGES && runs < KML_RUNS) {
+		p.base = (unsigned long)alloc_pages_exact(KML_BYTES, GFP_KERNEL | __GFP_ZERO);
+		if (!p.base)
+			break;
+		used[n++] = p.base;
+		if (in_phys(&p))
+			continue;
+		kml_scan_params = (struct kml_scan_params){ .min_unref_scans = 1 };
+		runs++;
+		p.missed = false;
+		in_pages(test, &p, fn);
+		if (!p.missed)
+			break;
+	}
+	kml_scan_params = saved;
+	mutex_unlock(&kml_scan_mutex);
+
+	while (n)
+		free_pages_exact((void *)used[--n], KML_BYTES);
+	if (!runs)
+		kunit_skip(test, "no pages to plant in");
+	KUNIT_EXPECT_FALSE(test, p.missed);
+}
+
+#endif /* _MM_KMEMLEAK_TESTS_PLANT_H */
