@@ -17,6 +17,8 @@
  * @space: where
  * @ptr: start of the object
  * @color: 0 or -1
+ *
+ * Return: see above.
  */
 int kml_track_paint(struct kml_space *space, unsigned long ptr, int color)
 {
@@ -100,7 +102,8 @@ static struct kml_ext *kml_hot_extend(struct kml_hot *hot, struct kml_ext *ext,
  * @excess_ref: start of the object that gets what @ptr does not need
  * @gfp: for metadata
  *
- * Context: as @gfp allows. Return: 0, -ENOENT, or -ENOMEM: then the caller has
+ * Context: as @gfp allows.
+ * Return: 0, -ENOENT, or -ENOMEM: then the caller has
  * to see to it that @excess_ref is not taken for a leak.
  */
 int kml_track_set_excess(struct kml_space *space, unsigned long ptr,
@@ -125,6 +128,7 @@ int kml_track_set_excess(struct kml_space *space, unsigned long ptr,
 
 	/* settled so far? from now on references to it matter */
 	if (unlikely(kml_scan_active())) {
+		/* the flag before the bits: pairs with kml_settle_shared() */
 		smp_mb();
 		kml_settled_clear(space, start, size);
 	}
@@ -145,7 +149,8 @@ int kml_track_set_excess(struct kml_space *space, unsigned long ptr,
  *
  * Without memory for the area the whole object is scanned.
  *
- * Context: as @gfp allows. Return: 0, -ENOENT, -ENOMEM, or -ERANGE if the area
+ * Context: as @gfp allows.
+ * Return: 0, -ENOENT, -ENOMEM, or -ERANGE if the area
  * is longer than the object.
  */
 int kml_track_add_area(struct kml_space *space, unsigned long ptr, size_t size,

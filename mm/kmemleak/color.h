@@ -19,7 +19,7 @@
 
 #define KML_OFF_MASK		0x00000fffU
 #define KML_COUNT_SHIFT		12
-#define KML_COUNT_ONE		(1U << KML_COUNT_SHIFT)
+#define KML_COUNT_ONE		((u32)BIT(KML_COUNT_SHIFT))
 #define KML_COUNT_MASK		(0x1fU << KML_COUNT_SHIFT)
 #define KML_MIN_SHIFT		17
 #define KML_MIN_MASK		(0x1fU << KML_MIN_SHIFT)
@@ -49,7 +49,7 @@ static inline unsigned int kml_state_min(u32 s)
 
 static inline u32 kml_state_set_min(u32 s, int min_count)
 {
-	u32 wanted = min_count < 0 ? KML_BLACK : min((u32)min_count, KML_MIN_MAX);
+	u32 wanted = min_count < 0 ? KML_BLACK : min_t(u32, min_count, KML_MIN_MAX);
 
 	return (s & ~KML_MIN_MASK) | wanted << KML_MIN_SHIFT;
 }

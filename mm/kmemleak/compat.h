@@ -19,9 +19,4 @@
 #define secs_to_jiffies(secs)	((secs) * HZ)
 #endif
 
-/* 7.x: reschedules now and then */
-#if !defined(LINUX_VERSION_CODE) || LINUX_VERSION_CODE < 0x070000
-#define sort_nonatomic	sort
-#endif
-
 #endif /* _MM_KMEMLEAK_COMPAT_H */

@@ -105,8 +105,9 @@ bool kml_deque_push(struct kml_deque *d, struct kml_work work)
 		list->full = cur;
 		WRITE_ONCE(list->nr_full, list->nr_full + 1);
 		raw_spin_unlock_irqrestore(&list->lock, flags);
-		d->cur = cur = empty;
-		cur->nr = 0;
+		empty->nr = 0;
+		d->cur = empty;
+		cur = empty;
 	}
 	cur->work[cur->nr++] = work;
 	return true;

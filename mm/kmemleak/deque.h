@@ -34,6 +34,7 @@ struct kml_block {
 	unsigned long nr;
 	struct kml_work work[KML_BLOCK_WORK];
 };
+
 static_assert(sizeof(struct kml_block) <= KML_PAGE_SIZE);
 
 /* Shared between workers: full blocks to take over, empty ones to fill. */

@@ -77,7 +77,8 @@ void kml_filter_windows(struct kmemleak_windows *win)
  *
  * Only words that lie wholly in the range are looked at.
  *
- * Context: any. Return: number of words put into @out.
+ * Context: any.
+ * Return: number of words put into @out.
  */
 unsigned int kml_filter_run(const void *start, size_t len,
 			    const struct kmemleak_windows *win,

@@ -19,15 +19,22 @@
 #include "shard.h"
 #include "stats.h"
 
-#define KML_SPACE_INIT(_id) {						\
-	.lock = __RAW_SPIN_LOCK_UNLOCKED(kml_spaces[_id].lock),		\
-	.id = (_id), .not_min = 0, .not_last = ~0UL,			\
-}
-
 struct kml_space kml_spaces[KML_NR_SPACES] = {
-	[KML_VIRT]	= KML_SPACE_INIT(KML_VIRT),
-	[KML_PHYS]	= KML_SPACE_INIT(KML_PHYS),
-	[KML_PERCPU]	= KML_SPACE_INIT(KML_PERCPU),
+	[KML_VIRT] = {
+		.lock = __RAW_SPIN_LOCK_UNLOCKED(kml_spaces[KML_VIRT].lock),
+		.id = KML_VIRT,
+		.not_last = ~0UL,
+	},
+	[KML_PHYS] = {
+		.lock = __RAW_SPIN_LOCK_UNLOCKED(kml_spaces[KML_PHYS].lock),
+		.id = KML_PHYS,
+		.not_last = ~0UL,
+	},
+	[KML_PERCPU] = {
+		.lock = __RAW_SPIN_LOCK_UNLOCKED(kml_spaces[KML_PERCPU].lock),
+		.id = KML_PERCPU,
+		.not_last = ~0UL,
+	},
 };
 
 /**
@@ -35,7 +42,8 @@ struct kml_space kml_spaces[KML_NR_SPACES] = {
  * @space: where
  * @start: untagged address
  *
- * Context: rcu_read_lock(), or leaf->lock. Return: its hot entry or NULL. It
+ * Context: rcu_read_lock(), or leaf->lock.
+ * Return: its hot entry or NULL. It
  * may be going away or being reused: check its state.
  */
 struct kml_hot *kml_lookup_exact(struct kml_space *space, unsigned long start)
@@ -58,7 +66,8 @@ struct kml_hot *kml_lookup_exact(struct kml_space *space, unsigned long start)
  * the object takes the entry out and then waits. The entry may belong to a
  * neighbour by then, so the state is checked again after reading from it.
  *
- * Context: rcu_read_lock(), IRQs off. Return: false if no allocated object
+ * Context: rcu_read_lock(), IRQs off.
+ * Return: false if no allocated object
  * starts at @start.
  */
 bool kml_lookup_pinned(struct kml_space *space, unsigned long start,
@@ -106,7 +115,8 @@ bool kml_lookup_pinned(struct kml_space *space, unsigned long start,
  *
  * The size is left to the caller, who knows whether it can read a big one.
  *
- * Context: rcu_read_lock(). Return: like kml_lookup_exact().
+ * Context: rcu_read_lock().
+ * Return: like kml_lookup_exact().
  */
 struct kml_hot *kml_lookup(struct kml_space *space, unsigned long addr,
 			   unsigned long *start)
@@ -170,6 +180,7 @@ static void kml_interval_publish(struct kml_space *space, unsigned long addr,
 			return;
 		(*l2)->key = kml_l2_key(addr);
 		(*l2)->next = *head;
+		/* pairs with READ_ONCE() of look-ups: content before pointer */
 		smp_store_release(head, *l2);
 		*l2 = NULL;
 		slot = kml_l3_slot(space, addr);
@@ -177,12 +188,14 @@ static void kml_interval_publish(struct kml_space *space, unsigned long addr,
 	if (!*slot) {
 		if (!*l3)
 			return;
+		/* as above */
 		smp_store_release(slot, *l3);
 		*l3 = NULL;
 	}
 	ivp = &(*slot)->iv[(addr >> KML_L3_SHIFT) % (1U << KML_L3_BITS)];
 	if (!*ivp) {
 		kml_shard_add(*iv, space->id);
+		/* as above */
 		smp_store_release(ivp, *iv);
 		*iv = NULL;
 	}
@@ -249,7 +262,8 @@ int kml_interval_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp)
  * @addr: untagged address
  * @gfp: of the tracked allocation
  *
- * Context and return: as kml_interval_ensure().
+ * Context: as kml_interval_ensure().
+ * Return: 0 or -ENOMEM.
  */
 int kml_leaf_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp)
 {
@@ -281,6 +295,7 @@ int kml_leaf_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp)
 	raw_spin_lock_irqsave(&space->lock, flags);
 	iv = kml_interval_find(space, addr);
 	if (iv && !iv->group[slot]) {
+		/* locks before pointer: pairs with READ_ONCE() of look-ups */
 		smp_store_release(&iv->group[slot], group);
 		group = NULL;
 	}
@@ -359,7 +374,8 @@ void kml_desc_free_rcu(struct kml_desc *desc)
  *
  * Intervals added meanwhile may be missed.
  *
- * Context: process, kml_scan_mutex held. Return: what @fn returned last.
+ * Context: process, kml_scan_mutex held.
+ * Return: what @fn returned last.
  */
 int kml_interval_walk(struct kml_space *space, kml_interval_fn fn, void *data)
 {
@@ -369,7 +385,7 @@ int kml_interval_walk(struct kml_space *space, kml_interval_fn fn, void *data)
 
 	lockdep_assert_held(&kml_scan_mutex);
 
-	kml_for_each_shard(shard) {
+	for (shard = kml_shard_next(NULL); shard; shard = kml_shard_next(shard)) {
 		struct list_head *head = &shard->intervals[space->id];
 
 		iv = list_entry_rcu(head->next, struct kml_interval, link);
@@ -503,7 +519,7 @@ static int kml_interval_trim_one(struct kml_space *space,
 
 	raw_spin_lock_irq(&space->lock);
 	for (i = 0; i < KML_GROUPS; i++)
-		used |= iv->group[i] != NULL;
+		used |= !!iv->group[i];
 	used |= iv->cover != 0;
 	if (!used) {
 		struct kml_l3 *l3 = *kml_l3_slot(space, base);

@@ -87,12 +87,12 @@
 #define KML_CHUNK		4096
 
 #define KML_PAGE_SHIFT		12	/* index granule, whatever PAGE_SIZE is */
-#define KML_PAGE_SIZE		(1UL << KML_PAGE_SHIFT)
+#define KML_PAGE_SIZE		BIT(KML_PAGE_SHIFT)
 #define KML_PAGE_MASK		(~(KML_PAGE_SIZE - 1))
 #define KML_GROUP_SHIFT		19	/* leaves are allocated by 512 KiB */
 #define KML_LEAVES		(1U << (KML_GROUP_SHIFT - KML_PAGE_SHIFT))
 #define KML_INTERVAL_SHIFT	21
-#define KML_INTERVAL_SIZE	(1UL << KML_INTERVAL_SHIFT)
+#define KML_INTERVAL_SIZE	BIT(KML_INTERVAL_SHIFT)
 #define KML_INTERVAL_MASK	(~(KML_INTERVAL_SIZE - 1))
 #define KML_GROUPS		(1U << (KML_INTERVAL_SHIFT - KML_GROUP_SHIFT))
 
@@ -123,7 +123,7 @@ enum kml_space_id {
  * a row that found the object unreferenced.
  */
 struct kml_cold {
-	unsigned long jiffies;
+	unsigned long born;
 	u32 stamp;
 	u32 checksum;
 	depot_stack_handle_t trace;

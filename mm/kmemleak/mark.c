@@ -298,7 +298,8 @@ void kml_mark_take(struct kml_worker *w, const struct kmemleak_windows *win,
  * any. A worker counts as idle only after it saw the shared list empty, and
  * stops being idle before it takes from it: when all are idle it is empty.
  *
- * Context: process. Return: false if stopped.
+ * Context: process.
+ * Return: false if stopped.
  */
 bool kml_mark_drain(struct kml_worker *w)
 {

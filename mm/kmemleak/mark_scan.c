@@ -303,7 +303,8 @@ bool kml_mark_group(struct kml_worker *w)
  * @start: first byte
  * @len: in bytes
  *
- * Context: process, no lock held. Return: false if stopped.
+ * Context: process, no lock held.
+ * Return: false if stopped.
  */
 bool kml_mark_range(struct kml_worker *w, const void *start, size_t len)
 {
@@ -328,7 +329,8 @@ bool kml_mark_range(struct kml_worker *w, const void *start, size_t len)
  * @w: worker
  * @found: set if there was one that this mark has not read yet
  *
- * Context: process, no lock held. Return: false if stopped.
+ * Context: process, no lock held.
+ * Return: false if stopped.
  */
 bool kml_mark_reserve(struct kml_worker *w, bool *found)
 {

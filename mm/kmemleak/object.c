@@ -18,7 +18,7 @@
 static_assert(PID_MAX_LIMIT <= 1U << KML_PID_BITS);
 
 struct kml_stamp {
-	unsigned long jiffies;
+	unsigned long born;
 	u32 last;
 };
 
@@ -34,9 +34,9 @@ static u32 kml_stamp_next(unsigned long now)
 	/* 16 ns: what happens within one jiffy before timers tick still fits */
 	u32 t = local_clock() >> 4;
 
-	if (stamp->jiffies == now && (s32)(t - stamp->last) <= 0)
+	if (stamp->born == now && (s32)(t - stamp->last) <= 0)
 		t = stamp->last + 1;
-	stamp->jiffies = now;
+	stamp->born = now;
 	stamp->last = t;
 	return t;
 }
@@ -56,7 +56,8 @@ bool kml_born_before(unsigned long j1, u32 s1, unsigned long j2, u32 s2)
  * inlined: the first frame is the allocator that called the hook... see
  * KML_SKIP_FRAMES.
  *
- * Context: any. Return: handle, or 0 when there is no depot yet or no memory.
+ * Context: any.
+ * Return: handle, or 0 when there is no depot yet or no memory.
  */
 noinline depot_stack_handle_t kml_stack_save(void)
 {
@@ -82,8 +83,8 @@ void kml_cold_init(struct kml_cold *cold, depot_stack_handle_t trace,
 {
 	u32 pid = 0;
 
-	cold->jiffies = jiffies;
-	cold->stamp = kml_stamp_next(cold->jiffies);
+	cold->born = jiffies;
+	cold->stamp = kml_stamp_next(cold->born);
 	cold->checksum = ~0;	/* the first scan finds it changed */
 	cold->trace = trace;
 #ifdef KML_POINTER_TAGS
@@ -154,7 +155,7 @@ void kml_info_fill(struct kml_info *info, struct kml_space *space,
 	info->state = kml_hot_state(hot);
 	info->addr = kml_tagged(start, cold);
 	info->size = kml_hot_size(hot, info->state);
-	info->jiffies = cold->jiffies;
+	info->born = cold->born;
 	info->stamp = cold->stamp;
 	info->checksum = cold->checksum;
 	info->trace = cold->trace;

@@ -22,7 +22,7 @@ struct kml_info {
 	enum kml_space_id space;
 	unsigned long addr;		/* as the allocator returned it */
 	size_t size;
-	unsigned long jiffies;
+	unsigned long born;
 	unsigned long excess_ref;
 	u32 stamp;
 	u32 state;

@@ -60,7 +60,6 @@
 #include <linux/string.h>
 #include <linux/threads.h>
 #include <linux/uaccess.h>
-#include <linux/version.h>
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>

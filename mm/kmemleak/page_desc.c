@@ -14,13 +14,23 @@
 #include "page_desc.h"
 #include "stats.h"
 
-#define KML_GRAIN(g) { (g), DIV_ROUND_UP(KML_PAGE_SIZE, (g)), DIV_ROUND_UP(1U << 24, (g)) }
-
+/* checked by kml_desc_selftest() */
 const struct kml_grain kml_grains[] = {
-	KML_GRAIN(1), KML_GRAIN(2), KML_GRAIN(4), KML_GRAIN(8), KML_GRAIN(16),
-	KML_GRAIN(32), KML_GRAIN(64), KML_GRAIN(96), KML_GRAIN(128),
-	KML_GRAIN(192), KML_GRAIN(256), KML_GRAIN(512), KML_GRAIN(1024),
-	KML_GRAIN(2048), KML_GRAIN(4096),
+	{ 1,	4096,	16777216 },
+	{ 2,	2048,	8388608 },
+	{ 4,	1024,	4194304 },
+	{ 8,	512,	2097152 },
+	{ 16,	256,	1048576 },
+	{ 32,	128,	524288 },
+	{ 64,	64,	262144 },
+	{ 96,	43,	174763 },
+	{ 128,	32,	131072 },
+	{ 192,	22,	87382 },
+	{ 256,	16,	65536 },
+	{ 512,	8,	32768 },
+	{ 1024,	4,	16384 },
+	{ 2048,	2,	8192 },
+	{ 4096,	1,	4096 },
 };
 
 #define KML_LAST_CLASS	(ARRAY_SIZE(kml_grains) - 1)
@@ -153,7 +163,7 @@ int kml_desc_class_for(struct kml_desc *desc, unsigned int off)
 	int prev = -1;
 	bool seen = false;
 
-	kml_desc_for_each(desc, slot) {
+	for_each_set_bit(slot, desc->bits, kml_desc_slots(desc->cls)) {
 		o = kml_hot_state(&hot[slot]) & KML_OFF_MASK;
 		if (!seen && o >= off) {
 			if (prev >= 0)
@@ -180,7 +190,7 @@ void kml_desc_move(struct kml_desc *to, struct kml_desc *from)
 	struct kml_hot *hot = kml_desc_hot(from);
 	unsigned int slot;
 
-	kml_desc_for_each(from, slot) {
+	for_each_set_bit(slot, from->bits, kml_desc_slots(from->cls)) {
 		u32 state = atomic_fetch_or(KML_F_FROZEN, &hot[slot].state);
 
 		kml_desc_add(to, state, hot[slot].size, hot[slot].cold);
@@ -197,7 +207,8 @@ bool kml_desc_selftest(void)
 
 	for (cls = 0; cls < KML_NR_CLASSES; cls++)
 		for (off = 0; off < KML_PAGE_SIZE; off++)
-			if (kml_desc_slot(cls, off) != off / kml_grains[cls].grain)
+			if (kml_desc_slot(cls, off) != off / kml_grains[cls].grain ||
+			    kml_desc_slot(cls, off) >= kml_desc_slots(cls))
 				return false;
 	return true;
 }

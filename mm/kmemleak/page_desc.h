@@ -54,8 +54,4 @@ int kml_desc_class_for(struct kml_desc *desc, unsigned int off);
 void kml_desc_move(struct kml_desc *to, struct kml_desc *from);
 bool kml_desc_selftest(void);
 
-/* Walk the used slots; the leaf's lock, or kml_scan_mutex and RCU, is held. */
-#define kml_desc_for_each(desc, slot)					\
-	for_each_set_bit(slot, (desc)->bits, kml_desc_slots((desc)->cls))
-
 #endif /* _MM_KMEMLEAK_PAGE_DESC_H */

@@ -24,6 +24,7 @@ void __kml_pin_wait(unsigned long start)
 	unsigned int nr, i, j;
 	bool waited = false;
 
+	/* pairs with the release in kml_pins_attach() */
 	nr = smp_load_acquire(&kml_nr_readers);
 	for (i = 0; i < nr; i++) {
 		struct kml_pins *pins = kml_readers[i];

@@ -55,6 +55,7 @@ static const struct {
 	[KML_POOL_WORK]		= { "kmemleak_work", KML_PAGE_SIZE },
 	[KML_POOL_WORKER]	= { "kmemleak_worker", 4 * KML_PAGE_SIZE },
 };
+
 static_assert(ARRAY_SIZE(kml_pool_desc) == KML_POOL_DESC);
 
 size_t kml_pool_size(enum kml_pool_type type)
@@ -173,7 +174,8 @@ static DEFINE_PER_CPU(struct kml_magazine, kml_magazine);
 /**
  * kml_cold_get_cached() - take cold metadata from this CPU's magazine
  *
- * Context: IRQs off. Return: memory with undefined content, or NULL.
+ * Context: IRQs off.
+ * Return: memory with undefined content, or NULL.
  */
 struct kml_cold *kml_cold_get_cached(void)
 {
@@ -191,7 +193,8 @@ struct kml_cold *kml_cold_get_cached(void)
  * kml_cold_put_cached() - put cold metadata into this CPU's magazine
  * @cold: not from the static pool
  *
- * Context: IRQs off. Return: false if there is no room.
+ * Context: IRQs off.
+ * Return: false if there is no room.
  */
 bool kml_cold_put_cached(struct kml_cold *cold)
 {

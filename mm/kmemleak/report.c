@@ -22,7 +22,7 @@
 
 struct kml_report_entry {
 	unsigned long not_start;
-	unsigned long jiffies;
+	unsigned long born;
 	u32 stamp;
 	u32 same;			/* others with this backtrace, when logged */
 	u8 space;
@@ -43,7 +43,7 @@ void kml_report_scan_began(void)
 
 bool kml_report_old_enough(const struct kml_cold *cold)
 {
-	return time_before_eq(cold->jiffies + msecs_to_jiffies(KML_MIN_AGE_MSECS),
+	return time_before_eq(cold->born + msecs_to_jiffies(KML_MIN_AGE_MSECS),
 			      kml_last_scan);
 }
 
@@ -84,7 +84,7 @@ bool kml_report_add(struct kml_space *space, unsigned long start,
 		return false;
 	e = &kml_table[kml_table_nr++];
 	e->not_start = ~start;
-	e->jiffies = cold->jiffies;
+	e->born = cold->born;
 	e->stamp = cold->stamp;
 	e->same = 0;
 	e->space = space->id;
@@ -95,9 +95,11 @@ static int kml_entry_cmp(const void *a, const void *b)
 {
 	const struct kml_report_entry *x = a, *y = b;
 
-	if (x->jiffies == y->jiffies && x->stamp == y->stamp)
+	/* there may be a million, and sort() does not */
+	cond_resched();
+	if (x->born == y->born && x->stamp == y->stamp)
 		return x->not_start < y->not_start ? 1 : -1;
-	return kml_born_before(x->jiffies, x->stamp, y->jiffies, y->stamp) ? -1 : 1;
+	return kml_born_before(x->born, x->stamp, y->born, y->stamp) ? -1 : 1;
 }
 
 /* Lock the object of an entry, if it is still the same one. */
@@ -105,7 +107,7 @@ static bool kml_entry_lock(const struct kml_report_entry *e, struct kml_locked *
 {
 	if (!kml_object_lock(l, kml_space(e->space), ~e->not_start, false))
 		return false;
-	if (l->hot->cold->jiffies == e->jiffies &&
+	if (l->hot->cold->born == e->born &&
 	    l->hot->cold->stamp == e->stamp)
 		return true;
 	kml_object_unlock(l);
@@ -172,7 +174,7 @@ static void kml_print(struct seq_file *seq, const struct kml_info *info, bool he
 	kml_out(seq, "unreferenced object%s 0x%08lx (size %zu):\n",
 		kml_space_infix(info->space), info->addr, info->size);
 	kml_out(seq, "  comm \"%s\", pid %d, jiffies %lu\n",
-		info->comm, info->pid, info->jiffies);
+		info->comm, info->pid, info->born);
 	if (hex)
 		kml_print_hex(seq, info);
 	kml_out(seq, "  backtrace (crc %x):\n", info->checksum);
@@ -188,7 +190,7 @@ void kml_report_dump(const struct kml_info *info)
 	pr_notice("Object%s 0x%08lx (size %zu):\n",
 		  kml_space_infix(info->space), info->addr, info->size);
 	pr_notice("  comm \"%s\", pid %d, jiffies %lu\n",
-		  info->comm, info->pid, info->jiffies);
+		  info->comm, info->pid, info->born);
 	pr_notice("  min_count = %d\n", kml_state_min_count(info->state));
 	pr_notice("  count = %d\n", (int)kml_state_count(info->state));
 	pr_notice("  flags = 0x%x\n", kml_info_flags(info));
@@ -287,12 +289,10 @@ void kml_report_commit(bool verbose)
 	if (!new)
 		return;
 
-	sort_nonatomic(kml_table + kml_table_old, new, sizeof(*kml_table),
-		       kml_entry_cmp, NULL);
+	sort(kml_table + kml_table_old, new, sizeof(*kml_table), kml_entry_cmp, NULL);
 	if (verbose)
 		kml_log_new();
-	sort_nonatomic(kml_table, kml_table_nr, sizeof(*kml_table), kml_entry_cmp,
-		       NULL);
+	sort(kml_table, kml_table_nr, sizeof(*kml_table), kml_entry_cmp, NULL);
 
 	kml_found = true;
 	pr_info("%lu new suspected memory leaks (see /sys/kernel/debug/kmemleak)\n",

@@ -83,7 +83,8 @@ static bool __kml_reserve_add(struct kml_space *space, unsigned long start,
  * @size: in bytes
  * @flags: KML_RESERVE_*
  *
- * Context: any. Return: false if the reserve has run dry.
+ * Context: any.
+ * Return: false if the reserve has run dry.
  */
 bool kml_reserve_add(struct kml_space *space, unsigned long start, size_t size,
 		     unsigned int flags)

@@ -98,6 +98,8 @@ static bool kml_copy_page(struct page *page, size_t off, void *buf)
  *
  * When blocks got away untracked, what they reference is unknown: this finds
  * all references there are, and many which are stale.
+ *
+ * Return: false if the sink wanted to stop.
  */
 bool kml_roots_in_use(struct kml_root_sink *sink, void *buf)
 {

@@ -296,7 +296,7 @@ static void kml_check_unlocked(struct kml_visitor *v, struct kml_space *space,
 	    !kml_object_lock(&l, space, start, false))
 		return;
 	/* somebody else's by now? then its sum is unknown yet */
-	if (l.hot->cold->stamp == info.stamp && l.hot->cold->jiffies == info.jiffies)
+	if (l.hot->cold->stamp == info.stamp && l.hot->cold->born == info.born)
 		kml_judge(phase, space, start, l.hot, sum);
 	kml_object_unlock(&l);
 }

@@ -36,7 +36,7 @@ void kml_settled_prepare(struct kml_interval *iv)
 	unsigned int i;
 
 	for (i = 0; i < KML_GROUPS; i++)
-		leaves |= READ_ONCE(iv->group[i]) != NULL;
+		leaves |= !!READ_ONCE(iv->group[i]);
 
 	if (!leaves && kml_settled_shared(table)) {
 		WRITE_ONCE(iv->settled, kml_settled_all);
@@ -50,6 +50,7 @@ void kml_settled_prepare(struct kml_interval *iv)
 		}
 	}
 	memset(table, 0xff, KML_SETTLED_LONGS * sizeof(long));
+	/* bits before pointer: pairs with READ_ONCE() in kml_settled() */
 	smp_store_release(&iv->settled, table);
 }
 

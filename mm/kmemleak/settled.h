@@ -10,12 +10,12 @@
 #include "pin.h"
 
 #define KML_BLOCK_SHIFT		6
-#define KML_BLOCK_SIZE		(1UL << KML_BLOCK_SHIFT)
+#define KML_BLOCK_SIZE		BIT(KML_BLOCK_SHIFT)
 #define KML_SETTLED_BITS	(KML_INTERVAL_SIZE >> KML_BLOCK_SHIFT)
 #define KML_SETTLED_LONGS	(KML_SETTLED_BITS / BITS_PER_LONG)
 
 /* larger objects are never settled: 512 intervals take 20 us */
-#define KML_SETTLE_MAX		(1UL << 30)
+#define KML_SETTLE_MAX		BIT(30)
 
 extern unsigned long kml_settled_none[];
 

@@ -74,7 +74,7 @@ unsigned long kml_shard_intervals(void)
 	struct kml_shard *shard;
 	unsigned long nr = 0;
 
-	kml_for_each_shard(shard)
+	for (shard = kml_shard_next(NULL); shard; shard = kml_shard_next(shard))
 		nr += READ_ONCE(shard->nr);
 	return nr;
 }

@@ -12,8 +12,4 @@ void kml_shard_del(struct kml_interval *iv);
 unsigned long kml_shard_intervals(void);
 void kml_shard_init(void);
 
-#define kml_for_each_shard(shard)					\
-	for ((shard) = kml_shard_next(NULL); (shard);			\
-	     (shard) = kml_shard_next(shard))
-
 #endif /* _MM_KMEMLEAK_SHARD_H */

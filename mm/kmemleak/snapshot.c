@@ -18,6 +18,7 @@
  * @cpu: whose copy of a per-CPU object
  *
  * Context: any; what is read must be pinned.
+ * Return: address of its first byte.
  */
 const void *kml_object_memory(struct kml_space *space, unsigned long start,
 			      int cpu)
@@ -78,7 +79,8 @@ static bool kml_checksum_chunk(struct kml_pins *pins, struct kml_space *space,
  * @sum: result
  * @stop: asked after each chunk; may reschedule
  *
- * Context: process, a scan is active. Return: false if the object went away or
+ * Context: process, a scan is active.
+ * Return: false if the object went away or
  * @stop said so.
  */
 bool kml_checksum_pinned(struct kml_pins *pins, struct kml_space *space,
@@ -108,7 +110,8 @@ bool kml_checksum_pinned(struct kml_pins *pins, struct kml_space *space,
  * @buf: room for KML_HEX_BYTES
  * @cpu: set to the CPU whose copy of a per-CPU object was taken
  *
- * Context: any. Return: bytes copied; 0 if it is no longer the same object.
+ * Context: any.
+ * Return: bytes copied; 0 if it is no longer the same object.
  */
 size_t kml_copy_head(const struct kml_info *info, void *buf, int *cpu)
 {
@@ -124,7 +127,7 @@ size_t kml_copy_head(const struct kml_info *info, void *buf, int *cpu)
 	*cpu = raw_smp_processor_id();
 	mem = kasan_reset_tag(kml_object_memory(space, start, *cpu));
 	if (l.hot->cold->stamp != info->stamp ||
-	    l.hot->cold->jiffies != info->jiffies) {
+	    l.hot->cold->born != info->born) {
 		len = 0;
 	} else if (!kml_free_enabled()) {
 		/* frees go unnoticed now: the block may be gone */

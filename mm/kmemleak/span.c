@@ -33,8 +33,9 @@ static bool kml_interval_taken(struct kml_span *s, struct kml_interval *iv)
 			if (desc)
 				hot = kml_desc_find(desc, KML_PAGE_SIZE - 1);
 			if (hot) {
-				s->hit = kml_interval_base(iv) + ((unsigned long)i << KML_GROUP_SHIFT) +
-					 ((unsigned long)j << KML_PAGE_SHIFT) +
+				s->hit = kml_interval_base(iv) +
+					 i * BIT(KML_GROUP_SHIFT) +
+					 j * KML_PAGE_SIZE +
 					 (kml_hot_state(hot) & KML_OFF_MASK);
 				return true;
 			}
@@ -140,7 +141,7 @@ static unsigned long kml_fill_step(unsigned long addr, unsigned long last)
  * Context: any.
  */
 void kml_span_clear(struct kml_space *space, unsigned long start,
-		       unsigned long last)
+		    unsigned long last)
 {
 	unsigned long addr = start & KML_PAGE_MASK, step = KML_PAGE_SIZE, flags;
 
@@ -175,7 +176,8 @@ void kml_span_clear(struct kml_space *space, unsigned long start,
  * kml_span_fill() - mark what an object reaches into behind its first page
  * @s: the object; @s->hit is set on -EEXIST
  *
- * Context: as @s->gfp allows. Return: 0, -ENOMEM, or -EEXIST: another object
+ * Context: as @s->gfp allows.
+ * Return: 0, -ENOMEM, or -EEXIST: another object
  * is in the way. The caller then undoes what was done with kml_span_clear().
  */
 int kml_span_fill(struct kml_span *s)

@@ -6,6 +6,7 @@
 #include "os.h"
 #include "state.h"
 
+/* see "Locks" in kmemleak.h */
 DEFINE_MUTEX(kml_scan_mutex);
 
 struct kml_state kml_state __read_mostly = {

@@ -18,6 +18,7 @@ static const char * const kml_counter_names[] = {
 	[KML_C_PIN_WAITS]	= "pin_waits",
 	[KML_C_META_BYTES]	= "metadata_bytes",
 };
+
 static_assert(ARRAY_SIZE(kml_counter_names) == KML_NR_COUNTERS);
 
 const char *kml_counter_name(enum kml_counter c)
@@ -35,6 +36,7 @@ long kml_count_sum(enum kml_counter c)
 		return sum;
 
 	for_each_possible_cpu(cpu)
+		/* each CPU writes its own, at any time */
 		sum += data_race(per_cpu(kml_counters.v[c], cpu));
 	return sum;
 }

@@ -147,15 +147,15 @@ static int kml_leaf_room(struct kml_birth *b, struct kml_leaf *leaf,
 	unsigned int off = b->s.start & ~KML_PAGE_MASK;
 	int cls;
 
-	if (!desc || !desc->nr) {
-		cls = kml_desc_class(b->size);
-		if (desc && desc->cls == cls)
-			return KML_BIRTH_DONE;
-	} else if (likely(kml_desc_slot_free(desc, off))) {
+	if (likely(desc && desc->nr && kml_desc_slot_free(desc, off)))
 		return KML_BIRTH_DONE;
-	} else {
+	if (desc && desc->nr)
 		cls = kml_desc_class_for(desc, off);
-	}
+	else
+		cls = kml_desc_class(b->size);
+	/* empty, and what we want */
+	if (desc && desc->cls == cls)
+		return KML_BIRTH_DONE;
 
 	if (!b->spare || b->spare->cls != cls)
 		return KML_BIRTH_DESC + cls;
@@ -288,7 +288,8 @@ static size_t kml_remove_entry(struct kml_space *space, unsigned long start,
  * If there is no memory for metadata the block goes into the reserve: it will
  * be scanned as a root and not be reported.
  *
- * Context: any. Return: 0 or -EEXIST.
+ * Context: any.
+ * Return: 0 or -EEXIST.
  */
 int kml_track_insert(struct kml_space *space, unsigned long ptr, size_t size,
 		     int min_count, gfp_t gfp, depot_stack_handle_t trace,
@@ -388,7 +389,8 @@ static size_t kml_detach(struct kml_space *space, unsigned long start,
  *
  * When this returns nobody reads the block any more.
  *
- * Context: any. Return: false if there is no such object.
+ * Context: any.
+ * Return: false if there is no such object.
  */
 bool kml_track_remove(struct kml_space *space, unsigned long ptr)
 {
@@ -414,7 +416,8 @@ bool kml_track_remove(struct kml_space *space, unsigned long ptr)
  * What remains before and behind the part are new objects which want as many
  * references as the old one did.
  *
- * Context: process or boot. Return: 0, -ENOENT, -EEXIST.
+ * Context: process or boot.
+ * Return: 0, -ENOENT, -EEXIST.
  */
 int kml_track_remove_part(struct kml_space *space, unsigned long ptr,
 			  size_t size, depot_stack_handle_t trace,

@@ -86,7 +86,8 @@ static int kml_walk_interval(struct kml_space *space, struct kml_interval *iv,
  * @space: which
  * @v: visitor
  *
- * Context: process, kml_scan_mutex held. Return: whether a visitor stopped it.
+ * Context: process, kml_scan_mutex held.
+ * Return: whether a visitor stopped it.
  */
 bool kml_walk(struct kml_space *space, struct kml_visitor *v)
 {

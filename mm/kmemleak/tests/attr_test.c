@@ -126,7 +126,7 @@ static bool same_facts(struct kunit *test, const struct kml_info *a,
 		       const struct kml_info *b)
 {
 	return kml_ok(test, a->addr == b->addr && a->size == b->size) &&
-	       kml_ok(test, a->jiffies == b->jiffies && a->stamp == b->stamp) &&
+	       kml_ok(test, a->born == b->born && a->stamp == b->stamp) &&
 	       kml_ok(test, a->trace == b->trace && a->checksum == b->checksum) &&
 	       kml_ok(test, a->pid == b->pid && !strcmp(a->comm, b->comm)) &&
 	       kml_ok(test, (a->state ^ b->state) == KML_F_EXT || a->state == b->state);
@@ -223,12 +223,14 @@ static void bad_areas_fn(struct kunit *test, struct kml_space *space)
 						 GFP_KERNEL, &hit), -ERANGE);
 	KUNIT_EXPECT_EQ(test, hit.addr, KML_OBJ);
 	KUNIT_EXPECT_EQ(test, hit.size, KML_OBJ_SIZE);
-	KUNIT_EXPECT_EQ(test, kml_track_add_area(space, KML_OBJ + 999, 2, GFP_KERNEL, &hit), -ERANGE);
+	KUNIT_EXPECT_EQ(test, kml_track_add_area(space, KML_OBJ + 999, 2,
+						 GFP_KERNEL, &hit), -ERANGE);
 	KUNIT_EXPECT_EQ(test, kml_track_add_area(space, KML_OBJ + 8, SIZE_MAX - 8,
 						 GFP_KERNEL, &hit), -ERANGE);
 	KUNIT_EXPECT_EQ(test, kml_track_add_area(space, KML_OBJ + KML_OBJ_SIZE, 1,
 						 GFP_KERNEL, &hit), -ENOENT);
-	KUNIT_EXPECT_EQ(test, kml_track_add_area(space, KML_OBJ - 1, 1, GFP_KERNEL, &hit), -ENOENT);
+	KUNIT_EXPECT_EQ(test, kml_track_add_area(space, KML_OBJ - 1, 1,
+						 GFP_KERNEL, &hit), -ENOENT);
 	KUNIT_EXPECT_EQ(test, areas_of(space, KML_OBJ, found, 2), 0U);
 	KUNIT_EXPECT_EQ(test, state_of(space) & KML_F_FULL_SCAN, 0U);
 }

@@ -91,7 +91,7 @@ static void painting(struct kunit *test)
 
 				if (!kml_ok(test, kml_state_min_count(t) == wanted) ||
 				    !kml_ok(test, (t & ~KML_MIN_MASK) == (s & ~KML_MIN_MASK)) ||
-				    !kml_ok(test, kml_black(t) == (wanted < 0)))
+				    !kml_ok(test, kml_black(t) == (wanted == -1)))
 					return;
 			}
 		}

@@ -76,7 +76,7 @@ static inline void kml_test_interval_empty(struct kml_space *space,
 
 			if (!desc)
 				continue;
-			kml_desc_for_each(desc, slot)
+			for_each_set_bit(slot, desc->bits, kml_desc_slots(desc->cls))
 				kml_track_remove(space, page +
 						 (kml_hot_state(kml_desc_hot(desc) + slot) &
 						  KML_OFF_MASK));

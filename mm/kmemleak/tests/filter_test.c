@@ -9,7 +9,7 @@
 
 #define KML_MAX_WORDS	96
 #define KML_GUARD	16
-#define KML_CANARY	((unsigned long)0xc5c5c5c5c5c5c5c5ULL)
+#define KML_CANARY	(~0UL / 255 * 0xc5)	/* that byte all over */
 
 struct kml_filter_case {
 	unsigned long words[KML_MAX_WORDS + 16];

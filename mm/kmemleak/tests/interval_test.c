@@ -47,12 +47,15 @@ static void intervals_fn(struct kunit *test, struct kml_space *space)
 	unsigned int n, i;
 
 	for (n = 0; n <= ARRAY_SIZE(kml_edges); n++) {
-		for (i = 0; i < ARRAY_SIZE(kml_edges); i++)
-			if (!found_as_filed(test, space, kml_edges[i], n) ||
-			    !found_as_filed(test, space, kml_edges[i] ^ KML_INTERVAL_SIZE, n) ||
-			    !found_as_filed(test, space, kml_edges[i] ^ 1UL << KML_L2_SHIFT, n) ||
-			    !found_as_filed(test, space, kml_edges[i] ^ 1UL << (BITS_PER_LONG - 1), n))
+		for (i = 0; i < ARRAY_SIZE(kml_edges); i++) {
+			unsigned long addr = kml_edges[i];
+
+			if (!found_as_filed(test, space, addr, n) ||
+			    !found_as_filed(test, space, addr ^ KML_INTERVAL_SIZE, n) ||
+			    !found_as_filed(test, space, addr ^ 1UL << KML_L2_SHIFT, n) ||
+			    !found_as_filed(test, space, addr ^ 1UL << (BITS_PER_LONG - 1), n))
 				return;
+		}
 		if (n < ARRAY_SIZE(kml_edges) &&
 		    !kml_ok(test, !kml_interval_ensure(space, kml_edges[n], GFP_KERNEL)))
 			return;

@@ -15,7 +15,7 @@ static void birth(struct kml_cold *cold, depot_stack_handle_t trace,
 
 static bool before(const struct kml_cold *a, const struct kml_cold *b)
 {
-	return kml_born_before(a->jiffies, a->stamp, b->jiffies, b->stamp);
+	return kml_born_before(a->born, a->stamp, b->born, b->stamp);
 }
 
 /* However fast they come, what one CPU allocates is in order. */
@@ -72,8 +72,8 @@ static void birth_certificate(struct kunit *test)
 
 	memset(&cold, 0xee, sizeof(cold));
 	birth(&cold, 0x1234, ~0UL);
-	KUNIT_EXPECT_FALSE(test, time_before(cold.jiffies, then));
-	KUNIT_EXPECT_FALSE(test, time_after(cold.jiffies, jiffies));
+	KUNIT_EXPECT_FALSE(test, time_before(cold.born, then));
+	KUNIT_EXPECT_FALSE(test, time_after(cold.born, jiffies));
 	KUNIT_EXPECT_EQ(test, cold.checksum, ~0U);
 	KUNIT_EXPECT_EQ(test, cold.trace, (depot_stack_handle_t)0x1234);
 	KUNIT_EXPECT_EQ(test, kml_cold_pid(&cold), (int)current->pid);

@@ -70,7 +70,7 @@ static bool check(struct kunit *test, struct kml_desc *desc,
 		if (!kml_ok(test, is(kml_desc_next(desc, off), succ, flags)))
 			return false;
 	}
-	kml_desc_for_each(desc, slot)
+	for_each_set_bit(slot, desc->bits, kml_desc_slots(desc->cls))
 		nr++;
 	return kml_ok(test, nr == m->nr) && kml_ok(test, desc->nr == m->nr);
 }
@@ -298,6 +298,22 @@ static void regraining_at_the_edges(struct kunit *test)
 	}
 }
 
+/* A newcomer before, between and behind two others, at every offset. */
+static void class_for_every_place(struct kunit *test)
+{
+	struct kml_page_model *m = new_model(test);
+	struct kml_desc *desc = new_desc(test, KML_NR_CLASSES - 2);
+	unsigned int off;
+
+	add(desc, m, 1000);
+	add(desc, m, 3300);
+	for (off = 0; off < KML_PAGE_SIZE; off++)
+		if (!m->size[off] &&
+		    !kml_ok(test, kml_desc_class_for(desc, off) ==
+			    kml_desc_class(least_distance(m, off))))
+			return;
+}
+
 static void no_class_for_a_taken_start(struct kunit *test)
 {
 	struct kml_page_model *m = new_model(test);
@@ -339,6 +355,7 @@ static struct kunit_case kml_page_desc_cases[] = {
 	KUNIT_CASE(slot_free_means_the_whole_slot),
 	KUNIT_CASE(regraining_keeps_everything),
 	KUNIT_CASE(regraining_at_the_edges),
+	KUNIT_CASE(class_for_every_place),
 	KUNIT_CASE(no_class_for_a_taken_start),
 	KUNIT_CASE(counts_survive_a_move),
 	{}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Leaks planted in pages of the test's own, for scans of the running kernel. The page allocator's memory is not tracked: what is registered there by
- * hand was never in a slab's lists, so nothing else can know its address. What
- * the test itself knows is on its stack, hence stacks are no roots meanwhile.
+ * Leaks planted in pages of the test's own, for scans of the running kernel.
+ * The page allocator's memory is not tracked: what is registered there by hand
+ * was never in a slab's lists, so nothing else can know its address. What the
+ * test itself knows is on its stack, hence stacks are no roots meanwhile.
  *
  * Registers are kept elsewhere while a thread sleeps or is interrupted (UML has
  * them in the task_struct and on signal stacks, all of which is scanned). So
@@ -64,7 +65,7 @@ static noinline void age(struct kml_space *space, unsigned long addr)
 
 	if (!kml_object_lock(&l, space, addr, false))
 		return;
-	l.hot->cold->jiffies -= msecs_to_jiffies(2 * KML_MIN_AGE_MSECS);
+	l.hot->cold->born -= msecs_to_jiffies(2 * KML_MIN_AGE_MSECS);
 	kml_object_unlock(&l);
 }
 
@@ -108,7 +109,7 @@ static inline void scan_twice(struct kunit *test)
 
 /* Scan until objects 1 to @nr - 1 are reported, if their bit in @lost is set. */
 static inline void scan_for(struct kunit *test, struct kml_plant *p, unsigned int nr,
-		     u32 lost)
+			    u32 lost)
 {
 	unsigned int i, n;
 	u32 found = 0;
@@ -121,7 +122,6 @@ static inline void scan_for(struct kunit *test, struct kml_plant *p, unsigned in
 	KUNIT_EXPECT_EQ(test, found & ~lost, 0U);
 	p->missed |= found != lost;
 }
-
 
 /*
  * Does physical space have an object here? The initial ramdisk, for one, was
@@ -141,7 +141,7 @@ static inline bool in_phys(struct kml_plant *p)
 }
 
 static inline void in_pages(struct kunit *test, struct kml_plant *p,
-		     void (*fn)(struct kunit *test, struct kml_plant *p))
+			    void (*fn)(struct kunit *test, struct kml_plant *p))
 {
 	unsigned int i;
 
@@ -160,7 +160,7 @@ static inline void in_pages(struct kunit *test, struct kml_plant *p,
  * elsewhere. Whatever is reachable and yet reported fails at once.
  */
 static inline void with_pages(struct kunit *test,
-		       void (*fn)(struct kunit *test, struct kml_plant *p))
+			      void (*fn)(struct kunit *test, struct kml_plant *p))
 {
 	struct kml_scan_params saved;
 	unsigned long used[KML_PAGES];

@@ -92,9 +92,10 @@ static bool check(struct kunit *test, struct kml_space *space,
 			     m->obj[i].start + m->obj[i].size - 1);
 	for (block = 0; block < KML_NR_BLOCKS; block++) {
 		unsigned long addr = KML_BASE + (block << KML_BLOCK_SHIFT) + block % KML_BLOCK_SIZE;
+		bool want = m->block[block] == KML_SETTLED;
 
 		if (m->block[block] != KML_SHARED &&
-		    !kml_ok(test, kml_settled(space, addr) == (m->block[block] == KML_SETTLED))) {
+		    !kml_ok(test, kml_settled(space, addr) == want)) {
 			KUNIT_EXPECT_TRUE_MSG(test, false, "block of 0x%lx", addr);
 			return false;
 		}
@@ -113,7 +114,7 @@ static void populate(struct kml_space *space, struct kml_settled_model *m, u64 *
 
 		if (!kml_test_below(seed, 16))
 			size = kml_test_below(seed, KML_INTERVAL_SIZE / 2) + 1;
-		start += tries % 2 ? kml_test_below(seed, 4096) : kml_test_below(seed, KML_RANGE / 4);
+		start += kml_test_below(seed, tries % 2 ? 4096 : KML_RANGE / 4);
 		if (tries == 7)		/* across the border of the intervals */
 			start = KML_BASE + KML_INTERVAL_SIZE - 30;
 		if (start + size > KML_BASE + KML_RANGE ||

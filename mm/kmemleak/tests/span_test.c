@@ -171,7 +171,8 @@ static void neighbours_fn(struct kunit *test, struct kml_space *space)
 	unsigned long start = 3 * KML_INTERVAL_SIZE + 64;
 	unsigned long last = start + 2 * KML_INTERVAL_SIZE - 1;
 
-	KUNIT_EXPECT_EQ(test, kml_test_insert(space, start - 2 * KML_PAGE_SIZE, 2 * KML_PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, kml_test_insert(space, start - 2 * KML_PAGE_SIZE,
+					      2 * KML_PAGE_SIZE), 0);
 	KUNIT_EXPECT_EQ(test, kml_test_insert(space, last + 1, 2 * KML_PAGE_SIZE), 0);
 	KUNIT_EXPECT_EQ(test, fill(space, start, last, NULL), 0);
 	marked(test, space, start, last, true);

@@ -31,7 +31,7 @@ static inline int model_find(const struct kml_model *m, unsigned long addr)
 }
 
 static inline bool model_free(const struct kml_model *m, unsigned long start,
-		       unsigned long last)
+			      unsigned long last)
 {
 	unsigned int i;
 
@@ -42,21 +42,21 @@ static inline bool model_free(const struct kml_model *m, unsigned long start,
 }
 
 static inline void model_add(struct kml_model *m, unsigned long start, unsigned long last,
-		      int min_count)
+			     int min_count)
 {
 	m->obj[m->nr++] = (struct kml_model_object){ start, last, min_count };
 }
 
 /* Is the answer for @addr that of the model? */
 static inline bool check_addr(struct kunit *test, struct kml_space *space,
-		       const struct kml_model *m, unsigned long addr)
+			      const struct kml_model *m, unsigned long addr)
 {
 	int i = model_find(m, addr);
 	struct kml_info info;
-	bool found;
+	bool there = i >= 0, found;
 
 	found = kml_object_info(space, addr, true, &info);
-	if (!kml_ok(test, found == (i >= 0)))
+	if (!kml_ok(test, found == there))
 		return false;
 	if (found && (!kml_ok(test, info.addr == m->obj[i].start) ||
 		      !kml_ok(test, info.size - 1 == m->obj[i].last - m->obj[i].start) ||
@@ -65,13 +65,13 @@ static inline bool check_addr(struct kunit *test, struct kml_space *space,
 		return false;
 
 	found = kml_object_info(space, addr, false, &info);
-	return kml_ok(test, found == (i >= 0 && m->obj[i].start == addr));
+	return kml_ok(test, found == (there && m->obj[i].start == addr));
 }
 
 /* Both ends and the middle of an object, inside and out. */
 static inline bool check_object(struct kunit *test, struct kml_space *space,
-			 const struct kml_model *m, unsigned long start,
-			 unsigned long last)
+				const struct kml_model *m, unsigned long start,
+				unsigned long last)
 {
 	unsigned long at[] = {
 		start, start + 1, start - 1, last, last - 1, last + 1,
@@ -90,7 +90,7 @@ static inline bool check_object(struct kunit *test, struct kml_space *space,
 }
 
 static inline bool check_all(struct kunit *test, struct kml_space *space,
-		      const struct kml_model *m)
+			     const struct kml_model *m)
 {
 	unsigned int i;
 
@@ -126,7 +126,7 @@ static inline unsigned int left_over(struct kml_space *space)
 }
 
 static inline bool insert(struct kunit *test, struct kml_space *space, struct kml_model *m,
-		   unsigned long start, unsigned long size, int min_count)
+			  unsigned long start, unsigned long size, int min_count)
 {
 	unsigned long last = start + min(size - 1, ULONG_MAX - start);
 	bool room = model_free(m, start, last);
@@ -146,7 +146,7 @@ static inline bool insert(struct kunit *test, struct kml_space *space, struct km
 }
 
 static inline bool drop(struct kunit *test, struct kml_space *space, struct kml_model *m,
-		 unsigned long start)
+			unsigned long start)
 {
 	int i = model_find(m, start);
 	bool there = i >= 0 && m->obj[i].start == start;
@@ -160,7 +160,7 @@ static inline bool drop(struct kunit *test, struct kml_space *space, struct kml_
 }
 
 static inline bool drop_part(struct kunit *test, struct kml_space *space,
-		      struct kml_model *m, unsigned long addr, unsigned long size)
+			     struct kml_model *m, unsigned long addr, unsigned long size)
 {
 	int i = model_find(m, addr), ret;
 	struct kml_model_object old;

@@ -195,7 +195,7 @@ static void facts_fn(struct kunit *test, struct kml_space *space)
 	KUNIT_EXPECT_EQ(test, info.excess_ref, 0UL);
 	KUNIT_EXPECT_EQ(test, info.state & (KML_F_REPORTED | KML_F_SUSPECT | KML_F_NO_SCAN), 0U);
 	KUNIT_EXPECT_EQ(test, kml_state_count(info.state), 0U);
-	KUNIT_EXPECT_TRUE(test, info.jiffies - before < 1000 * HZ);
+	KUNIT_EXPECT_TRUE(test, info.born - before < 1000 * HZ);
 }
 
 static void facts_of_an_object(struct kunit *test)
