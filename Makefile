@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The targets a person types. Each is one script of tools/kmemleak, which can
+# be run alone and says more with --help.
+
+FLAVOR ?= um
+KERNEL ?= 7.3
+STOCK ?=
+DEBUG ?=
+T := tools/kmemleak
+
+build-args = --flavor '$(FLAVOR)' --kernel '$(KERNEL)' \
+	$(if $(filter-out 0 n no,$(STOCK)),--stock) \
+	$(if $(filter-out 0 n no,$(DEBUG)),--debug)
+
+.DEFAULT_GOAL := help
+
+##@ Use
+run: ## boot a kernel with this kmemleak, leak memory on purpose, show the report
+	@$T/demo.sh $(build-args)
+
+shell: ## a prompt in that kernel
+	@$T/build-kernel.sh $(build-args)
+	@$T/run.sh $(build-args) --shell
+
+##@ Your own kernel tree (KDIR=<tree>)
+install: need-KDIR ## put our files into the tree, replacing mm/kmemleak.c
+	@$T/overlay.py install '$(KDIR)'
+
+uninstall: need-KDIR ## restore the tree byte for byte
+	@$T/overlay.py uninstall '$(KDIR)'
+
+patches: need-KDIR need-OUT ## the same change as a git am series in OUT=<directory>
+	@$T/overlay.py patches '$(KDIR)' '$(OUT)'
+
+##@ Kernels (FLAVOR=um|x86_64|arm64 KERNEL=7.3|6.12|<path> [STOCK=1] [DEBUG=1])
+kernel: ## build one, fetching its source when needed
+	@$T/build-kernel.sh $(build-args)
+
+print-kernel: ## print KSRC=, KOUT= and IMAGE= of one already built (use make -s)
+	@$T/build-kernel.sh --print $(build-args)
+
+fetch: ## only fetch and unpack the source of KERNEL
+	@$T/fetch-kernel.sh '$(KERNEL)'
+
+##@ Quality
+check: ## every test, on every kernel: what CI runs
+	@$T/check.sh
+
+lint: ## checkpatch, W=1 with gcc and clang, sparse, kernel-doc, shellcheck
+	@$T/lint.sh
+
+##@ Housekeeping
+clean: ## remove this checkout's kernel builds
+	@$T/clean.sh builds
+
+distclean: ## also its kernel sources, and the test programs built in the tree
+	@$T/clean.sh all
+
+help: ## this list
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+need-%:
+	@[ -n '$($*)' ] || { echo "error: $* is not set; run: make $(MAKECMDGOALS) $*=<path>" >&2; exit 2; }
+
+.PHONY: run shell install uninstall patches kernel print-kernel fetch check \
+	lint clean distclean help

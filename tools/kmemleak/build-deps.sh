@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Name what this machine lacks for a job, and install it when that is possible
+# without asking anyone: as root, or through a sudo that needs no password.
+set -euo pipefail
+# shellcheck source=tools/kmemleak/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# program, <header> or +sanitizer -> Debian package. Where headers and runtime
+# libraries lie differs between releases, so the compiler is asked.
+kernel_needs='gcc:gcc make:make flex:flex bison:bison bc:bc perl:perl
+	python3:python3 xz:xz-utils cpio:cpio depmod:kmod
+	<libelf.h>:libelf-dev <openssl/opensslv.h>:libssl-dev <stdlib.h>:libc6-dev'
+guest_needs='cpio:cpio busybox:busybox-static bash:bash modprobe:kmod gzip:gzip'
+harness_needs='gcc:gcc make:make clang:clang +fuzzer:libclang-rt-dev'
+lint_needs='shellcheck:shellcheck sparse:sparse clang:clang perl:perl python3:python3'
+
+case ${1:-} in
+kernel) needs=$kernel_needs ;;
+guest) needs=$guest_needs ;;
+harness) needs=$harness_needs ;;
+lint) needs=$lint_needs ;;
+*) usage_error "usage: build-deps.sh kernel|guest|harness|lint [flavour]" ;;
+esac
+case ${2:-} in
+arm64) [ "$(uname -m)" = aarch64 ] || needs="$needs aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu" ;;
+esac
+
+# kmod's programs live in /sbin, which a user's PATH may lack.
+PATH=$PATH:/usr/sbin:/sbin
+missing=''
+for need in $needs; do
+	what=${need%:*} package=${need##*:}
+	case $what in
+	'<'*) printf '#include %s\n' "$what" | gcc -E -x c - >/dev/null 2>&1 || missing="$missing $package" ;;
+	+*)
+		echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |
+			clang -fsanitize="${what#+}" -x c - -o /dev/null 2>/dev/null || missing="$missing $package"
+		;;
+	*) command -v "$what" >/dev/null || missing="$missing $package" ;;
+	esac
+done
+[ -n "$missing" ] || exit 0
+missing=${missing# }
+
+note "missing packages: $missing"
+install="apt-get install -y --no-install-recommends $missing"
+if ! command -v apt-get >/dev/null; then
+	die "these Debian packages, or this system's equivalents, are missing: $missing"
+fi
+sudo=''
+if [ "$(id -u)" != 0 ]; then
+	if ! command -v sudo >/dev/null || ! sudo -n true 2>/dev/null; then
+		die "packages are missing" "run: sudo $install"
+	fi
+	sudo='sudo -n'
+fi
+log=$KML_CACHE/apt/install.log
+mkdir -p "$KML_CACHE/apt"
+note "  ... $sudo $install"
+export DEBIAN_FRONTEND=noninteractive
+# shellcheck disable=SC2086 # words on purpose
+$sudo $install >"$log" 2>&1 ||
+	{ $sudo apt-get update >"$log" 2>&1 && $sudo $install >>"$log" 2>&1; } ||
+	{ tail -n 5 "$log" >&2; die "could not install: $missing" "run: $sudo $install"; }
+note "  ok  packages installed"

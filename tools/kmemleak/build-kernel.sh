@@ -1,0 +1,193 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Build a kernel with (or, for comparisons, without) this checkout's kmemleak.
+# Re-running after an edit rebuilds only what the edit touches.
+set -euo pipefail
+# shellcheck source=tools/kmemleak/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+usage()
+{
+	cat <<-EOT
+	usage: build-kernel.sh [--print] [--flavour F] [--kernel K] [--stock] [--debug]
+	  --flavour   $KML_FLAVOURS (default um)
+	  --kernel    $KML_KERNELS or the path of a kernel tree (default 7.3)
+	  --stock     the tree's own mm/kmemleak.c, same configuration
+	  --debug     lockdep, PROVE_RCU, sleep and list checks, fault injection
+	  --variant   NAME: a build directory of its own (lint, experiments)
+	  --cc        the compiler (default gcc)
+	  --prepare   stop before compiling the kernel proper
+	  --print     print KSRC=, KOUT= and IMAGE= of one already built
+	EOT
+}
+
+flavour=um kernel=7.3 stock=0 debug=0 print=0 prepare=0 variant='' cc=gcc
+while [ $# -gt 0 ]; do
+	case $1 in
+	--flavour | --flavor) flavour=${2:?}; shift ;;
+	--kernel) kernel=${2:?}; shift ;;
+	--stock) stock=1 ;;
+	--debug) debug=1 ;;
+	--print) print=1 ;;
+	--variant) variant=${2:?}; shift ;;
+	--cc) cc=${2:?}; shift ;;
+	--prepare) prepare=1 ;;
+	-h | --help) usage; exit 0 ;;
+	*) usage >&2; usage_error "unknown option $1" ;;
+	esac
+	shift
+done
+check_flavour "$flavour"
+check_kernel "$kernel"
+kernel_paths "$flavour" "$kernel" "$stock" "$debug"
+kml_out=$kml_out${variant:+-$variant}
+
+case $flavour in
+um) arch=um cross='' image=linux target=linux ;;
+x86_64) arch=x86_64 cross='' image=arch/x86/boot/bzImage target=bzImage ;;
+arm64) arch=arm64 cross=aarch64-linux-gnu- image=arch/arm64/boot/Image target=Image ;;
+esac
+[ "$(uname -m)" != aarch64 ] || [ "$flavour" != arm64 ] || cross=''
+[ "$(uname -m)" != aarch64 ] || [ "$flavour" != x86_64 ] || cross=x86_64-linux-gnu-
+
+stamp=$kml_out/.kmemleak-built
+if [ "$print" = 1 ]; then
+	if [ ! -f "$stamp" ] || [ ! -f "$kml_out/$image" ]; then
+		die "no built kernel in $kml_out" \
+			"run: make kernel FLAVOR=$flavour KERNEL=$kernel$([ $stock = 0 ] || echo ' STOCK=1')$([ $debug = 0 ] || echo ' DEBUG=1')"
+	fi
+	printf 'KSRC=%q\nKOUT=%q\nIMAGE=%q\n' "$kml_src" "$kml_out" "$kml_out/$image"
+	exit 0
+fi
+
+"$KML_TOOLS/build-deps.sh" kernel "$flavour"
+
+# One builder at a time per build directory; source copies are shared by the
+# plain and the debug build, hence the lock one level up.
+mkdir -p "$kml_out"
+exec 9>"$(dirname "$kml_out")/.lock"
+flock -n 9 || { note "  ... waiting for another build in $(dirname "$kml_out")"; flock 9; }
+
+case $kernel in
+*/*) ;;
+*) "$KML_TOOLS/fetch-kernel.sh" "$kernel" ;;
+esac
+
+if [ "$stock" = 0 ] || [ "$kml_src" != "$kml_pristine" ]; then
+	"$KML_TOOLS/copy-tree.py" "$kml_pristine" "$kml_src"
+fi
+if [ "$stock" = 0 ]; then
+	"$KML_TOOLS/overlay.py" install "$kml_src" >&2
+fi
+
+ccache=''
+if command -v ccache >/dev/null; then
+	ccache='ccache '
+	# Paths relative to the build directory, which lies beside every
+	# source: one checkout's objects serve the next one's build.
+	export CCACHE_BASEDIR=$KML_CACHE CCACHE_NOHASHDIR=1
+fi
+# The build's own identity would change every object that prints a banner.
+export KBUILD_BUILD_TIMESTAMP='2026-01-01' KBUILD_BUILD_USER=kmemleak
+export KBUILD_BUILD_HOST=kmemleak KBUILD_BUILD_VERSION=1
+compiler=$ccache$cross$cc
+[ "$cc" = gcc ] || compiler=$ccache$cc
+jobs=${JOBS:-$(nproc)}
+
+kmake()
+{
+	make -C "$kml_src" O="$kml_out" ARCH="$arch" CROSS_COMPILE="$cross" \
+		CC="$compiler" HOSTCC="${ccache}gcc" -j"$jobs" "$@"
+}
+
+# The fragments of this build, by what the tree offers.
+fragments()
+{
+	local dir=$KML_TOOLS/configs
+	echo "$dir/common.config" "$dir/$flavour.config"
+	if grep -q '^config PROC_SYSCTL' "$kml_src/fs/proc/Kconfig"; then
+		echo "$dir/proc-sysctl.config"
+	fi
+	if [ "$flavour" = um ] && grep -q '^config SMP' "$kml_src/arch/um/Kconfig"; then
+		echo "$dir/um-smp.config"
+	fi
+	if [ "$stock" = 0 ] && grep -qs '^config KMEMLEAK_KUNIT_TEST' "$kml_src/mm/kmemleak/Kconfig"; then
+		echo "$dir/ours.config"
+	fi
+	if [ "$debug" = 1 ]; then
+		echo "$dir/debug.config"
+	fi
+}
+
+configure()
+{
+	local frag=$kml_out/.kmemleak-fragment
+	# shellcheck disable=SC2046 # one word per fragment
+	cat $(fragments) >"$kml_out/.kmemleak-allconfig"
+	cp "$kml_out/.kmemleak-allconfig" "$frag.new"
+	# A new option in the tree's Kconfig (ours, mostly) needs a new .config
+	# as much as a changed fragment does; make's own syncconfig covers the
+	# rest, and an unchanged .config keeps every object.
+	cat "$kml_src/mm/Kconfig.debug" "$kml_src"/mm/kmemleak/Kconfig >>"$frag.new" 2>/dev/null || :
+	if [ -f "$kml_out/.config" ] && cmp -s "$frag" "$frag.new"; then
+		rm -f "$frag.new"
+		return
+	fi
+	rm -f "$frag"
+	logged "$kml_out/.kmemleak-config.log" "configuring $flavour in $kml_out" \
+		kmake KCONFIG_ALLCONFIG="$kml_out/.kmemleak-allconfig" allnoconfig
+	check_config "$kml_out/.kmemleak-allconfig"
+	mv "$frag.new" "$frag"
+}
+
+# An option that a dependency silently dropped would make every later result
+# something else than what it says.
+check_config()
+{
+	local lost
+	lost=$(awk '
+		NR == FNR {
+			if (/^CONFIG_/) {
+				i = index($0, "=")
+				have[substr($0, 1, i - 1)] = substr($0, i + 1)
+			}
+			next
+		}
+		/^CONFIG_/ { i = index($0, "="); want[substr($0, 1, i - 1)] = substr($0, i + 1) }
+		/^# CONFIG_.* is not set$/ { want[$2] = "n" }
+		END {
+			for (o in want) {
+				got = o in have ? have[o] : "n"
+				if (got != want[o])
+					print "  " o ": asked " want[o] ", got " got
+			}
+		}' "$kml_out/.config" "$1" | sort)
+	[ -z "$lost" ] || {
+		printf '%s\n' "$lost" >&2
+		rm -f "$kml_out/.config"
+		die "options above did not survive the configuration of $kml_src" \
+			"fix the fragments in tools/kmemleak/configs"
+	}
+}
+
+install_modules()
+{
+	rm -rf "$kml_out/.kmemleak-modroot.new"
+	kmake INSTALL_MOD_PATH="$kml_out/.kmemleak-modroot.new" modules_install
+	rm -rf "$kml_out/modroot"
+	mv "$kml_out/.kmemleak-modroot.new" "$kml_out/modroot"
+}
+
+what="$flavour $(tree_version "$kml_src")$([ $stock = 0 ] || echo ', stock')$([ $debug = 0 ] || echo ', debug')"
+rm -f "$stamp"
+configure
+if [ "$prepare" = 1 ]; then
+	logged "$kml_out/.kmemleak-build.log" "preparing $what" kmake prepare
+	exit 0
+fi
+logged "$kml_out/.kmemleak-build.log" "building $what (-j$jobs; a first build takes minutes)" \
+	kmake "$target" modules
+logged "$kml_out/.kmemleak-modules.log" "installing its modules" install_modules
+date >"$stamp"
+note "  ok  $what: $kml_out/$image"

@@ -1,0 +1,40 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Build tools/testing/selftests/kmemleak, its module included, for a kernel that
+# build-kernel.sh built. Prints the directory to put into the guest.
+#   build-selftests.sh [--kernel K] [--flavor F] [--stock] [--debug]
+set -euo pipefail
+# shellcheck source=tools/kmemleak/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+assignments=$("$KML_TOOLS/build-kernel.sh" --print "$@")
+KSRC='' KOUT=''
+eval "$assignments"
+
+# A small tree of their own: in the source directory the module would be built
+# for one kernel at a time, and the private copy would fill with objects.
+tests=tools/testing/selftests
+top=$KOUT/kselftest
+mkdir -p "$top/$tests/kmemleak"
+cp -u -p "$KSRC/$tests/lib.mk" "$KSRC/$tests/"*.h "$top/$tests/"
+cp -u -p -R "$KSRC/$tests/kselftest" "$top/$tests/"
+# From the checkout: a stock kernel's tree does not have them.
+find "$KML_TOP/$tests/kmemleak" -type f ! -name '*.o' ! -name '*.ko' ! -name '*.cmd' ! -name '*.mod*' \
+	-printf '%P\n' | sort >"$top/files.new"
+if ! cmp -s "$top/files.new" "$top/files"; then
+	rm -rf "${top:?}/$tests/kmemleak"
+	mkdir -p "$top/$tests/kmemleak"
+fi
+while read -r f; do
+	mkdir -p "$(dirname "$top/$tests/kmemleak/$f")"
+	cmp -s "$KML_TOP/$tests/kmemleak/$f" "$top/$tests/kmemleak/$f" ||
+		cp "$KML_TOP/$tests/kmemleak/$f" "$top/$tests/kmemleak/$f"
+done <"$top/files.new"
+mv "$top/files.new" "$top/files"
+
+arch=$(sed -n 's/^CONFIG_UML=y$/um/p; s/^CONFIG_X86_64=y$/x86_64/p; s/^CONFIG_ARM64=y$/arm64/p' "$KOUT/.config" | head -n 1)
+grep -q '^CONFIG_UML=y' "$KOUT/.config" && arch=um
+logged "$top/build.log" "building the selftests" \
+	make -C "$top/$tests/kmemleak" ARCH="$arch" KDIR="$KOUT" OUTPUT="$top/$tests/kmemleak"
+echo "$top/$tests/kmemleak"

@@ -1,0 +1,81 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Everything that runs inside one kernel, each part in a boot of its own (a
+# test may leave kmemleak disabled). Prints TAP.
+#   check-kernel.sh [--kernel K] [--debug] [--stock] [PART]...
+set -euo pipefail
+# shellcheck source=tools/kmemleak/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+kernel=7.3 debug=0 stock=0 wanted=''
+while [ $# -gt 0 ]; do
+	case $1 in
+	--kernel) kernel=${2:?}; shift ;;
+	--debug) debug=1 ;;
+	--stock) stock=1 ;;
+	-*) usage_error "unknown option $1" ;;
+	*) wanted="$wanted $1" ;;
+	esac
+	shift
+done
+build=(--kernel "$kernel")
+[ $debug = 0 ] || build+=(--debug)
+[ $stock = 0 ] || build+=(--stock)
+
+"$KML_TOOLS/build-kernel.sh" "${build[@]}"
+selftests=$("$KML_TOOLS/build-selftests.sh" "${build[@]}")
+# The tree's own scripts; 6.12 has none, and must behave like 7.3.
+"$KML_TOOLS/fetch-kernel.sh" 7.3
+kernel_paths um 7.3 0 0
+tree_tests=${kml_pristine:?}/tools/testing/selftests
+
+here=/kml/kselftest
+in_guest=(--add "$selftests:$here/kmemleak" --add "$tree_tests/kselftest:$here/kselftest"
+	--add "$tree_tests/mm/ksft_kmemleak_confirm.sh:$here/mm/ksft_kmemleak_confirm.sh"
+	--add "$tree_tests/mm/ksft_kmemleak_dedup.sh:$here/mm/ksft_kmemleak_dedup.sh")
+suite=$selftests/run_in_guest.sh
+
+failed=0 parts=0
+# part <name> <run.sh options> -- <script> [arguments]: one boot.
+part()
+{
+	local name=$1 status=0 t0=$SECONDS
+	shift
+	case "$wanted " in
+	' ' | *" $name "*) ;;
+	*) return 0 ;;
+	esac
+	parts=$((parts + 1))
+	echo "# $name"
+	"$KML_TOOLS/run.sh" "${build[@]}" --quiet "${in_guest[@]}" "$@" || status=$?
+	note "  $kernel$([ $debug = 0 ] || echo ' debug'): $name, $((SECONDS - t0)) s"
+	# What the tests said counts by itself; this line is about the rest: the
+	# guest lived to the end and its log is clean.
+	case $status in
+	0) echo "ok - $name: the guest ended well, its log is clean" ;;
+	123) echo "not ok - $name: the kernel complained"; failed=1 ;;
+	124) echo "not ok - $name: timed out"; failed=1 ;;
+	125) echo "not ok - $name: the guest crashed"; failed=1 ;;
+	*) echo "# $name: exit $status"; failed=1 ;;
+	esac
+}
+
+part kunit --append kunit.enable=1 --timeout 300 -- "$KML_TOOLS/guest/kunit.sh"
+part selftests --timeout 600 -- "$suite" -d $here/kmemleak
+part off --timeout 120 -- "$suite" -d $here/kmemleak -l off disable_test
+part overlap --timeout 120 -- "$suite" -d $here/kmemleak -l overlap abi_test
+# Warnings are what this one provokes.
+part warnings --timeout 120 --no-splat-check -- "$suite" -d $here/kmemleak -l warnings abi_test
+for words in off on parallel on,parallel bogus; do
+	part "boot-$words" --append "kmemleak=$words" --timeout 60 -- \
+		"$suite" -d $here/kmemleak boot_param.sh
+done
+part boot-parameters --append 'kmemleak.min_unref_scans=3 kmemleak.verbose=1' --timeout 60 -- \
+	"$suite" -d $here/kmemleak boot_param.sh
+part tree --timeout 300 -- "$KML_TOOLS/guest/kselftests.sh" $here/mm \
+	ksft_kmemleak_confirm.sh ksft_kmemleak_dedup.sh
+[ $debug = 0 ] || part failslab --timeout 180 -- "$KML_TOOLS/guest/failslab.sh" 20
+
+[ $parts -gt 0 ] || usage_error "no such part:$wanted"
+exit $failed

@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Look for kernel complaints in console logs:  check-log.sh LOG...
+# Exit 1 and show them when there are any that known-splats.txt does not name.
+set -euo pipefail
+# shellcheck source=tools/kmemleak/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+[ $# -ge 1 ] || usage_error "usage: check-log.sh LOG..."
+
+complaints='BUG:|BUG |WARNING:|Kernel panic|Oops|unable to handle'
+complaints="$complaints|possible recursive|possible circular|inconsistent lock state|lock inversion"
+complaints="$complaints|suspicious RCU usage|lockdep is turned off"
+complaints="$complaints|scheduling while atomic|sleeping function called|Invalid wait context"
+complaints="$complaints|detected stall|self-detected stall|blocked for more than|soft lockup"
+complaints="$complaints|ODEBUG:|(list_add|list_del) corruption|refcount_t:|general protection"
+complaints="$complaints|Voluntary context switch within RCU|bad unlock balance|held lock freed"
+
+bad=0
+for log in "$@"; do
+	[ -f "$log" ] || usage_error "no such log: $log"
+	# Only printk's lines, known by their time: a test may well print one of
+	# these words. The same line is on the console and in the dump of the
+	# ring buffer; its time and text make it one complaint.
+	awk -v complaints="$complaints" '
+		FILENAME == ARGV[1] {
+			if ($0 ~ /^#/ || $0 == "")
+				next
+			n = split($0, f, / \| /)
+			if (n != 5) {
+				print "error: " FILENAME ": expected 5 fields: " $0
+				exit 2
+			}
+			known++
+			max[known] = f[2]; line[known] = f[3]; after[known] = f[4]
+			next
+		}
+		{ text[FNR] = $0; last = FNR }
+		END {
+			for (i = 1; i <= last; i++) {
+				if (!match(text[i], /\[ *[0-9]+\.[0-9]+\] .*/))
+					continue
+				said = substr(text[i], RSTART)
+				if (said !~ complaints || said in seen)
+					continue
+				seen[said] = 1
+				context = ""
+				for (j = i; j <= last && j < i + 60; j++)
+					context = context " " text[j]
+				excused = 0
+				for (k = 1; k <= known && !excused; k++)
+					if (said ~ line[k] && context ~ after[k] && used[k] < max[k]) {
+						used[k]++
+						excused = 1
+					}
+				if (excused)
+					continue
+				for (j = i; j <= last && j < i + 25; j++)
+					print "  " text[j]
+				print "  --"
+				bad = 1
+			}
+			exit bad
+		}' "$KML_TOOLS/known-splats.txt" "$log" >&2 || bad=$?
+done
+exit "$bad"

@@ -1,0 +1,28 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Remove what this checkout built; with "all", what it fetched as well.
+#   clean.sh builds|all
+set -euo pipefail
+# shellcheck source=tools/kmemleak/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+case ${1:-} in
+builds | all) ;;
+*) usage_error "usage: clean.sh builds|all" ;;
+esac
+
+key=$(checkout_key)
+rm -rf "$KML_CACHE/checkout/$key"
+# Stock builds lie beside the shared sources, under this checkout's key.
+find "$KML_CACHE/source" -mindepth 2 -maxdepth 2 -name "*-$key*" -exec rm -rf {} + 2>/dev/null || :
+if [ -f "$KML_TOP/tools/testing/kmemleak/Makefile" ]; then
+	make -s -C "$KML_TOP/tools/testing/kmemleak" clean
+fi
+[ "$1" = all ] || exit 0
+
+# Other checkouts fetch again what they miss.
+rm -rf "$KML_CACHE/guest" "$KML_CACHE/apt"
+for kernel in $KML_KERNELS; do
+	rm -rf "$KML_CACHE/source/$kernel/src" "$KML_CACHE/source/$kernel/id"
+done

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Runs in the guest (DEBUG build): make slab and page allocations fail at
+# random under a load of system calls and scans. kmemleak must survive it:
+# enabled afterwards, finding a leak planted afterwards, no complaint logged.
+set -u
+k=/sys/kernel/debug/kmemleak
+seconds=${1:-20}
+# Counted down by each failure; never used up.
+budget=100000000
+
+fault()
+{
+	local d=/sys/kernel/debug/$1
+	[ -d "$d" ] || { echo "ok 1 failslab # SKIP no $d"; exit 4; }
+	echo Y >"$d/task-filter"
+	echo 0 >"$d/verbose"
+	echo $budget >"$d/times"
+	echo 0 >"$d/space"
+	# Sleeping allocations fail too, or hardly any of ours would.
+	[ ! -f "$d/ignore-gfp-wait" ] || echo N >"$d/ignore-gfp-wait"
+	echo "$2" >"$d/probability"
+}
+
+# result <what> <command...>
+result()
+{
+	local what=$1
+	shift
+	n=$((n + 1))
+	if "$@"; then echo "ok $n $what"; else echo "not ok $n $what"; failed=1; fi
+}
+
+scan()
+{
+	echo scan >$k
+}
+
+n=0 failed=0
+echo scan=off >$k
+fault failslab 10
+fault fail_page_alloc 2
+
+# Only this shell and its children see failures. Commands fail, and now and
+# then the shell itself dies of one: the caller starts the next.
+burst()
+{
+	echo 1 >/proc/self/make-it-fail
+	local i
+	for i in 1 2 3 4 5 6 7 8; do
+		mkdir -p "/tmp/f$1/d$i"
+		echo x >"/tmp/f$1/d$i/file"
+		cat /proc/self/maps /proc/slabinfo $k
+		ls -lR "/tmp/f$1"
+		echo scan=off >$k
+	done
+	[ "$1" != 2 ] || scan
+}
+
+load()
+{
+	local end=$((SECONDS + seconds)) bursts=0
+	while [ $SECONDS -lt $end ]; do
+		(burst "$1") >/dev/null 2>&1
+		rm -rf "/tmp/f$1"
+		bursts=$((bursts + 1))
+	done
+	echo "# load $1: $bursts bursts"
+}
+load 1 &
+load 2
+wait
+injected=0
+for d in failslab fail_page_alloc; do
+	injected=$((injected + budget - $(cat /sys/kernel/debug/$d/times)))
+	echo 0 >/sys/kernel/debug/$d/probability
+done
+echo "# $injected allocations failed"
+result "allocations did fail" [ $injected -ge 100 ]
+
+result "scan works after the failures" scan
+echo clear >$k
+# Twice: the object's last reference may sit in a stale stack slot once.
+leaks=0
+for _ in 1 2; do
+	modprobe kmemleak-test && rmmod kmemleak-test
+	scan
+	sleep 5.5
+	scan
+	leaks=$(grep -c '^unreferenced object' $k)
+	[ "$leaks" -eq 0 ] || break
+done
+result "a leak planted after the failures is found" [ "$leaks" -gt 0 ]
+exit $failed

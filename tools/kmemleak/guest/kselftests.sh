@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Runs in the guest: programs of a kselftest directory, one after the other.
+#   kselftests.sh DIRECTORY [PROGRAM]...
+# Without programs, those the directory's kselftest-list.txt names. Prints TAP:
+# each program's own output, indented, then its verdict.
+set -u
+
+dir=$1
+shift
+if [ $# -eq 0 ]; then
+	# "collection:program" per line.
+	mapfile -t programs < <(sed 's/^[^:]*://' "$dir/../kselftest-list.txt")
+else
+	programs=("$@")
+fi
+timeout=$(sed -n 's/^timeout=//p' "$dir/settings" 2>/dev/null)
+
+failed=0 n=0
+cd "$dir" || exit 1
+for program in "${programs[@]}"; do
+	n=$((n + 1))
+	timeout "${timeout:-120}" "./$program" </dev/null 2>&1 | sed -u 's/^/    /'
+	status=${PIPESTATUS[0]}
+	case $status in
+	0) echo "ok $n $program" ;;
+	4) echo "ok $n $program # SKIP" ;;
+	124) echo "not ok $n $program # timed out after ${timeout:-120} s"; failed=1 ;;
+	*) echo "not ok $n $program # exit $status"; failed=1 ;;
+	esac
+	# The next program finds no leak of this one's, nor its settings.
+	echo scan=off >/sys/kernel/debug/kmemleak
+	echo clear >/sys/kernel/debug/kmemleak
+done
+[ $n -gt 0 ] || { echo "not ok - no program in $dir"; exit 1; }
+exit $failed

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Runs in the guest, booted with kunit.enable=1: built-in suites have run by
+# now, those in modules run here. Prints each suite's KTAP.
+set -u
+
+while read -r module; do
+	modprobe "$(basename "$module" .ko)" || echo "not ok - modprobe $(basename "$module")"
+done < <(find /lib/modules/ -name '*kmemleak*kunit*.ko' -o -name '*kmemleak*_test.ko' -o -name 'kml_*test*.ko')
+
+found=0 failed=0
+for results in /sys/kernel/debug/kunit/*/results; do
+	[ -f "$results" ] || continue
+	found=$((found + 1))
+	cat "$results"
+	# The suite's own verdict is its last, unindented line.
+	grep -q '^not ok' "$results" && failed=1
+done
+[ $found -gt 0 ] || { echo "not ok - no KUnit suite ran"; exit 1; }
+exit $failed

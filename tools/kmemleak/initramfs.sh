@@ -1,0 +1,147 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Build the guest's root file system: an archive in memory, so that a guest,
+# whatever it does as root, has no way to the host's files.
+#
+#   initramfs.sh <out.cpio> <modroot or ''> <script> <env file> [DIR:GUESTPATH]...
+#
+# The programs are the host's own, with the libraries they name. That part is
+# cached; modules, script and additions make a second archive behind it, which
+# the kernel unpacks over the first.
+set -euo pipefail
+# shellcheck source=tools/kmemleak/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+out=$1 modroot=$2 script=$3 envfile=$4
+shift 4
+
+# What the kernel tree's kselftests and ours call. Everything else comes from
+# busybox; these are the real ones because scripts rely on their options.
+programs='bash kmod dmesg grep awk sed sort readlink cat cp cut date dd diff
+	echo env expr find flock head id ls mkdir mkfifo mktemp mv nice nproc
+	od paste printf ps realpath rm seq sleep stat stdbuf tail taskset tee
+	timeout touch tr uniq wc xargs'
+optional=' diff ps taskset flock '
+kmod_names='modprobe modinfo insmod rmmod lsmod depmod'
+PATH=$PATH:/usr/sbin:/sbin
+
+# Archive a directory: names sorted, owner root.
+archive()
+{
+	(cd "$1" && find . -mindepth 1 | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet)
+}
+
+# Copy a program and the libraries it is linked with to the same places below
+# the new root; /bin, /sbin and /lib are links into /usr there.
+copy_program()
+{
+	local root=$1 file=$2 name=$3 lib
+	cp -L "$file" "$root/usr/bin/$name"
+	ldd "$file" 2>/dev/null | grep -oE '/[^ )]+' | while read -r lib; do
+		local to=$root/usr/${lib#/}
+		to=${to/"/usr/usr/"/"/usr/"}
+		[ -e "$to" ] && continue
+		mkdir -p "$(dirname "$to")"
+		cp -L "$lib" "$to"
+	done
+}
+
+build_base()
+{
+	local root=$1 p file
+	mkdir -p "$root"/{usr/bin,usr/lib,usr/lib64,dev,proc,sys,tmp,root,run,etc,kml}
+	ln -s usr/bin "$root/bin"
+	ln -s usr/bin "$root/sbin"
+	ln -s bin "$root/usr/sbin"
+	ln -s usr/lib "$root/lib"
+	ln -s usr/lib64 "$root/lib64"
+	printf 'root:x:0:0:root:/root:/bin/bash\n' >"$root/etc/passwd"
+	printf 'root:x:0:\n' >"$root/etc/group"
+
+	cp -L "$(command -v busybox)" "$root/usr/bin/busybox"
+	for p in $(busybox --list); do
+		ln -s busybox "$root/usr/bin/$p" 2>/dev/null || :
+	done
+	for p in $programs; do
+		file=$(command -v "$p" || :)
+		case $file in
+		/*) ;;
+		*) file=$(type -P "$p" || :) ;;
+		esac
+		if [ -z "$file" ]; then
+			case $optional in *" $p "*) continue ;; esac
+			die "the guest needs the program $p and this machine has none"
+		fi
+		rm -f "$root/usr/bin/$p"
+		copy_program "$root" "$(readlink -f "$file")" "$p"
+	done
+	for p in $kmod_names; do
+		ln -sf kmod "$root/usr/bin/$p"
+	done
+	cp "$KML_TOOLS/guest/init.sh" "$root/init"
+	chmod 755 "$root/init"
+}
+
+# The cached part's name changes with anything that goes into it.
+base_id()
+{
+	local p
+	{
+		cat "$0" "$KML_TOOLS/guest/init.sh"
+		for p in busybox $programs; do
+			stat -Lc '%n %s %Y' "$(type -P "$p" || echo /dev/null)"
+		done
+	} | sha256sum | cut -c1-16
+}
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/kmemleak-root.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+if ldd "$(command -v busybox)" 2>/dev/null | grep -q '=>'; then
+	die "busybox is dynamically linked" "run: apt-get install busybox-static"
+fi
+
+base=$KML_CACHE/guest/base-$(base_id).cpio
+if [ ! -f "$base" ]; then
+	mkdir -p "$KML_CACHE/guest"
+	build_base "$work/base"
+	archive "$work/base" >"$base.$$"
+	find "$KML_CACHE/guest" -name 'base-*.cpio' -delete
+	mv "$base.$$" "$base"
+fi
+
+mkdir -p "$work/top/kml" "$work/top/usr/lib"
+cp "$script" "$work/top/kml/script"
+cp "$envfile" "$work/top/kml/env"
+if [ -n "$modroot" ] && [ -d "$modroot/lib/modules" ]; then
+	# -L would follow the links back into the source tree.
+	cp -a "$modroot/lib/modules" "$work/top/usr/lib/"
+	rm -f "$work"/top/usr/lib/modules/*/build "$work"/top/usr/lib/modules/*/source
+fi
+for add in "$@"; do
+	from=${add%%:*} to=${add#*:}
+	case $to in
+	/*) ;;
+	*) usage_error "--add $add: expected DIR:/PATH/IN/THE/GUEST" ;;
+	esac
+	[ -e "$from" ] || usage_error "--add $add: $from does not exist"
+	mkdir -p "$(dirname "$work/top$to")"
+	if [ -d "$from" ]; then
+		mkdir -p "$work/top$to"
+		cp -aL "$from/." "$work/top$to/"
+	else
+		cp -L "$from" "$work/top$to"
+	fi
+done
+# /lib, /bin and /sbin are links in the base: put additions behind them.
+for d in lib bin sbin; do
+	if [ -d "$work/top/$d" ] && [ ! -L "$work/top/$d" ]; then
+		to=$work/top/usr/$d
+		[ $d != sbin ] || to=$work/top/usr/bin
+		mkdir -p "$to"
+		cp -a "$work/top/$d/." "$to/"
+		rm -rf "${work:?}/top/$d"
+	fi
+done
+{ cat "$base"; archive "$work/top"; } >"$out"

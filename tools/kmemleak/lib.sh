@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# What the scripts of this directory share: messages, where things live, and
+# the choices a user may name. Sourced, never run.
+
+KML_TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+KML_TOP=$(cd "$KML_TOOLS/../.." && pwd)
+KML_CACHE=${KMEMLEAK_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/kmemleak}
+KML_FLAVOURS="um x86_64 arm64"
+KML_KERNELS="7.3 6.12"
+export KML_TOOLS KML_TOP KML_CACHE
+
+# Progress goes to stderr: stdout belongs to what a script was asked for.
+note()
+{
+	printf '%s\n' "$*" >&2
+}
+
+# die <message> [what to do about it]; exit 1
+die()
+{
+	printf 'error: %s%s\n' "$1" "${2:+; $2}" >&2
+	exit 1
+}
+
+# Wrong usage is exit 2, so that callers can tell it from a failed build.
+usage_error()
+{
+	printf 'error: %s\n' "$*" >&2
+	exit 2
+}
+
+# Run a long command with its output in a log, one line before it and one after,
+# and a sign of life in between; on failure show the log's end, which is where
+# the reason is.
+# logged <log> <what> <command...>
+logged()
+{
+	local log=$1 what=$2 t0=$SECONDS rc=0 alive
+	shift 2
+	note "  ... $what"
+	mkdir -p "$(dirname "$log")"
+	: >"$log"
+	sign_of_life "$log" &
+	alive=$!
+	"$@" >"$log" 2>&1 </dev/null || rc=$?
+	kill "$alive" 2>/dev/null || :
+	wait "$alive" 2>/dev/null || :
+	if [ "$rc" -ne 0 ]; then
+		grep -nE '(error|Error|ERROR|undefined reference|No space left)' "$log" |
+			head -n 15 >&2 || :
+		tail -n 15 "$log" >&2
+		note "error: $what failed (exit $rc); the whole log is $log"
+		return "$rc"
+	fi
+	note "  ok  $what ($((SECONDS - t0)) s)"
+}
+
+sign_of_life()
+{
+	local t0=$SECONDS
+	# bash keeps a sleeping child alive when it is killed: read's timeout
+	# sleeps without one.
+	exec {never}<> <(:)
+	while kill -0 $$ 2>/dev/null; do
+		read -r -t 20 -u "$never" || :
+		note "      $((SECONDS - t0)) s, $(wc -l <"$1") steps so far"
+	done
+}
+
+# A short name for this checkout, so that two of them never share a build.
+checkout_key()
+{
+	printf '%s' "$KML_TOP" | sha256sum | cut -c1-8
+}
+
+check_flavour()
+{
+	case " $KML_FLAVOURS " in
+	*" $1 "*) ;;
+	*) usage_error "FLAVOR=$1 is not known; choices: $KML_FLAVOURS" ;;
+	esac
+}
+
+# A kernel is a release this project fetches or the path of an unpacked tree.
+check_kernel()
+{
+	case " $KML_KERNELS " in
+	*" $1 "*) return ;;
+	esac
+	case $1 in
+	*/*)
+		local need
+		for need in Makefile Kbuild mm; do
+			[ -e "$1/$need" ] ||
+				usage_error "KERNEL=$1 is not a kernel tree: looked for $need there"
+		done
+		;;
+	*)
+		usage_error "KERNEL=$1 is not known; choices: $KML_KERNELS or the path of a kernel tree"
+		;;
+	esac
+}
+
+# The version a tree's own Makefile states, as "7.3.4".
+tree_version()
+{
+	awk -F ' *= *' '
+		$1 == "VERSION" { v = $2 }
+		$1 == "PATCHLEVEL" { p = $2 }
+		$1 == "SUBLEVEL" { s = $2; exit }
+		END { if (v != "") print v "." p "." s }' "$1/Makefile"
+}
+
+# Where a kernel's files live. Sets
+#   kml_pristine  the untouched source this project fetched, or the user's tree
+#   kml_src       what gets built: a private copy with the overlay, or (STOCK)
+#                 an untouched one
+#   kml_out       the build directory
+# Build directories are siblings of the source, one level apart, so that
+# relative paths are the same everywhere and ccache serves all of them.
+# kernel_paths <flavour> <kernel> <stock 0|1> <debug 0|1>
+# shellcheck disable=SC2034 # the callers use what it sets
+kernel_paths()
+{
+	local flavour=$1 kernel=$2 stock=$3 debug=$4 key label base
+	key=$(checkout_key)
+	case $kernel in
+	*/*)
+		kml_pristine=$(cd "$kernel" && pwd -P)
+		label=$(basename "$kml_pristine")-$(printf '%s' "$kml_pristine" | sha256sum | cut -c1-8)
+		base=$KML_CACHE/checkout/$key/$label
+		[ "$stock" = 0 ] || base=$base-stock
+		kml_src=$base/src
+		kml_out=$base/$flavour
+		;;
+	*)
+		kml_pristine=$KML_CACHE/source/$kernel/src
+		if [ "$stock" = 1 ]; then
+			# Out-of-tree builds leave the source alone, so every
+			# checkout may build from the one pristine copy.
+			kml_src=$kml_pristine
+			kml_out=$KML_CACHE/source/$kernel/$flavour-$key
+		else
+			kml_src=$KML_CACHE/checkout/$key/$kernel/src
+			kml_out=$KML_CACHE/checkout/$key/$kernel/$flavour
+		fi
+		;;
+	esac
+	[ "$debug" = 0 ] || kml_out=$kml_out-debug
+}
+
+# "y", "1", "yes" or nothing: what make variables look like in practice.
+as_bool()
+{
+	case ${2:-} in
+	'' | 0 | n | no) echo 0 ;;
+	1 | y | yes) echo 1 ;;
+	*) usage_error "$1=$2 is not known; choices: 1 or nothing" ;;
+	esac
+}

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The edits the overlay makes to files a kernel tree already has.
+
+EDITS at the end is the whole list: one row per edit. Each function takes the
+original text and returns the new one, or raises Missing with what it looked
+for; nothing is guessed when the context is not there.
+"""
+
+import re
+from typing import Callable, NamedTuple
+
+
+class Missing(Exception):
+    """The text an edit hangs on is not in the file."""
+
+
+class Edit(NamedTuple):
+    path: str
+    apply: Callable[[str], str]
+    # Made only when this checkout holds a file whose path starts like this.
+    when: str
+
+
+def replace_line(old: str, new: str) -> Callable[[str], str]:
+    """One whole line, runs of blanks counted as one; it must be there once."""
+    pattern = re.compile(r"^" + r"[ \t]+".join(map(re.escape, old.split())) + r"[ \t]*$", re.M)
+
+    def apply(text: str) -> str:
+        if len(pattern.findall(text)) != 1:
+            raise Missing(f"exactly one line '{old}'")
+        return pattern.sub(lambda _: new, text)
+
+    return apply
+
+
+def drop_object_flags(name: str, known: tuple[str, ...]) -> Callable[[str], str]:
+    """The per-object opt-outs 'FLAG_<name>.o := n' of one object.
+
+    Our own Makefile carries the known ones. One it does not know is an opt-out
+    that would be lost without a word, so it is refused.
+    """
+
+    def apply(text: str) -> str:
+        for flag in known:
+            if not re.search(rf"^{flag}_{name}\.o\s*:=\s*n$", text, re.M):
+                raise Missing(f"a line '{flag}_{name}.o := n'")
+        text = re.sub(rf"^(?:{'|'.join(known)})_{name}\.o[ \t]*:=[ \t]*n\n", "", text, flags=re.M)
+        rest = re.search(rf"^\w+_{name}\.o\b.*$", text, re.M)
+        if rest:
+            raise Missing(f"no other setting of {name}.o than {', '.join(known)} (found '{rest[0]}')")
+        return text
+
+    return apply
+
+
+_KCONFIG_ENTRY = re.compile(
+    r"^(?:config|menuconfig|choice|endchoice|comment|menu|endmenu|if|endif|source)\b", re.M
+)
+
+
+def kconfig_blocks(text: str, option: str) -> list[tuple[int, int, str]]:
+    """(start, end, name) of each 'config <option>' and 'config <option>_*' block."""
+    blocks = []
+    for m in re.finditer(rf"^config ({option}(?:_\w+)?)$", text, re.M):
+        after = _KCONFIG_ENTRY.search(text, m.end())
+        blocks.append((m.start(), after.start() if after else len(text), m[1]))
+    return blocks
+
+
+def source_kconfig(option: str, source: str) -> Callable[[str], str]:
+    """Replace an option's blocks, which must be neighbours, by one source line."""
+
+    def apply(text: str) -> str:
+        blocks = kconfig_blocks(text, option)
+        if not blocks or blocks[0][2] != option:
+            raise Missing(f"a block 'config {option}'")
+        for (_, end, name), (start, _, other) in zip(blocks, blocks[1:]):
+            if end != start:
+                raise Missing(f"'config {other}' right after 'config {name}'")
+        head, tail = text[: blocks[0][0]], text[blocks[-1][1] :]
+        return f'{head}source "{source}"\n' + (f"\n{tail}" if tail else "")
+
+    return apply
+
+
+def insert_sorted(prefix: str, word: str, after: str, heading: str = "") -> Callable[[str], str]:
+    """Add the line prefix+word behind the last sorted neighbour.
+
+    The list is the run of lines 'prefix<word>' that holds the line
+    prefix+after; with a heading, the first such run below it.
+    """
+    entry = re.compile(rf"^{re.escape(prefix)}(\S+)$")
+
+    def apply(text: str) -> str:
+        lines = text.split("\n")
+        first = 0
+        if heading:
+            if heading not in lines:
+                raise Missing(f"the heading '{heading}'")
+            first = lines.index(heading)
+        if prefix + after not in lines[first:]:
+            raise Missing(f"a line '{(prefix + after).strip()}'")
+        at = lines.index(prefix + after, first)
+        while at + 1 < len(lines):
+            m = entry.match(lines[at + 1])
+            if not m or m[1] > word:
+                break
+            at += 1
+        lines.insert(at + 1, prefix + word)
+        return "\n".join(lines)
+
+    return apply
+
+
+def append_after(anchor: str, new: str) -> Callable[[str], str]:
+    """Add lines behind one line that must be there once (arch Makefiles)."""
+
+    def apply(text: str) -> str:
+        return replace_line(anchor, f"{anchor}\n{new}")(text)
+
+    return apply
+
+
+# An arch that brings files adds its rows here, for instance
+#   Edit("arch/x86/lib/Makefile", append_after("obj-y += iomem.o", "obj-..."), "arch/x86/lib/")
+# and needs nothing else. Order matters only between rows of one file.
+EDITS = (
+    Edit("mm/Makefile",
+         drop_object_flags("kmemleak", ("KASAN_SANITIZE", "KCSAN_SANITIZE", "KCOV_INSTRUMENT")),
+         "mm/kmemleak/"),
+    Edit("mm/Makefile",
+         replace_line("obj-$(CONFIG_DEBUG_KMEMLEAK) += kmemleak.o",
+                      "obj-$(CONFIG_DEBUG_KMEMLEAK) += kmemleak/"),
+         "mm/kmemleak/"),
+    Edit("mm/Kconfig.debug",
+         source_kconfig("DEBUG_KMEMLEAK", "mm/kmemleak/Kconfig"),
+         "mm/kmemleak/"),
+    Edit("tools/testing/selftests/Makefile",
+         insert_sorted("TARGETS += ", "kmemleak", after="kexec"),
+         "tools/testing/selftests/kmemleak/"),
+    Edit("Documentation/mm/index.rst",
+         insert_sorted("   ", "kmemleak-internals", after="hwpoison",
+                       heading="Unsorted Documentation"),
+         "Documentation/mm/kmemleak-internals.rst"),
+)
+
+# Files of the tree that ours replace.
+REMOVED = ("mm/kmemleak.c",)

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The overlay as a series for git am, in steps that each build.
+
+The steps run in a temporary repository that holds only the touched files, so
+neither the tree nor the checkout is written to. New code comes first and is
+not referenced; one patch then switches the build over.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from typing import NamedTuple, Optional
+
+from overlay_tree import File, Plan, Refused
+
+
+class Step(NamedTuple):
+    subject: str
+    body: str
+    # A path belongs to the first step whose expression matches it.
+    paths: str
+
+
+_CORE = r"mm/kmemleak/(%s)\.[chS]$"
+
+STEPS = (
+    Step("mm/kmemleak: add the headers of the parallel detector",
+         """The filter interface that architectures implement and the tracepoints of a
+scan. Nothing includes them yet.""",
+         r"include/"),
+    Step("mm/kmemleak: add object metadata and the interval index",
+         """Objects are found through a directory of aligned address intervals, each
+owned by the CPU that first allocated in it, in place of one tree under one
+lock. Metadata that marking touches lies apart from what only reports need.
+
+Nothing builds these files yet.""",
+         _CORE % ("os|compat|kmemleak|color|state|stats|pool|reserve|object|attr|span|"
+                  "interval|page_desc|settled|shard|track|walk")),
+    Step("mm/kmemleak: add the scan pipeline",
+         """Every byte takes the same road: roots and grey objects become ranges, a
+filter picks candidate words, a bitmap drops those that can change nothing
+any more, and a batched look-up shades what is left.
+
+Nothing builds these files yet.""",
+         _CORE % "snapshot|pin|filter.*|roots.*|deque|mark.*|workers|confirm.*|scan.*"),
+    Step("mm/kmemleak: add the unit tests",
+         """KUnit suites, one per unit. Nothing builds these files yet.""",
+         r"mm/kmemleak/tests/"),
+    Step("mm/kmemleak: add hooks, control, report and build files",
+         """The hooks of <linux/kmemleak.h>, boot and module parameters, the debugfs
+file with its stock commands and text, and the directory's own Kconfig and
+Makefile. Nothing reads the latter two yet.""",
+         r"mm/kmemleak/"),
+    Step("mm/kmemleak: replace the single-file implementation",
+         """Build mm/kmemleak/ and read its Kconfig in place of mm/kmemleak.c. Option
+names, types and defaults, the boot and module parameters, the debugfs
+interface and the report's text stay what they were.""",
+         r"mm/"),
+    Step("mm/kmemleak: add architecture-specific filters",
+         """Filters for the vector units of architectures that have one. The generic
+filter stays the reference and the fallback.""",
+         r"arch/"),
+    Step("selftests: add tests for kmemleak",
+         """Commands, format and regressions of the debugfs interface, as seen by the
+programs that use it.""",
+         r"tools/testing/selftests/"),
+    Step("Documentation: describe the parallel kmemleak",
+         """Update the user's guide and add a description of the internals.""",
+         r"Documentation/"),
+)
+
+
+def split(plan: Plan) -> list[tuple[Step, Plan]]:
+    """Each changed path in its step, in order; empty steps fall away."""
+    left = {p: c for p, c in plan.items() if c[0] != c[1]}
+    series = []
+    for step in STEPS:
+        mine = {p: left.pop(p) for p in sorted(left) if re.match(step.paths, p)}
+        if mine:
+            series.append((step, mine))
+    if left:
+        raise Refused(f"no patch of the series takes {', '.join(sorted(left))}; add a row to STEPS "
+                      f"in tools/kmemleak/overlay_patches.py")
+    return series
+
+
+def _author(top: str) -> tuple[str, str]:
+    def setting(key: str) -> str:
+        out = subprocess.run(["git", "-C", top, "config", "--get", key],
+                             capture_output=True, text=True, check=False)
+        return out.stdout.strip()
+
+    name, email = setting("user.name"), setting("user.email")
+    if name and email:
+        return name, email
+    print("note: git has no user.name and user.email here; the patches' From: line is a placeholder",
+          file=sys.stderr)
+    return "kmemleak overlay", "kmemleak@localhost"
+
+
+def _put(root: str, path: str, file: Optional[File]) -> None:
+    full = os.path.join(root, path)
+    if file is None:
+        os.unlink(full)
+        return
+    os.makedirs(os.path.dirname(full), exist_ok=True)
+    with open(full, "wb") as f:
+        f.write(file.data)
+    os.chmod(full, file.mode)
+
+
+def write_series(top: str, plan: Plan, out: str) -> list[str]:
+    """Write the series into the directory out; returns the patches' names."""
+    if os.path.exists(out) and not os.path.isdir(out):
+        raise Refused(f"{out} is not a directory; give an empty or new one")
+    if os.path.isdir(out) and any(n.endswith(".patch") for n in os.listdir(out)):
+        raise Refused(f"{out} already holds patches; give an empty or new directory")
+    series = split(plan)
+    name, email = _author(top)
+    env = dict(os.environ, GIT_CONFIG_NOSYSTEM="1", GIT_CONFIG_GLOBAL=os.devnull,
+               GIT_AUTHOR_NAME=name, GIT_AUTHOR_EMAIL=email,
+               GIT_COMMITTER_NAME=name, GIT_COMMITTER_EMAIL=email)
+    for stray in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+        env.pop(stray, None)
+    with tempfile.TemporaryDirectory(prefix="kmemleak-patches.") as repo:
+
+        def git(*args: str, text: str = "") -> str:
+            done = subprocess.run(["git", "-C", repo, "-c", "core.autocrlf=false", "-c", "commit.gpgsign=false",
+                                   "-c", "core.excludesFile=", *args],
+                                  input=text, capture_output=True, text=True, env=env, check=False)
+            if done.returncode:
+                raise OSError(f"git {args[0]}: {done.stderr.strip()}")
+            return done.stdout
+
+        git("init", "-q")
+        for path, (before, _) in plan.items():
+            if before:
+                _put(repo, path, before)
+        git("add", "-A", "-f")
+        git("commit", "-q", "--allow-empty", "-m", "base")
+        for step, mine in series:
+            for path, (_, after) in mine.items():
+                _put(repo, path, after)
+            git("add", "-A", "-f")
+            git("commit", "-q", "-F", "-", text=f"{step.subject}\n\n{step.body}\n")
+        os.makedirs(out, exist_ok=True)
+        # Renames are shown in full: git am of the result must not depend on
+        # how similar a removed and an added file happen to be.
+        names = git("format-patch", "-q", "--no-renames", "--full-index", "--binary", "--no-signature",
+                    "-o", os.path.abspath(out), "HEAD~%d" % len(series))
+    del names
+    return sorted(n for n in os.listdir(out) if n.endswith(".patch"))

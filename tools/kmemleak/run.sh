@@ -1,0 +1,150 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Run a script as root in a kernel built by build-kernel.sh, in a guest that
+# lives in memory only. Streams the console, keeps a log, returns the script's
+# own exit status. Anything the kernel complained about fails the run.
+set -euo pipefail
+# shellcheck source=tools/kmemleak/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+usage()
+{
+	cat <<-EOT
+	usage: run.sh [options] -- SCRIPT [ARGUMENT]...
+	       run.sh [options] --shell
+	  --flavor F        $KML_FLAVOURS (default um)
+	  --kernel K        $KML_KERNELS or the path of a kernel tree (default 7.3)
+	  --stock, --debug  which build of it (see build-kernel.sh)
+	  --cpus N          CPUs of the guest (default 2 where the kernel has SMP)
+	  --mem SIZE        memory of the guest (default 256M, 512M with --debug)
+	  --append ARGS     more kernel parameters
+	  --add DIR:PATH    copy DIR (or a file) to PATH in the guest; repeatable
+	  --env NAME=VALUE  environment of the script; repeatable
+	  --timeout S       kill the guest after S seconds (default 300)
+	  --quiet           keep kernel messages out of the stream (not the log)
+	  --log FILE        where the log goes (default: below the build directory)
+	  --no-splat-check  do not look for kernel complaints in the log
+	exit status: the script's; or
+	  123  the script succeeded but the kernel complained (lines are shown)
+	  124  timed out     125  the guest ended without a status (it crashed)
+	EOT
+}
+
+flavour=um kernel=7.3 stock=0 debug=0 cpus='' mem='' append='' timeout=300
+quiet=0 log='' splats=1 mode=script
+adds=() envs=()
+while [ $# -gt 0 ]; do
+	case $1 in
+	--flavour | --flavor) flavour=${2:?}; shift ;;
+	--kernel) kernel=${2:?}; shift ;;
+	--stock) stock=1 ;;
+	--debug) debug=1 ;;
+	--cpus) cpus=${2:?}; shift ;;
+	--mem) mem=${2:?}; shift ;;
+	--append) append="$append ${2:?}"; shift ;;
+	--add) adds+=("${2:?}"); shift ;;
+	--env) envs+=("${2:?}"); shift ;;
+	--timeout) timeout=${2:?}; shift ;;
+	--quiet) quiet=1 ;;
+	--log) log=${2:?}; shift ;;
+	--no-splat-check) splats=0 ;;
+	--shell) mode=shell ;;
+	-h | --help) usage; exit 0 ;;
+	--) shift; break ;;
+	*) usage >&2; usage_error "unknown option $1" ;;
+	esac
+	shift
+done
+script=/dev/null
+if [ $mode = script ]; then
+	[ $# -ge 1 ] || { usage >&2; usage_error "no script given"; }
+	script=$1
+	shift
+	[ -f "$script" ] || usage_error "no such script: $script"
+fi
+
+args=()
+[ $stock = 0 ] || args+=(--stock)
+[ $debug = 0 ] || args+=(--debug)
+assignments=$("$KML_TOOLS/build-kernel.sh" --print --flavor "$flavour" --kernel "$kernel" "${args[@]}")
+KOUT='' IMAGE=''
+eval "$assignments"
+"$KML_TOOLS/build-deps.sh" guest
+
+if [ -z "$log" ]; then
+	mkdir -p "$KOUT/log"
+	log=$KOUT/log/run-$(date +%H%M%S)-$$.log
+	# Logs of past runs are for the last few failures, not an archive.
+	find "$KOUT/log" -name 'run-*.log' -mtime +2 -delete
+fi
+: >"$log"
+
+smp=0
+grep -q '^CONFIG_SMP=y' "$KOUT/.config" && smp=1
+if [ $smp = 0 ]; then
+	[ "${cpus:-1}" = 1 ] || usage_error "--cpus $cpus: this kernel is built for one CPU"
+	cpus=1
+fi
+cpus=${cpus:-2}
+[ -n "$mem" ] || { mem=256M; [ $debug = 0 ] || mem=512M; }
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/kmemleak-run.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+
+nonce=$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')
+{
+	printf 'KML_NONCE=%s KML_MODE=%s\n' "$nonce" "$mode"
+	printf 'KML_ARGS=%q\n' "${*@Q}"
+	for e in "${envs[@]}"; do
+		printf 'export %s=%q\n' "${e%%=*}" "${e#*=}"
+	done
+} >"$work/env"
+"$KML_TOOLS/initramfs.sh" "$work/root.cpio" "$KOUT/modroot" "$script" "$work/env" "${adds[@]}"
+
+[ $quiet = 0 ] || append="quiet $append"
+# KUnit suites run when asked for (--append kunit.enable=1, which comes later
+# on the line and wins), not at every boot.
+append="kunit.enable=0 $append"
+case $flavour in
+um)
+	command=("$IMAGE" mem="$mem" initrd="$work/root.cpio" con=null ssl=null
+		"uml_dir=$work/" console=tty0)
+	# UML's SMP needs its seccomp mode.
+	[ "$cpus" = 1 ] || command+=(ncpus="$cpus" seccomp=on)
+	;;
+*)
+	die "booting $flavour is not supported yet" "use FLAVOR=um"
+	;;
+esac
+# shellcheck disable=SC2206 # words on purpose
+command+=(panic=-1 $append)
+
+if [ $mode = shell ]; then
+	"${command[@]}" con0=fd:0,fd:1 || :
+	exit 0
+fi
+
+rc=0
+# The group leader is timeout itself, so that its signal reaches UML's helper
+# processes as well. stdin is closed: no test may wait for a person.
+timeout -k 5 "$timeout" "${command[@]}" con0=null,fd:1 </dev/null 2>&1 |
+	sed -u 's/\r//g' | tee "$log" |
+	sed -u "/KML-$nonce-DMESG\$/,/KML-$nonce-DMESG-END/d; /KML-$nonce-STATUS/,\$d" ||
+	rc=${PIPESTATUS[0]}
+
+status=$(sed -n "s/.*KML-$nonce-STATUS \([0-9]*\).*/\1/p" "$log" | tail -n 1)
+if [ -z "$status" ]; then
+	if [ "$rc" = 124 ] || [ "$rc" = 137 ]; then
+		note "error: the guest did not finish within $timeout s; log: $log"
+		exit 124
+	fi
+	note "error: the guest ended without a status (it crashed?); log: $log"
+	exit 125
+fi
+if [ $splats = 1 ] && ! "$KML_TOOLS/check-log.sh" "$log"; then
+	note "error: the kernel complained (above); log: $log"
+	[ "$status" != 0 ] || status=123
+fi
+exit "$status"

@@ -1,0 +1,339 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC2317 # the cases are called by name
+#
+# Install, uninstall, patches and refusals, on minimal copies of both trees.
+# Prints TAP. The checkout under test is a copy too: some cases edit it.
+set -euo pipefail
+# shellcheck source=tools/kmemleak/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+# In memory where possible: the overlay flushes all it writes to the disk.
+shm=/dev/shm
+[ -w $shm ] || shm=${TMPDIR:-/tmp}
+work=$(mktemp -d "$shm/kmemleak-overlay-test.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+for kernel in $KML_KERNELS; do
+	"$KML_TOOLS/fetch-kernel.sh" "$kernel"
+done
+
+# What the overlay reads or writes of a tree, plus neighbours it must not touch.
+tree_files='Makefile Kbuild Kconfig .gitignore mm/Makefile mm/Kconfig.debug mm/kmemleak.c mm/slub.c
+	scripts/Kbuild.include include/linux/kmemleak.h tools/testing/selftests/Makefile
+	Documentation/mm/index.rst Documentation/dev-tools/kmemleak.rst
+	arch/x86/Kconfig arch/x86/lib/Makefile arch/x86/um/Makefile arch/x86/um/Kconfig
+	arch/arm64/Kconfig arch/arm64/lib/Makefile include/trace/events/kmem.h'
+
+n=0 failed=0 case_dir=''
+verdict()
+{
+	n=$((n + 1))
+	if [ "$1" = 0 ]; then echo "ok $n $2"; else echo "not ok $n $2"; failed=1; fi
+}
+
+# check <what> <command...>: one test, its output shown when it fails.
+check()
+{
+	local what=$1 rc=0
+	shift
+	"$@" >"$work/out" 2>&1 || rc=1
+	[ $rc = 0 ] || sed 's/^/  # /' "$work/out"
+	verdict $rc "$kernel: $what"
+}
+
+# A case is a function of many lines, any of which may fail it; errexit does
+# not work below "||", hence a shell of its own.
+run_case()
+{
+	local t=t_$1
+	shift
+	(set -e; "$t" "$@") &
+	wait $!
+}
+
+# "! command" would not stop a shell with set -e.
+fails()
+{
+	if "$@"; then
+		echo "succeeded, and should not: $*"
+		return 1
+	fi
+}
+
+overlay()
+{
+	"$work/checkout/tools/kmemleak/overlay.py" "$@"
+}
+
+new_checkout()
+{
+	rm -rf "$work/checkout"
+	mkdir -p "$work/checkout"
+	local part
+	for part in mm arch include Documentation tools Makefile .gitignore; do
+		[ ! -e "$KML_TOP/$part" ] || cp -a --parents "$part" "$work/checkout/"
+	done
+	[ -d "$work/checkout/mm/kmemleak" ] || die "this checkout has no mm/kmemleak"
+	git -C "$work/checkout" init -q
+}
+
+# A fresh tree, with a space in its name, and its pristine twin.
+new_tree()
+{
+	case_dir="$work/a tree"
+	rm -rf "$case_dir" "$work/pristine"
+	cp -a "$work/base-$kernel" "$case_dir"
+	cp -a "$work/base-$kernel" "$work/pristine"
+}
+
+# Names, contents and modes of a tree, without the overlay's own directory.
+fingerprint()
+{
+	(cd "$1" && find . -path ./.kmemleak-overlay -prune -o -path ./.git -prune -o -print | LC_ALL=C sort |
+		while read -r f; do
+			if [ -f "$f" ]; then
+				printf '%s %s %s\n' "$f" "$(stat -c %a "$f")" "$(sha256sum <"$f")"
+			else
+				printf '%s\n' "$f"
+			fi
+		done)
+}
+
+same_tree()
+{
+	diff <(fingerprint "$1") <(fingerprint "$2")
+}
+
+untouched()
+{
+	same_tree "$work/pristine" "$case_dir" &&
+		{ [ ! -e "$case_dir/.kmemleak-overlay" ] || { echo "state directory left behind"; return 1; }; }
+}
+
+# refuses <expression the message must match>: exit 3, tree as it was.
+refuses()
+{
+	local rc=0
+	# The case's own damage is part of "as it was".
+	rm -rf "$work/pristine"
+	cp -a "$case_dir" "$work/pristine"
+	overlay install "$case_dir" >"$work/message" 2>&1 || rc=$?
+	cat "$work/message"
+	[ "$rc" = 3 ] || { echo "exit $rc, expected 3"; return 1; }
+	grep -qE "$1" "$work/message" || { echo "message does not match: $1"; return 1; }
+	untouched
+}
+
+t_install()
+{
+	overlay install "$case_dir"
+	[ ! -e "$case_dir/mm/kmemleak.c" ]
+	[ "$(grep -c kmemleak "$case_dir/mm/Makefile")" = 1 ]
+	# shellcheck disable=SC2016 # make's variable
+	grep -qxF 'obj-$(CONFIG_DEBUG_KMEMLEAK) += kmemleak/' "$case_dir/mm/Makefile"
+	grep -qxF 'source "mm/kmemleak/Kconfig"' "$case_dir/mm/Kconfig.debug"
+	fails grep -q 'config DEBUG_KMEMLEAK' "$case_dir/mm/Kconfig.debug"
+	grep -qx 'config PER_VMA_LOCK_STATS' "$case_dir/mm/Kconfig.debug"
+	diff -r "$work/checkout/mm/kmemleak" "$case_dir/mm/kmemleak"
+	if [ -d "$work/checkout/tools/testing/selftests/kmemleak" ]; then
+		grep -qx 'TARGETS += kmemleak' "$case_dir/tools/testing/selftests/Makefile"
+	fi
+	[ "$(overlay status "$case_dir")" = installed ]
+}
+
+t_twice()
+{
+	overlay install "$case_dir"
+	(cd "$case_dir" && find . -printf '%p %T@ %C@\n' | sort) >"$work/before"
+	overlay install "$case_dir"
+	(cd "$case_dir" && find . -printf '%p %T@ %C@\n' | sort) >"$work/after"
+	# The lock is a flock on a directory: it leaves no trace either.
+	diff "$work/before" "$work/after"
+}
+
+t_uninstall()
+{
+	chmod 600 "$case_dir/mm/Makefile" "$work/pristine/mm/Makefile"
+	overlay install "$case_dir"
+	fails same_tree "$work/pristine" "$case_dir" >/dev/null
+	overlay uninstall "$case_dir"
+	untouched
+	# And there is nothing left to uninstall.
+	fails overlay uninstall "$case_dir"
+}
+
+t_user_edit()
+{
+	overlay install "$case_dir"
+	echo "# mine" >>"$case_dir/$1"
+	cp -a "$case_dir" "$work/edited"
+	local command rc
+	for command in install uninstall; do
+		rc=0
+		overlay "$command" "$case_dir" >"$work/message" 2>&1 || rc=$?
+		cat "$work/message"
+		[ "$rc" = 3 ]
+		grep -qF "$1" "$work/message"
+		diff -r "$work/edited" "$case_dir"
+	done
+	rm -rf "$work/edited"
+}
+
+t_user_restored()
+{
+	overlay install "$case_dir"
+	cp "$work/pristine/mm/Makefile" "$case_dir/mm/Makefile"
+	overlay uninstall "$case_dir"
+	untouched
+}
+
+t_upgrade()
+{
+	overlay install "$case_dir"
+	touch -d '2 days ago' "$case_dir"/mm/kmemleak/*
+	stat -c '%n %y' "$case_dir"/mm/kmemleak/* | grep -v /Kconfig >"$work/before"
+	echo "# newer" >>"$work/checkout/mm/kmemleak/Kconfig"
+	overlay install "$case_dir"
+	stat -c '%n %y' "$case_dir"/mm/kmemleak/* | grep -v /Kconfig >"$work/after"
+	diff "$work/before" "$work/after"
+	cmp "$work/checkout/mm/kmemleak/Kconfig" "$case_dir/mm/kmemleak/Kconfig"
+	# A file the checkout no longer has goes; one it gained comes.
+	echo "/* SPDX */" >"$work/checkout/mm/kmemleak/gained.h"
+	overlay install "$case_dir"
+	[ -f "$case_dir/mm/kmemleak/gained.h" ]
+	rm "$work/checkout/mm/kmemleak/gained.h"
+	overlay install "$case_dir"
+	[ ! -e "$case_dir/mm/kmemleak/gained.h" ]
+	overlay uninstall "$case_dir"
+	untouched
+}
+
+t_faults()
+{
+	mkdir "$work/faults"
+	python3 "$work/checkout/tools/kmemleak/tests/overlay_faults.py" "$work/checkout/tools/kmemleak" \
+		"$work/base-$kernel" "$work/faults" "$@"
+}
+
+t_patches()
+{
+	overlay patches "$case_dir" "$work/series"
+	untouched
+	local p
+	for p in "$work"/series/*.patch; do
+		grep -q '^From: .*<.*>' "$p"
+		grep -qE '^Subject: \[PATCH [0-9]+/[0-9]+\] ' "$p"
+	done
+	# Applied as a reviewer would, it is what install does.
+	rm -rf "$work/am"
+	cp -a "$work/base-$kernel" "$work/am"
+	git -C "$work/am" init -q
+	git -C "$work/am" add -A -f
+	git -C "$work/am" -c user.name=t -c user.email=t@t commit -qm base
+	git -C "$work/am" -c user.name=t -c user.email=t@t am -q "$work"/series/*.patch
+	overlay install "$case_dir"
+	same_tree "$work/am" "$case_dir"
+	# From an installed tree too, and never over an older series.
+	overlay patches "$case_dir" "$work/series2"
+	diff <(cat "$work"/series/*.patch | grep -vE '^(From|Date)') <(cat "$work"/series2/*.patch | grep -vE '^(From|Date)')
+	fails overlay patches "$case_dir" "$work/series"
+	rm -rf "$work/series" "$work/series2"
+}
+
+# The steps a reviewer reads: mm/kmemleak.c goes in the one that switches over.
+t_patch_order()
+{
+	overlay patches "$case_dir" "$work/series"
+	local p switched=0
+	for p in "$work"/series/*.patch; do
+		if grep -q '^+++ b/mm/Makefile' "$p"; then
+			switched=1
+			grep -q '^--- a/mm/kmemleak.c' "$p"
+			grep -q '^+++ b/mm/Kconfig.debug' "$p"
+		elif [ "$switched" = 1 ]; then
+			fails grep -q '^+++ b/mm/kmemleak/' "$p"
+		fi
+	done
+	rm -rf "$work/series"
+	[ "$switched" = 1 ]
+}
+
+edit_line()
+{
+	sed -i "$2" "$case_dir/$1"
+	! cmp -s "$case_dir/$1" "$work/base-$kernel/$1" || die "test bug: '$2' changed nothing in $1"
+}
+
+refusals()
+{
+	new_tree; rm -rf "${case_dir:?}"/*
+	check "refuses an empty directory" refuses 'looked for Makefile'
+	new_tree; edit_line Makefile 's/^VERSION = .*/VERSION = 6/; s/^PATCHLEVEL = .*/PATCHLEVEL = 11/'
+	check "refuses 6.11" refuses '6\.11.*6\.12'
+	new_tree; edit_line mm/Makefile '/CONFIG_DEBUG_KMEMLEAK/d'
+	check "refuses without the object's line" refuses 'looked for .*kmemleak.o.* in .*mm/Makefile'
+	new_tree; edit_line mm/Makefile '/KCSAN_SANITIZE_kmemleak/d'
+	check "refuses without an opt-out it moves" refuses 'KCSAN_SANITIZE_kmemleak.*mm/Makefile'
+	new_tree; edit_line mm/Makefile '/KCSAN_SANITIZE_kmemleak/a NEWSAN_kmemleak.o := n'
+	check "refuses an opt-out it does not know" refuses 'NEWSAN_kmemleak.*mm/Makefile'
+	new_tree; edit_line mm/Kconfig.debug 's/^config DEBUG_KMEMLEAK$/config DEBUG_MEMLEAK/'
+	check "refuses without the Kconfig block" refuses 'config DEBUG_KMEMLEAK.*mm/Kconfig.debug'
+	new_tree; edit_line mm/Kconfig.debug '/^config DEBUG_KMEMLEAK_AUTO_SCAN/i config DEBUG_KMEMLEAK_NEW\n\tbool\n'
+	check "refuses an option it does not have" refuses 'DEBUG_KMEMLEAK_NEW'
+	new_tree; edit_line include/linux/kmemleak.h '/^extern void kmemleak_free(/i extern void kmemleak_new_hook(const void *ptr) __ref;'
+	check "refuses an unknown hook" refuses 'kmemleak\.h declares kmemleak_new_hook'
+	new_tree; edit_line include/linux/kmemleak.h '/^extern void kmemleak_free(/i void kmemleak_new_a(int (*f)(void *), int a),\n     kmemleak_skip(int); __printf(1, 2) int kmemleak_new_b(\n\tconst char *f, ...);'
+	check "refuses hooks declared without extern" refuses 'kmemleak_new_a\(\).*kmemleak_new_b\(\)'
+	new_tree; edit_line include/linux/kmemleak.h '/^static inline void kmemleak_erase/i static inline void kmemleak_inline(void) { kmemleak_x(); }\n/* extern void kmemleak_comment(void); */'
+	check "takes no inline and no comment for a hook" overlay install "$case_dir"
+	new_tree; edit_line include/linux/kmemleak.h 's/CONFIG_DEBUG_KMEMLEAK/CONFIG_MEMLEAK/'
+	check "refuses a header it cannot read" refuses 'looked for a prototype of kmemleak_alloc'
+	new_tree; rm "$case_dir/mm/kmemleak.c"
+	check "refuses without mm/kmemleak.c" refuses 'looked for mm/kmemleak.c'
+	new_tree; rm "$case_dir/mm/Kconfig.debug"
+	check "refuses without mm/Kconfig.debug" refuses 'looked for mm/Kconfig.debug'
+	new_tree; mv "$case_dir/mm/slub.c" "$case_dir/mm/x"; ln -sf x "$case_dir/mm/slub.c"
+	check "minds no link it need not write" overlay install "$case_dir"
+	new_tree; mv "$case_dir/mm/Makefile" "$case_dir/mm/M"; ln -s M "$case_dir/mm/Makefile"
+	check "refuses to write through a link" refuses 'mm/Makefile is not a regular file'
+	new_tree; edit_line tools/testing/selftests/Makefile '/^TARGETS += kexec/d'
+	if [ -d "$work/checkout/tools/testing/selftests/kmemleak" ]; then
+		check "refuses without the selftest list's neighbour" refuses 'TARGETS \+= kexec'
+	fi
+	new_tree; rm -r "$work/checkout/mm/kmemleak/Kconfig"
+	check "refuses when this checkout is incomplete" refuses 'this checkout has no mm/kmemleak/Kconfig'
+	new_checkout
+}
+
+cd "$KML_TOP"
+new_checkout
+for kernel in $KML_KERNELS; do
+	mkdir "$work/base-$kernel"
+	(
+		cd "$KML_CACHE/source/$kernel/src"
+		# shellcheck disable=SC2086 # words on purpose
+		tar -c --ignore-failed-read $tree_files 2>/dev/null
+	) | tar -x -C "$work/base-$kernel"
+
+	# Each in a shell of its own with set -e: the first failing line decides.
+	for t in install twice uninstall user_restored upgrade patches patch_order \
+		'user_edit mm/Makefile' 'user_edit mm/kmemleak/Makefile'; do
+		new_tree
+		# shellcheck disable=SC2086 # words on purpose
+		set -- $t
+		check "$t" run_case "$@"
+		new_checkout
+	done
+	refusals
+
+	# The transactions know nothing of the tree: one kernel is enough.
+	if [ "$kernel" = 7.3 ]; then
+		for t in 'full install' 'error install' 'crash install' 'error uninstall' 'crash uninstall'; do
+			# shellcheck disable=SC2086 # words on purpose
+			check "a fault at every place: $t" run_case faults $t
+			rm -rf "$work/faults"
+		done
+	fi
+done
+echo "1..$n"
+exit $failed

@@ -1,0 +1,262 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC2317 # the cases are called by name
+#
+# The scripts themselves: what they refuse, how they report, and the guest
+# runner's verdicts. Prints TAP.
+set -euo pipefail
+# shellcheck source=tools/kmemleak/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/kmemleak-tools-test.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+cd "$KML_TOP"
+
+n=0 failed=0
+# check <what> <function> [arguments]
+check()
+{
+	local what=$1 rc=0
+	shift
+	# Errexit does not work below "||": a shell of its own, waited for.
+	(set -e; "$@") >"$work/out" 2>&1 &
+	wait $! || rc=$?
+	n=$((n + 1))
+	if [ "$rc" = 0 ]; then
+		echo "ok $n $what"
+	else
+		sed 's/^/  # /' "$work/out"
+		echo "not ok $n $what"
+		failed=1
+	fi
+}
+
+# expect <status> <command...>: its output in $work/said.
+expect()
+{
+	local want=$1 rc=0
+	shift
+	"$@" >"$work/said" 2>&1 </dev/null || rc=$?
+	cat "$work/said"
+	if [ "$rc" != "$want" ]; then
+		echo "exit $rc, expected $want: $*"
+		return 1
+	fi
+}
+
+t_count()
+{
+	local want=$1 got
+	got=$(printf '%b' "$2" | awk -f tools/kmemleak/count-results.awk)
+	echo "expected '$want', got '$got'"
+	[ "$got" = "$want" ]
+}
+
+t_bad_choice()
+{
+	expect 2 tools/kmemleak/build-kernel.sh --flavor vax
+	grep -q 'choices: um x86_64 arm64' "$work/said"
+	expect 2 tools/kmemleak/build-kernel.sh --kernel 5.4
+	grep -q 'choices: 7.3 6.12' "$work/said"
+	expect 2 tools/kmemleak/build-kernel.sh --kernel ./mm
+	grep -q 'looked for Makefile' "$work/said"
+	expect 2 make -s kernel FLAVOR=vax
+	expect 2 tools/kmemleak/fetch-kernel.sh 2.4
+	expect 2 tools/kmemleak/check.sh nonsense
+	expect 2 tools/kmemleak/lint.sh nonsense
+	expect 2 make -s install
+	grep -q 'KDIR is not set' "$work/said"
+}
+
+t_not_built()
+{
+	export KMEMLEAK_CACHE=$work/empty
+	expect 1 tools/kmemleak/build-kernel.sh --print
+	grep -q 'no built kernel.*run: make kernel' "$work/said"
+	expect 2 make -s print-kernel
+}
+
+t_help()
+{
+	local target
+	make -s help >"$work/help"
+	for target in $(make -pq 2>/dev/null | sed -n 's/^\.PHONY: //p'); do
+		grep -qE "make $target( |\$)" "$work/help" || { echo "help lacks $target"; return 1; }
+	done
+}
+
+# A clean log passes, a complaint does not, a known one passes as often as told.
+# t_log <status> <log>; KNOWN stands for the complaint stock makes too.
+t_log()
+{
+	local known='[    0.230000] WARNING: suspicious RCU usage\n[    0.230000] tree.c:1 Callback enqueued on offline CPU!!\n[    0.230000]  os_start_secondary+0x67\n'
+	printf '%b' "${2//KNOWN/$known}" >"$work/log"
+	expect "$1" tools/kmemleak/check-log.sh "$work/log"
+}
+
+# The private copy follows its source, and only where that changed.
+t_copy()
+{
+	local from=$work/from to=$work/to
+	mkdir -p "$from/mm" "$from/include/config"
+	echo one >"$from/mm/a.c"
+	echo two >"$from/mm/b.c"
+	echo x >"$from/mm/a.o"
+	tools/kmemleak/copy-tree.py "$from" "$to"
+	cmp "$from/mm/a.c" "$to/mm/a.c"
+	touch -d '1 day ago' "$to/mm/a.c" "$to/mm/b.c"
+	stat -c %y "$to/mm/b.c" >"$work/before"
+	echo three >"$from/mm/a.c"
+	echo new >"$from/mm/c.c"
+	tools/kmemleak/copy-tree.py "$from" "$to"
+	cmp "$from/mm/a.c" "$to/mm/a.c"
+	cmp "$from/mm/c.c" "$to/mm/c.c"
+	# Newer to make, whatever the source's time says.
+	[ "$to/mm/a.c" -nt "$to/mm/b.c" ]
+	stat -c %y "$to/mm/b.c" | diff "$work/before" -
+	rm "$from/mm/c.c"
+	tools/kmemleak/copy-tree.py "$from" "$to"
+	[ ! -e "$to/mm/c.c" ]
+	mkdir "$from/.kmemleak-overlay"
+	echo '{}' >"$from/.kmemleak-overlay/manifest.json"
+	expect 1 tools/kmemleak/copy-tree.py "$from" "$to"
+	grep -q 'make uninstall' "$work/said"
+}
+
+# Nothing in the repository names a place or tool of the machine it was made on,
+# nor the host of a package registry.
+t_names()
+{
+	local words='(^|[^[:alnum:]_.])/(work|root)/|farm[-]|debian[.]org|ubuntu[.]com'
+	git ls-files -co --exclude-standard 2>/dev/null | while read -r f; do
+		[ ! -f "$f" ] || grep -nHIE "$words" "$f" || :
+	done | grep -vE '^(COPYING|tools/kmemleak/tests/tools_test.sh):' >"$work/named" || :
+	cat "$work/named"
+	[ ! -s "$work/named" ]
+}
+
+guest()
+{
+	local script=$1
+	shift
+	printf '%s\n' "$script" >"$work/script"
+	tools/kmemleak/run.sh --quiet --timeout 60 --log "$work/guest.log" "$@"
+}
+
+t_status()
+{
+	expect 7 guest 'exit 7' -- "$work/script"
+}
+
+t_arguments()
+{
+	mkdir -p "$work/add/sub"
+	echo inside >"$work/add/sub/file"
+	# shellcheck disable=SC2016 # the guest's variables
+	expect 0 guest 'echo "<$1> <$2> <$NAME> $(cat /some/where/sub/file)"' \
+		--add "$work/add:/some/where" --env "NAME=it's \$HOME" -- "$work/script" 'a  b' "c'\"d"
+	grep -qF "<a  b> <c'\"d> <it's \$HOME> inside" "$work/said"
+}
+
+t_timeout()
+{
+	expect 124 guest 'sleep 50' --timeout 4 -- "$work/script"
+	sleep 1
+	# Found by the log's name on its command line: nothing of it is left.
+	local pid
+	for pid in /proc/[0-9]*; do
+		if tr '\0' ' ' 2>/dev/null <"$pid/cmdline" | grep -q "uml_dir=.*kemleak-run.*$work"; then
+			echo "left behind: $pid"
+			return 1
+		fi
+	done
+}
+
+t_crash()
+{
+	expect 125 guest 'poweroff -f' -- "$work/script"
+}
+
+t_complaint()
+{
+	expect 123 guest 'echo "BUG: made up" >/dev/kmsg; dmesg -C' -- "$work/script"
+	grep -q 'BUG: made up' "$work/said"
+	expect 0 guest 'echo "BUG: made up" >/dev/kmsg' --no-splat-check -- "$work/script"
+	# The script's own failure matters more.
+	expect 3 guest 'echo "BUG: made up" >/dev/kmsg; exit 3' -- "$work/script"
+}
+
+# modprobe and modinfo as the tree's scripts use them; backtraces with names;
+# trace events.
+t_facilities()
+{
+	# shellcheck disable=SC2016 # the guest's variables
+	expect 0 guest 'set -e
+		modinfo kmemleak-test >/dev/null
+		modprobe kmemleak-test
+		rmmod kmemleak-test
+		[ -e /sys/kernel/debug/kmemleak ]
+		grep -q " kmemleak_init" /proc/kallsyms
+		[ "$(wc -l </sys/kernel/tracing/available_events)" -gt 100 ]
+		cat /proc/self/stack
+		grep -q "+0x" /proc/self/stack
+		[ "$(nproc)" = 2 ]' -- "$work/script"
+}
+
+t_shell()
+{
+	python3 - "$@" <<-'EOT'
+	import os, pty, select, sys, time
+	pid, fd = pty.fork()
+	if pid == 0:
+	    os.execv("tools/kmemleak/run.sh", ["run.sh", "--shell", "--append", "quiet"])
+	said, sent, end = b"", False, time.time() + 60
+	while time.time() < end:
+	    if not select.select([fd], [], [], 1)[0]:
+	        continue
+	    try:
+	        data = os.read(fd, 4096)
+	    except OSError:
+	        break
+	    if not data:
+	        break
+	    said += data
+	    if not sent and b"# " in said:
+	        os.write(fd, b"echo an$((40 + 2))swer; exit\n")
+	        sent = True
+	print(said.decode(errors="replace"))
+	_, status = os.waitpid(pid, 0)
+	sys.exit(0 if b"an42swer" in said and os.waitstatus_to_exitcode(status) == 0 else 1)
+	EOT
+}
+
+check "results: flat TAP" t_count '2 1 1' 'ok 1 a\nnot ok 2 b\nok 3 c # SKIP no\nok 4 d\n'
+check "results: a suite is no result beside its tests" t_count '2 1 0' \
+	'    ok 1 a\n    not ok 2 b\n    ok 3 c\nnot ok 1 suite\n'
+check "results: a suite that fails with all tests passed" t_count '1 1 0' '    ok 1 a\nnot ok 1 suite\n'
+check "results: three levels" t_count '3 1 0' \
+	'        ok 1 a\n        not ok 2 b\n    not ok 1 p\n    ok 2 c\nnot ok 1 suite\nok 2 other\n'
+check "results: a line of totals counts instead" t_count '10 0 2' 'ok 1 a\n10 passed, 0 failed, 2 skipped\n'
+check "results: nothing" t_count '0 0 0' 'hello\n'
+check "log: clean" t_log 0 '[    0.1] all is well\nBUG: not from the kernel\n'
+check "log: a complaint" t_log 1 '[    0.1] BUG: sleeping function called\n'
+check "log: a complaint in the middle of a line" t_log 1 'text[    0.1] WARNING: at foo\n'
+check "log: a known one" t_log 0 'KNOWN[    1.0] fine\n'
+check "log: a known one twice" t_log 1 '[    0.240000] WARNING: suspicious RCU usage\n[ 0.24] Callback enqueued on offline CPU!! os_start_secondary\nKNOWN'
+check "log: not the known one" t_log 1 '[    0.1] WARNING: suspicious RCU usage\n[    0.1] tree.c:9 other\n'
+check "bad FLAVOR, KERNEL, KDIR: the choices, exit 2" t_bad_choice
+check "print-kernel without a kernel: says how to build" t_not_built
+check "help lists every target" t_help
+check "a private copy follows its source" t_copy
+check "no names of machines or registries" t_names
+
+"$KML_TOOLS/build-kernel.sh" --kernel 7.3
+check "guest: the script's exit status" t_status
+check "guest: arguments, environment, added files" t_arguments
+check "guest: time-out" t_timeout
+check "guest: gone without a status" t_crash
+check "guest: a kernel complaint fails the run" t_complaint
+check "guest: modules, symbols, trace events" t_facilities
+check "guest: a shell" t_shell
+echo "1..$n"
+exit $failed
