@@ -1,0 +1,155 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Every test of the user-space harness, each in the build that suits it. Called
+# by "make check", which says where things are. Results on stdout as TAP,
+# progress on stderr; what a test printed stays in $BUILD/check/.
+#   check.sh [PATTERN...]	only the tests whose name contains one
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+BUILD=${BUILD:-$here/build}
+KSRC=${KSRC:-}
+SEEDS=${SEEDS:-2000}
+FUZZ_SECONDS=${FUZZ_SECONDS:-60}
+logs=$BUILD/check
+patterns=("$@")
+nr=0 failed=0 skipped=0
+
+mkdir -p "$logs"
+
+# result GOOD NAME [# SKIP why]
+result()
+{
+	nr=$((nr + 1))
+	if [ "$1" = skip ]; then
+		skipped=$((skipped + 1))
+		echo "ok $nr - $2 # SKIP $3"
+		return
+	fi
+	[ "$1" = good ] || failed=$((failed + 1))
+	[ "$1" = good ] && echo "ok $nr - $2" || echo "not ok $nr - $2"
+}
+
+wanted()
+{
+	local p
+
+	[ ${#patterns[@]} -gt 0 ] || return 0
+	for p in "${patterns[@]}"; do
+		case $1 in *"$p"*) return 0 ;; esac
+	done
+	return 1
+}
+
+# Lines of TAP in the log are results of their own; else the exit status is.
+collect()
+{
+	local name=$1 status=$2 log=$3 any='' bad='' line
+
+	while IFS= read -r line; do
+		any=1
+		case $line in
+		*"# SKIP"*) result skip "$name: ${line#*- }" '' ;;
+		ok*) result good "$name: ${line#*- }" ;;
+		*) bad=1; result bad "$name: ${line#*- }" ;;
+		esac
+	done < <(grep -E '^(not )?ok [0-9]+ - ' "$log")
+	if [ -z "$any" ] || { [ "$status" -ne 0 ] && [ -z "$bad" ]; }; then
+		[ "$status" -eq 0 ] && result good "$name" || result bad "$name"
+	fi
+	if [ "$status" -ne 0 ] || [ -n "$bad" ]; then
+		sed 's/^/# /' "$log" | grep -vE '^# ok ' | tail -n 60
+	fi
+}
+
+# run NAME COMMAND...
+run()
+{
+	local name=$1 log=$logs/${1// /-}.log t0=$SECONDS status=0
+
+	shift
+	wanted "$name" || return 0
+	"$@" </dev/null >"$log" 2>&1 || status=$?
+	collect "$name" "$status" "$log"
+	echo "# $name: $((SECONDS - t0)) s" >&2
+}
+
+# Two commands side by side, on a machine with two processors: NAME COMMAND is
+# one word each here.
+pair()
+{
+	local n1=$1 c1=$2 n2=$3 c2=$4 s1=0 s2=0 t0=$SECONDS
+
+	wanted "$n1" || wanted "$n2" || return 0
+	bash -c "$c1" </dev/null >"$logs/${n1// /-}.log" 2>&1 &
+	bash -c "$c2" </dev/null >"$logs/${n2// /-}.log" 2>&1 || s2=$?
+	wait $! || s1=$?
+	collect "$n1" "$s1" "$logs/${n1// /-}.log"
+	collect "$n2" "$s2" "$logs/${n2// /-}.log"
+	echo "# $n1, $n2: $((SECONDS - t0)) s" >&2
+}
+
+build()
+{
+	local t0=$SECONDS
+
+	echo "# building: $1" >&2
+	if ! make -s -C "$here" -j"$(nproc)" MODE="$1" KSRC="$KSRC" BUILD="$BUILD" \
+	     all >"$logs/build-$1.log" 2>&1; then
+		result bad "build $1"
+		tail -n 40 "$logs/build-$1.log" | sed 's/^/# /'
+		return 1
+	fi
+	result good "build $1"
+	echo "# built: $((SECONDS - t0)) s" >&2
+}
+
+native=$BUILD/native asan=$BUILD/asan tsan=$BUILD/tsan fuzz=$BUILD/fuzz
+
+if build native; then
+	run "kunit" "$native/run-kunit"
+	run "abi" "$native/abi_test"
+	if [ -n "$KSRC" ]; then
+		run "stock against the oracle" "$native/differ" "$native/run-stock" - 0 300
+		run "ours against stock" "$native/differ" "$native/run-ours" \
+			"$native/run-stock" 0 "$SEEDS"
+		run "ours against stock with tags" "$native/differ" -t \
+			"$native/run-ours-tags" "$native/run-stock-tags" 0 $((SEEDS / 4))
+		run "programs by hand" "$native/differ" "$native/run-ours" \
+			"$native/run-stock" "$here"/progs/*.prog
+	else
+		result skip "ours against stock" "no KSRC: give a kernel tree"
+	fi
+	run "stopped scans" "$native/stop_test"
+	run "lost metadata" "$native/fault_test"
+	run "late reads" "$native/stress_free"
+	run "moving pointers" "$native/stress_move"
+fi
+if build asan; then
+	run "kunit, asan" "$asan/run-kunit"
+	run "abi, asan" "$asan/abi_test"
+	run "ours against the oracle, asan" "$native/differ" "$asan/run-ours" - \
+		"$SEEDS" $((SEEDS + SEEDS / 5))
+	pair "stopped scans, asan" "$asan/stop_test 4" "lost metadata, asan" "$asan/fault_test 2"
+	run "moving pointers, asan" "$asan/stress_move"
+fi
+if build tsan; then
+	run "late reads, tsan" "$tsan/stress_free"
+	run "moving pointers, tsan" "$tsan/stress_move"
+fi
+if ! command -v clang >/dev/null; then
+	result skip "fuzz" "no clang"
+elif build fuzz; then
+	# New inputs go to the build directory; the tree has those to begin with.
+	mkdir -p "$logs/corpus/debugfs" "$logs/corpus/api"
+	opts="-max_total_time=$FUZZ_SECONDS -print_final_stats=1 -verbosity=0"
+	pair "fuzz debugfs" \
+		"cd $logs && $fuzz/fuzz_debugfs $opts -max_len=512 -dict=$here/corpus/debugfs.dict corpus/debugfs $here/corpus/debugfs" \
+		"fuzz api" \
+		"cd $logs && $fuzz/fuzz_api $opts -max_len=1024 corpus/api $here/corpus/api"
+fi
+
+echo "1..$nr"
+echo "$((nr - failed - skipped)) passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]

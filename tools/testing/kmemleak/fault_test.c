@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Metadata that cannot be allocated. Random programs run while allocations fail:
+ * each one in turn, then at random, then all. Whatever fails, kmemleak goes on
+ * and reports nothing that is referenced; leaks may be missed.
+ */
+#include "tap.h"
+#include "fail.h"
+#include "oracle.h"
+#include "world.h"
+#undef snprintf
+
+#define ONE_BY_ONE	10	/* programs in which each site fails once */
+#define AT_RANDOM	120	/* programs for each probability */
+
+static char *slurp(const char *name)
+{
+	struct world_file f;
+	ssize_t err;
+	char *text;
+
+	if (world_open(&f, name, FMODE_READ))
+		return NULL;
+	text = world_slurp(&f, 65536, &err);
+	world_close(&f);
+	return text;
+}
+
+static long stat_of(const char *name)
+{
+	char *text = slurp("kmemleak_stats"), *at = text ? strstr(text, name) : NULL;
+	long v = at ? strtol(at + strlen(name), NULL, 10) : -1;
+
+	free(text);
+	return v;
+}
+
+static int command(const char *cmd)
+{
+	struct world_file f;
+	ssize_t n;
+
+	if (world_open(&f, "kmemleak", FMODE_READ | FMODE_WRITE))
+		return -ENOENT;
+	n = world_write(&f, cmd, strlen(cmd));
+	world_close(&f);
+	world_quiesce();
+	return n == (ssize_t)strlen(cmd) ? 0 : n;
+}
+
+/* Where "differ run-fault -" can shrink it. */
+static void save(const struct prog *p)
+{
+	char path[] = "/tmp/kml-fault-XXXXXX";
+	struct sink out = { .fd = mkstemp(path) };
+
+	if (out.fd < 0)
+		return;
+	prog_print(p, &out);
+	fprintf(stderr, "# the program: %s\n", path);
+}
+
+static int run(const struct prog *p)
+{
+	struct sink out = { .fd = -1 };
+	char *bad;
+
+	prog_exec(p, &out, EXEC_ORACLE | EXEC_STRICT | EXEC_LOSSY);
+	bad = strstr(out.buf, "ORACLE:");
+	if (!bad)
+		bad = strstr(out.buf, "WARNINGS");
+	if (!bad)
+		bad = strstr(out.buf, "disabled");
+	if (bad)
+		save(p);
+	TAP_CHECK(!bad, "%.*s", (int)strcspn(bad, "\n"), bad);
+	fail.permille = 0;
+	fail.nth = 0;
+	TAP_CHECK(!command("scan"), "a scan is refused afterwards");
+	free(out.buf);
+	return 0;
+}
+
+struct one {
+	struct prog p;
+	long site;
+};
+
+static int run_one(void *arg)
+{
+	struct one *o = arg;
+
+	o->p.op[0].a[0] = o->site;
+	if (run(&o->p))
+		return 1;
+	/* 77: that many allocations there are not. */
+	return fail.fails ? 0 : 77;
+}
+
+/* A whole family of children: one for each site, until there is none. */
+static int one_by_one(void *arg)
+{
+	struct one o = { { 0 }, 1 };
+	long s = (long)arg;
+	int status;
+
+	prog_add(&o.p, OP_FAIL, 0, 0, 0);
+	prog_generate(&o.p, s, GEN_CALM);
+	for (;; o.site++) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			alarm(30);
+			status = run_one(&o);
+			fflush(stderr);
+			_exit(status);
+		}
+		if (waitpid(pid, &status, 0) != pid)
+			return 1;
+		if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+			break;
+		TAP_CHECK(!status, "seed %ld, site %ld: status %x", s, o.site, status);
+	}
+	TAP_CHECK(o.site > 10, "only %ld sites", o.site);
+	return 0;
+}
+
+static int random_case(void *arg)
+{
+	long s = (long)arg / 1001;
+	struct prog p = { 0 };
+
+	prog_add(&p, OP_FAIL, 0, (long)arg % 1001, 0);
+	prog_generate(&p, s, GEN_CALM);
+	return run(&p);
+}
+
+/* The slab fails, the static pool serves: nothing may be lost at all. */
+static int pool_case(void *arg)
+{
+	struct sink out = { .fd = -1 };
+	struct prog p = { 0 };
+	char *bad;
+
+	prog_generate(&p, (long)arg, GEN_CALM);
+	shim_mem.fail_cache = "kmemleak_";
+	shim_mem.fail_permille = 500;
+	shim_mem.fail_seed = (long)arg;
+	prog_exec(&p, &out, EXEC_ORACLE | EXEC_STRICT);
+	bad = strstr(out.buf, "ORACLE:");
+	TAP_CHECK(!bad, "seed %ld: %.*s", (long)arg, (int)strcspn(bad, "\n"), bad);
+	TAP_CHECK(shim_mem.failed > 2, "only %ld failures", shim_mem.failed);
+	return 0;
+}
+
+static void boot(void)
+{
+	/* All of the heap that is used below is memory in use. */
+	unsigned long pfn;
+
+	world_pages(4096);
+	for (pfn = 0; pfn < 4096; pfn++)
+		pfn_to_page(pfn)->refcount = 1;
+	world_boot("on");
+	shim_strict = true;
+}
+
+static void *block(unsigned int n)
+{
+	return (void *)(W_HEAP + n * 64UL);
+}
+
+/* More blocks get away than the reserve holds: then memory in use is a root. */
+static int dry_case(void *arg)
+{
+	unsigned int i, n = 3000;
+	char *text;
+
+	boot();
+	/* Half tracked, each referenced by one of the other half, which is lost. */
+	for (i = 0; i < n; i++)
+		kmemleak_alloc(block(i), 64, 1, GFP_KERNEL);
+	fail.permille = 1000;
+	for (i = 0; i < n; i++) {
+		*(void **)block(n + i) = block(i);
+		kmemleak_alloc(block(n + i), 64, 1, GFP_ATOMIC);
+	}
+	fail.permille = 0;
+	TAP_CHECK(stat_of("reserve_dry ") == 1, "the reserve is not dry");
+	TAP_CHECK(stat_of("lost ") > 0, "no block is counted as lost");
+	shim_time_advance(msecs_to_jiffies(6000));
+	for (i = 0; i < 3; i++)
+		TAP_CHECK(!command("scan"), "scan");
+	text = slurp("kmemleak");
+	TAP_CHECK(!*text, "false report: %.100s", text);
+	text = shim_log_take();
+	TAP_CHECK(strstr(text, "run dry"), "not said in the log:\n%s", text);
+	return 0;
+}
+
+/* The reserve holds: what it notes is a root until it is freed. */
+static int reserve_case(void *arg)
+{
+	unsigned int i, n = 200;
+	char *text;
+
+	boot();
+	for (i = 0; i < n; i++)
+		kmemleak_alloc(block(i), 64, 1, GFP_KERNEL);
+	fail.permille = 1000;
+	for (i = 0; i < n; i++) {
+		*(void **)block(n + i) = block(i);
+		kmemleak_alloc(block(n + i), 64, 1, GFP_ATOMIC);
+	}
+	fail.permille = 0;
+	TAP_CHECK(stat_of("reserve_blocks ") == n, "%ld blocks", stat_of("reserve_blocks "));
+	TAP_CHECK(stat_of("reserve_dry ") == 0, "dry already");
+	shim_time_advance(msecs_to_jiffies(6000));
+	for (i = 0; i < 3; i++)
+		TAP_CHECK(!command("scan"), "scan");
+	text = slurp("kmemleak");
+	TAP_CHECK(!*text, "false report: %.100s", text);
+
+	/* Freed, they are no roots: now the others are leaks, all of them. */
+	for (i = 0; i < n; i++)
+		kmemleak_free(block(n + i));
+	TAP_CHECK(stat_of("reserve_blocks ") == 0, "%ld left", stat_of("reserve_blocks "));
+	/* Once for the checksums, once more to be sure. */
+	TAP_CHECK(!command("scan") && !command("scan"), "scan");
+	text = slurp("kmemleak");
+	for (i = 0; strstr(text, "unreferenced"); i++)
+		text = strstr(text, "unreferenced") + 1;
+	TAP_CHECK(i == n, "%u of %u leaks reported", i, n);
+	return 0;
+}
+
+static void family(const char *fmt, int from, int to, long scale, long add,
+		   int (*fn)(void *arg))
+{
+	char name[100];
+	bool good = true;
+	long s;
+
+	for (s = from; s < to && good; s++)
+		good = tap_try(fn, (void *)(s * scale + add), 300);
+	snprintf(name, sizeof(name), fmt, to - from, add);
+	tap_line(name, good, "");
+}
+
+int main(void)
+{
+	static const int rate[] = { 5, 50, 300, 1000 };
+	unsigned int i;
+
+	world_map();
+	tap_case("the reserve keeps what has no metadata", reserve_case, NULL, 60);
+	tap_case("a dry reserve causes no false report", dry_case, NULL, 60);
+	family("the slab fails half the time, %d programs lose nothing", 1, 200, 1, 0, pool_case);
+	family("each allocation fails once, %d programs", 1, ONE_BY_ONE + 1, 1, 0, one_by_one);
+	for (i = 0; i < ARRAY_SIZE(rate); i++)
+		family("%d programs, %ld of 1000 allocations fail", 1, AT_RANDOM + 1, 1001,
+		       rate[i], random_case);
+	return tap_done();
+}

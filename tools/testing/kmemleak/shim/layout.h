@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where the world lives. Fixed addresses make a report's text the same in
+ * every run and for every implementation; these are free in a native process
+ * and application memory for both ASan and TSan.
+ */
+#ifndef _SHIM_LAYOUT_H
+#define _SHIM_LAYOUT_H
+
+#define W_BASE		0x7e9000000000UL
+
+/* Arrays at fixed places have no size of their own; none is larger. */
+#define SHIM_ANY_SIZE	(1UL << 46)
+
+/* Linker sections, all roots. The read-only one lies outside data. */
+#define W_DATA		(W_BASE)
+#define W_DATA_SIZE	0x2000UL
+#define W_BSS		(W_BASE + 0x10000UL)
+#define W_BSS_SIZE	0x2000UL
+#define W_RO		(W_BASE + 0x20000UL)
+#define W_RO_SIZE	0x1000UL
+
+/* Task stacks, one after the other. */
+#define W_STACKS	(W_BASE + 0x100000UL)
+#define W_NR_TASKS	4
+#define THREAD_SHIFT	14
+#define THREAD_SIZE	(1UL << THREAD_SHIFT)
+
+/* The memory map: one struct page per frame. */
+#define W_VMEMMAP	(W_BASE + 0x200000UL)
+#define W_MAX_PAGES	0x4000UL
+
+/*
+ * Per-CPU: cookies are addresses nobody maps; the static area comes first in
+ * each unit and is a root, the rest holds tracked per-CPU objects.
+ */
+#define W_PCPU_COOKIE	(W_BASE + 0x1000000UL)
+#define W_PCPU_UNIT	0x100000UL
+#define W_PCPU_STATIC	0x1000UL
+#define W_PCPU_AREA	(W_BASE + 0x2000000UL)
+
+/* Physical memory from 0 appears at W_PHYSMAP; part of it counts as highmem. */
+#define W_PHYSMAP	(W_BASE + 0x4000000UL)
+#define W_PHYS_SIZE	0x1000000UL
+#define W_LOW_START	0x100000UL
+#define W_LOW_END	0xc00000UL
+
+/* Tracked memory. */
+#define W_HEAP		(W_BASE + 0x10000000UL)
+#define W_HEAP_SIZE	0x10000000UL
+#define W_VMALLOC	(W_BASE + 0x40000000UL)
+#define W_VMALLOC_SIZE	0x80000000UL
+#define W_GIANT		(W_BASE + 0x100000000UL)
+#define W_GIANT_SIZE	0x1000000000UL
+#define W_END		(W_GIANT + W_GIANT_SIZE)
+
+#endif /* _SHIM_LAYOUT_H */

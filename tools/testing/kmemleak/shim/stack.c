@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Stack traces and their depot. The "stack" of a thread is a number the
+ * harness sets; the frames follow from it, so that every implementation
+ * captures the same trace however deep its own frames are.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "../os.h"
+#include "log.h"
+
+#define SHIM_DEPOT_BUCKETS	4096
+#define SHIM_DEPOT_FRAMES	16
+
+struct shim_trace {
+	struct shim_trace *next;
+	u32 hash;
+	depot_stack_handle_t handle;
+	unsigned int nr;
+	unsigned long e[SHIM_DEPOT_FRAMES];
+};
+
+__thread unsigned int shim_stack_id;
+int shim_depot_fail;
+
+static pthread_mutex_t shim_depot_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct shim_trace *shim_depot[SHIM_DEPOT_BUCKETS];
+static struct shim_trace **shim_by_handle;
+static unsigned int shim_nr_traces, shim_cap_traces;
+
+unsigned int stack_trace_save(unsigned long *store, unsigned int size, unsigned int skip)
+{
+	unsigned int nr = 1 + shim_stack_id % 7, i;
+
+	nr = min(nr, size);
+	for (i = 0; i < nr; i++)
+		store[i] = SHIM_TEXT + (shim_stack_id + i) % 0xffff * 0x100 + 4 * i + 1;
+	return nr;
+}
+
+static u32 shim_hash(const unsigned long *e, unsigned int n)
+{
+	u64 h = n;
+
+	while (n--)
+		h = (h ^ *e++) * 0x9e3779b97f4a7c15ULL;
+	return h >> 32;
+}
+
+/* No allocation of the core's kind happens here, whatever the flags. */
+depot_stack_handle_t stack_depot_save(unsigned long *e, unsigned int n, gfp_t gfp)
+{
+	struct shim_trace *t, **head;
+	u32 hash;
+
+	if (!n || READ_ONCE(shim_depot_fail))
+		return 0;
+	if (shim_strict)
+		shim_no_raw_lock("stack_depot_save");
+	n = min_t(unsigned int, n, SHIM_DEPOT_FRAMES);
+	hash = shim_hash(e, n);
+	head = &shim_depot[hash % SHIM_DEPOT_BUCKETS];
+	for (t = smp_load_acquire(head); t; t = t->next)
+		if (t->hash == hash && t->nr == n && !memcmp(t->e, e, n * sizeof(*e)))
+			return t->handle;
+
+	pthread_mutex_lock(&shim_depot_lock);
+	for (t = *head; t; t = t->next)
+		if (t->hash == hash && t->nr == n && !memcmp(t->e, e, n * sizeof(*e)))
+			goto out;
+	t = calloc(1, sizeof(*t));
+	if (shim_nr_traces == shim_cap_traces) {
+		shim_cap_traces = shim_cap_traces * 2 + 64;
+		shim_by_handle = realloc(shim_by_handle,
+					 shim_cap_traces * sizeof(*shim_by_handle));
+	}
+	if (!t || !shim_by_handle)
+		shim_fatal("out of memory for traces");
+	t->hash = hash;
+	t->nr = n;
+	memcpy(t->e, e, n * sizeof(*e));
+	shim_by_handle[shim_nr_traces++] = t;
+	t->handle = shim_nr_traces;
+	t->next = *head;
+	smp_store_release(head, t);
+out:
+	pthread_mutex_unlock(&shim_depot_lock);
+	return t->handle;
+}
+
+depot_stack_handle_t stack_depot_save_flags(unsigned long *e, unsigned int n, gfp_t gfp,
+					    depot_flags_t f)
+{
+	return stack_depot_save(e, n, gfp);
+}
+
+unsigned int stack_depot_fetch(depot_stack_handle_t h, unsigned long **e)
+{
+	struct shim_trace *t;
+
+	*e = NULL;
+	if (!h)
+		return 0;
+	pthread_mutex_lock(&shim_depot_lock);
+	if (h > shim_nr_traces)
+		shim_fatal("stack handle %u was never given out", h);
+	t = shim_by_handle[h - 1];
+	pthread_mutex_unlock(&shim_depot_lock);
+	*e = t->e;
+	return t->nr;
+}
+
+void stack_trace_print(const unsigned long *e, unsigned int n, int spaces)
+{
+	while (n--)
+		shim_printk("%*s%pS\n", 1 + spaces, "", (void *)*e++);
+}
+
+int stack_trace_snprint(char *buf, size_t size, const unsigned long *e, unsigned int n,
+			int spaces)
+{
+	size_t done = 0;
+	unsigned int i;
+
+	for (i = 0; i < n && done < size; i++)
+		done += shim_scnprintf(buf + done, size - done, "%*s%pS\n", 1 + spaces,
+				       "", (void *)e[i]);
+	return done;
+}
+
+void stack_depot_print(depot_stack_handle_t h)
+{
+	unsigned long *e;
+	unsigned int n = stack_depot_fetch(h, &e);
+
+	stack_trace_print(e, n, 0);
+}
+
+int stack_depot_snprint(depot_stack_handle_t h, char *buf, size_t n, int spaces)
+{
+	unsigned long *e;
+	unsigned int nr = stack_depot_fetch(h, &e);
+
+	return stack_trace_snprint(buf, n, e, nr, spaces);
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Starting, stopping and scanning for the stress programs. */
+#include "stress.h"
+
+bool stress_over;
+static bool stress_pause;
+static struct worker *stress_workers;
+static unsigned int stress_nr;
+struct world_file stress_file;
+
+u64 stress_rnd(struct worker *w)
+{
+	w->rnd ^= w->rnd << 13;
+	w->rnd ^= w->rnd >> 7;
+	return w->rnd ^= w->rnd << 17;
+}
+
+static void *stress_main(void *arg)
+{
+	struct worker *w = arg;
+
+	shim_thread_attach(w->cpu);
+	while (!READ_ONCE(stress_over)) {
+		if (unlikely(smp_load_acquire(&stress_pause))) {
+			smp_store_release(&w->parked, true);
+			while (smp_load_acquire(&stress_pause))
+				cpu_relax();
+			smp_store_release(&w->parked, false);
+		}
+		w->step(w);
+		w->ops++;
+	}
+	smp_store_release(&w->parked, true);
+	shim_thread_detach();
+	return NULL;
+}
+
+void stress_boot(unsigned int cpus)
+{
+	world_cpus(cpus);
+	world_task(&world_tasks[0]);
+	world_boot("on");
+	shim_strict = true;
+	shim_rcu_thread(true);
+	if (world_open(&stress_file, "kmemleak", FMODE_READ | FMODE_WRITE))
+		shim_fatal("no debugfs file");
+}
+
+void stress_start(struct worker *w, unsigned int nr, void (*step)(struct worker *w))
+{
+	unsigned int i;
+
+	stress_workers = w;
+	stress_nr = nr;
+	for (i = 0; i < nr; i++) {
+		w[i].nr = i;
+		w[i].cpu = i % shim_nr_cpus;
+		w[i].rnd = 88172645463325252ULL + i * 7919;
+		w[i].step = step;
+		if (pthread_create(&w[i].thread, NULL, stress_main, &w[i]))
+			shim_fatal("no thread");
+	}
+}
+
+u64 stress_stop(struct worker *w, unsigned int nr)
+{
+	unsigned int i;
+	u64 ops = 0;
+
+	WRITE_ONCE(stress_over, true);
+	for (i = 0; i < nr; i++) {
+		pthread_join(w[i].thread, NULL);
+		ops += w[i].ops;
+	}
+	shim_rcu_thread(false);
+	return ops;
+}
+
+/*
+ * Six seconds pass between two steps. Nobody is inside a hook for that long: a
+ * block half registered and "old" would be one that its owner does not know yet.
+ */
+static void stress_age(void)
+{
+	unsigned int i;
+
+	smp_store_release(&stress_pause, true);
+	for (i = 0; i < stress_nr; i++)
+		while (!smp_load_acquire(&stress_workers[i].parked))
+			cpu_relax();
+	shim_time_advance(msecs_to_jiffies(6000));
+	smp_store_release(&stress_pause, false);
+	/* Out of the pause before the next one. */
+	for (i = 0; i < stress_nr; i++)
+		while (smp_load_acquire(&stress_workers[i].parked))
+			cpu_relax();
+}
+
+ssize_t stress_scan(void)
+{
+	ssize_t n;
+
+	stress_age();
+	n = world_write(&stress_file, "scan", 4);
+	shim_work_run();
+	free(shim_log_take());
+	return n;
+}
+
+char *stress_report(void)
+{
+	ssize_t err;
+
+	return world_slurp(&stress_file, 65536, &err);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The fake kernel memory that programs live in: see shim/layout.h. */
+#ifndef _KML_WORLD_H
+#define _KML_WORLD_H
+
+#include "os.h"
+#include "shim/log.h"
+
+/* Map everything; once, before the first fork. */
+void world_map(void);
+/* Number of CPUs and of page frames; before kmemleak_init(). */
+void world_cpus(unsigned int nr);
+void world_pages(unsigned long nr);
+/* Which of a few identities allocates: 0 to 3, tasks with stacks of their own. */
+void world_task(struct task_struct *t);
+extern struct task_struct world_tasks[4];
+
+/* debugfs, the way a user sees it. */
+struct world_file {
+	struct inode inode;
+	struct file file;
+	bool open;
+};
+
+int world_open(struct world_file *f, const char *name, unsigned int mode);
+void world_close(struct world_file *f);
+ssize_t world_read(struct world_file *f, char *buf, size_t n);
+ssize_t world_write(struct world_file *f, const char *buf, size_t n);
+loff_t world_seek(struct world_file *f, loff_t off);
+/* As sendfile(2) would, into memory; -EINVAL without a splice_read. */
+ssize_t world_sendfile(struct world_file *f, char *buf, size_t n);
+/* The whole file from its start, in reads of @chunk bytes; malloc()ed. */
+char *world_slurp(struct world_file *f, size_t chunk, ssize_t *err);
+
+/* Let deferred things happen: work, RCU callbacks, kernel threads. */
+void world_quiesce(void);
+
+/* Boot with the given "kmemleak=" words (may be NULL), init, late initcalls. */
+void world_boot(const char *arg);
+
+#endif /* _KML_WORLD_H */
