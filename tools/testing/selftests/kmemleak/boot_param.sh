@@ -1,0 +1,95 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What kmemleak= and kmemleak.NAME= on the command line have made of this boot.
+# One boot can show one variant: run this after booting with each of
+#
+#   kmemleak=off  kmemleak=on  kmemleak=parallel  kmemleak=on,parallel
+#   kmemleak=bogus  (none)  kmemleak.min_unref_scans=3 kmemleak.verbose=1
+#
+# KMEMLEAK_DEFAULT=off says that the kernel is built with
+# CONFIG_DEBUG_KMEMLEAK_DEFAULT_OFF. The log must still hold the boot.
+DIR=$(dirname "$0")
+# shellcheck source=kmemleak_lib.sh
+. "$DIR/kmemleak_lib.sh"
+
+need_file
+start
+
+# parameter <name>: its value on the command line, the last one if repeated
+parameter() {
+	tr ' ' '\n' </proc/cmdline | sed -n "s/^$1=//p" | tail -n 1
+}
+
+words=$(parameter kmemleak)
+expect=${KMEMLEAK_DEFAULT:-on}
+known=yes
+parallel=no
+
+for word in $(echo "$words" | tr ',' ' '); do
+	case $word in
+	on) expect=on ;;
+	off) expect=off ;;
+	parallel) parallel=yes expect=on ;;
+	*) known=no ;;
+	esac
+done
+if [ "$parallel" = yes ] && ! is_ours; then
+	skip "kmemleak=$words" "this kmemleak has no kmemleak=parallel"
+	finish
+fi
+if [ "$known" = no ]; then
+	# whatever else is in the list, what precedes the unknown word holds
+	case $words in
+	*,*) expect= ;;
+	*) expect=${KMEMLEAK_DEFAULT:-on} ;;
+	esac
+fi
+echo "# kmemleak=$words, expected to be ${expect:-either}"
+
+check "the file is there" test -f "$KMEMLEAK"
+check "the parameters are there" test -f "$KMEMLEAK_PARAMS/verbose"
+
+case $expect in
+on)
+	check "scan is accepted" command_ok scan
+	check "initialisation is logged" \
+		sh -c "dmesg | grep -q 'kmemleak: Kernel memory leak detector initialized'"
+	;;
+off)
+	for command in scan scan=on scan=off stack=on off dump=1 nonsense; do
+		check "$command is refused" not command_ok "$command"
+		check "$command: the error is EPERM" \
+			sh -c "echo '$(command_error "$command")' | grep -qi 'not permitted'"
+	done
+	check "clear is accepted" command_ok clear
+	check "the report is empty" not grep -q . "$KMEMLEAK"
+	check "no scan thread runs" not grep -qx kmemleak /proc/[0-9]*/comm
+	check "disabling is logged" \
+		sh -c "dmesg | grep -q 'kmemleak: Kernel memory leak detector disabled'"
+	;;
+esac
+
+if [ "$known" = no ]; then
+	check "the unknown word is reported" \
+		sh -c "dmesg | grep -qi \"malformed early option 'kmemleak'\|kmemleak: .*$words\""
+else
+	check "no word is taken for unknown" \
+		not sh -c "dmesg | grep -q \"Malformed early option 'kmemleak'\""
+fi
+
+# kmemleak.NAME=
+value=$(parameter kmemleak.min_unref_scans)
+if [ -n "$value" ]; then
+	check "kmemleak.min_unref_scans=$value" \
+		test "$(cat "$KMEMLEAK_PARAMS/min_unref_scans")" = "$value"
+fi
+case $(parameter kmemleak.verbose) in
+'') ;;
+1 | y | Y | on)
+	check "kmemleak.verbose" test "$(cat "$KMEMLEAK_PARAMS/verbose")" = Y ;;
+*)
+	check "kmemleak.verbose" test "$(cat "$KMEMLEAK_PARAMS/verbose")" = N ;;
+esac
+
+finish

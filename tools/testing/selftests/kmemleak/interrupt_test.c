@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A scan takes as long as it takes, or until a signal: what the write returns,
+ * what an unfinished scan reports, and what the next one makes of it.
+ *
+ * A scan is made long by views of one block, as many as it takes.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/time.h>
+
+#include "../kselftest_harness.h"
+#include "kmemleak_util.h"
+
+/* long enough to be interrupted well before its end */
+#define LONG_SCAN_MS	400
+#define MAX_VIEWS	16384
+
+static struct kst_obj target, live;
+static struct kst_set leak, other;
+static unsigned int scan_ms;
+
+static void on_alarm(int unused)
+{
+	(void)unused;
+}
+
+/* One signal that no system call is restarted after. */
+static void interrupt_in(unsigned int ms)
+{
+	struct itimerval timer = {
+		.it_value.tv_sec = ms / 1000,
+		.it_value.tv_usec = ms % 1000 * 1000,
+	};
+	struct sigaction action = { .sa_handler = on_alarm };
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+static unsigned int timed_scan(void)
+{
+	unsigned long long start = kml_now_ms();
+
+	kml_command("scan");
+	return kml_now_ms() - start;
+}
+
+/* The number of views that make a scan long enough, none if there is none. */
+static unsigned int make_scans_long(void)
+{
+	unsigned int views;
+
+	for (views = 16; views <= MAX_VIEWS; views *= 4) {
+		kst("unalias");
+		if (kst("alias %u %d", views, target.slot))
+			return 0;
+		scan_ms = timed_scan();
+		if (scan_ms >= LONG_SCAN_MS)
+			return views;
+	}
+	return 0;
+}
+
+FIXTURE(long_scan) {
+	int fd;
+};
+
+FIXTURE_SETUP(long_scan)
+{
+	if (!scan_ms)
+		SKIP(return, "no scan takes long enough here");
+	self->fd = open(KML_FILE, O_RDWR);
+	ASSERT_GE(self->fd, 0);
+}
+
+FIXTURE_TEARDOWN(long_scan)
+{
+	interrupt_in(0);
+	close(self->fd);
+}
+
+/*
+ * An interrupted scan is no error: the write has done what it was asked to,
+ * until it was asked to stop.
+ */
+TEST_F_TIMEOUT(long_scan, a_signal_ends_it, 60)
+{
+	unsigned long long start, took;
+
+	kst_set_drop(&leak);
+	ASSERT_EQ(4, write(self->fd, "scan", 4));
+
+	interrupt_in(scan_ms / 8 + 1);
+	start = kml_now_ms();
+	EXPECT_EQ(4, write(self->fd, "scan", 4));
+	took = kml_now_ms() - start;
+	EXPECT_LT(took, scan_ms / 2)
+		TH_LOG("%llu ms of %u", took, scan_ms);
+	EXPECT_EQ(8, kml_position(self->fd));
+	/* what was not looked at everywhere is no leak ... */
+	EXPECT_UNLISTED(&leak);
+	/* ... and a scan that is left alone finds it */
+	EXPECT_EQ(4, write(self->fd, "scan", 4));
+	EXPECT_LISTED(&leak);
+}
+
+/* No scan that was cut short takes anything for a leak that is none. */
+TEST_F_TIMEOUT(long_scan, cut_short_anywhere_it_reports_nothing, 120)
+{
+	unsigned long long start;
+	unsigned int part;
+
+	kst_set_drop(&other);
+	EXPECT_EQ(4, write(self->fd, "scan", 4));
+	for (part = 0; part < 6; part++) {
+		interrupt_in(scan_ms * part / 16 + 1);
+		start = kml_now_ms();
+		EXPECT_EQ(4, write(self->fd, "scan", 4));
+		/* one that came to its end after all says nothing */
+		if (kml_now_ms() - start >= scan_ms / 2)
+			break;
+		EXPECT_UNLISTED(&other);
+		EXPECT_FALSE(kml_listed(target));
+		EXPECT_FALSE(kml_listed(live));
+	}
+	EXPECT_GT(part, 1);
+	interrupt_in(0);
+	EXPECT_EQ(4, write(self->fd, "scan", 4));
+	EXPECT_LISTED(&other);
+	EXPECT_FALSE(kml_listed(live));
+}
+
+/* An interrupted scan leaves nothing behind that would shorten the next. */
+TEST_F_TIMEOUT(long_scan, the_next_one_is_complete, 60)
+{
+	unsigned int ms;
+
+	interrupt_in(scan_ms / 8 + 1);
+	kml_scan();
+	ms = timed_scan();
+	EXPECT_GE(ms, scan_ms / 4);
+}
+
+/* Start a scan in a child and return when it is well under way. */
+static pid_t scan_elsewhere(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(kml_command("scan") ? 1 : 0);
+	kml_sleep_ms(scan_ms / 8 + 1);
+	return pid;
+}
+
+TEST_F_TIMEOUT(long_scan, waiting_for_another_can_be_interrupted, 60)
+{
+	static const char * const commands[] = { "scan", "clear", "stack=off" };
+	char byte;
+	int status;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++) {
+		const char *command = commands[i];
+		pid_t pid = scan_elsewhere();
+
+		ASSERT_GT(pid, 0);
+		interrupt_in(20);
+		EXPECT_EQ(-1, write(self->fd, command, strlen(command)));
+		EXPECT_EQ(EINTR, errno)
+			TH_LOG("%s", command);
+		EXPECT_EQ(0, kml_position(self->fd));
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT_EQ(0, status);
+	}
+
+	{
+		pid_t pid = scan_elsewhere();
+
+		ASSERT_GT(pid, 0);
+		interrupt_in(20);
+		EXPECT_EQ(-1, read(self->fd, &byte, 1));
+		EXPECT_EQ(EINTR, errno);
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	}
+}
+
+/* The write is back when the scan is over: its findings are there to read. */
+TEST_F_TIMEOUT(long_scan, a_write_waits_for_its_scan, 60)
+{
+	unsigned long long start = kml_now_ms();
+
+	EXPECT_EQ(4, write(self->fd, "scan", 4));
+	EXPECT_GE(kml_now_ms() - start, scan_ms / 4);
+}
+
+/* Killing the scanning task ends the scan as well. */
+TEST_F_TIMEOUT(long_scan, a_kill_ends_it, 60)
+{
+	unsigned long long start = kml_now_ms();
+	pid_t pid = scan_elsewhere();
+	int status;
+
+	ASSERT_GT(pid, 0);
+	kill(pid, SIGKILL);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status));
+	EXPECT_LT(kml_now_ms() - start, scan_ms * 3 / 4);
+}
+
+/* The scan thread stops for a command, however long its scan would be. */
+TEST_F_TIMEOUT(long_scan, scan_off_waits_for_the_thread, 60)
+{
+	EXPECT_EQ(0, kml_command("scan=on"));
+	kml_sleep_ms(scan_ms / 4 + 1);
+	EXPECT_EQ(0, kml_command("scan=off"));
+	EXPECT_FALSE(kml_task_exists("kmemleak"));
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int views;
+
+	kml_setup(KML_NEED_MODULE | KML_NEED_ENABLED);
+	/* what the views point to takes any number of references */
+	target = kst_page_min(64, 0x7fffffff);
+	kst_hook("not_leak", target);
+	live = kst_page(64);
+	kst_hold(live, 0);
+	leak = kst_set(64, "page");
+	kst_set_hold(&leak, 0);
+	other = kst_set(64, "page");
+	kst_set_hold(&other, 0);
+	views = make_scans_long();
+	if (views)
+		ksft_print_msg("%u views make a scan %u ms long\n", views,
+			       scan_ms);
+	else
+		scan_ms = 0;
+	kml_sleep_ms(KML_AGE_MS);
+	return test_harness_run(argc, argv);
+}

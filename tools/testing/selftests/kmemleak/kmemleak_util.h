@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the kmemleak selftests share: the kmemleak file, its report, the kernel
+ * log, and the objects that the kmemleak_selftest module makes.
+ */
+#ifndef _KMEMLEAK_UTIL_H
+#define _KMEMLEAK_UTIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#define KML_FILE	"/sys/kernel/debug/kmemleak"
+#define KML_STATS	"/sys/kernel/debug/kmemleak_stats"
+#define KML_PARAM(name)	"/sys/module/kmemleak/parameters/" name
+
+/* milliseconds after which an object may be reported, and then some */
+#define KML_MIN_AGE_MS	5000
+#define KML_AGE_MS	5300
+
+/* What a test program needs before it can start. */
+#define KML_NEED_MODULE		(1 << 0)
+#define KML_NEED_ENABLED	(1 << 1)
+
+/* Ready, or the whole program is skipped. Undone when the program exits. */
+void kml_setup(unsigned int needs);
+
+/* True on a kernel whose kmemleak is not the one these tests came with. */
+bool kml_is_stock(void);
+
+/* The kmemleak file: 0 or -errno. */
+int kml_command(const char *command);
+int kml_scan(void);
+char *kml_read_chunks(int fd, size_t chunk, size_t *len);
+long long kml_position(int fd);
+
+/*
+ * Addresses of objects are kept scrambled, as keys, and only ever written out
+ * as text: the registers of a task are saved where kmemleak looks, and even a
+ * vector register that a copy went through would keep a leak from being one.
+ */
+
+/* The report, cut into entries. */
+struct kml_entry {
+	const char *text;
+	size_t len;
+	unsigned long key;
+	size_t size;
+	char space[16];		/* "", "phys" or "percpu" */
+	char comm[32];
+	int pid;
+	unsigned long jiffies;
+	unsigned int crc;
+	int nr_frames;
+};
+
+struct kml_report {
+	char *text;
+	size_t len;
+	struct kml_entry *entry;
+	int nr;
+};
+
+int kml_parse(char *text, size_t len, struct kml_report *report);
+int kml_load(struct kml_report *report);
+void kml_load_fullest(struct kml_report *report);
+void kml_unload(struct kml_report *report);
+bool kml_has_frame(const struct kml_entry *entry, const char *function);
+bool kml_match(const char *text, const char *regex);
+unsigned long kml_scramble(unsigned long value);
+
+/* The kernel log from a point on, one message a line, without its prefix. */
+int kml_log_open(void);
+char *kml_log_read(int fd);
+
+/* Files, time, CPUs */
+int kml_write_file(const char *path, const char *value);
+int kml_read_file(const char *path, char *buf, size_t size);
+void kml_sleep_ms(unsigned int ms);
+unsigned long long kml_now_ms(void);
+int kml_nr_cpus(void);
+int kml_pin(int cpu);
+bool kml_task_exists(const char *comm);
+
+/* Objects of the test module. */
+struct kst_obj {
+	int slot;
+	unsigned long key;
+	unsigned long since;	/* jiffies around its creation */
+	unsigned long until;
+	size_t size;
+};
+
+const char *kst_name(struct kst_obj obj, long offset);
+const struct kml_entry *kml_find_key(const struct kml_report *report,
+				     unsigned long key);
+const struct kml_entry *kml_find(const struct kml_report *report,
+				 struct kst_obj obj);
+const struct kml_entry *kml_find_at(const struct kml_report *report,
+				    struct kst_obj obj, long offset);
+bool kml_listed(struct kst_obj obj);
+
+int kst(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int kst_read(char *buf, size_t size);
+struct kst_obj kst_make(size_t size, const char *kind, const char *rest);
+struct kst_obj kst_page(size_t size);
+struct kst_obj kst_page_min(size_t size, int min_count);
+struct kst_obj kst_bare(size_t size);
+int kst_burst(const char *kind, int nr, size_t size, struct kst_obj *objs);
+int kst_hold(struct kst_obj obj, size_t offset);
+int kst_drop(struct kst_obj obj);
+int kst_hook(const char *hook, struct kst_obj obj);
+int kst_hook_part(const char *hook, struct kst_obj obj, size_t offset,
+		  size_t size);
+int kst_store(struct kst_obj obj, size_t offset, struct kst_obj container,
+	      size_t where);
+int kst_churn_all_cpus(size_t size);
+
+/*
+ * Objects that share a fate. A scan may find a word that looks like a reference
+ * to an object where none is meant to be: the registers of an interrupted task
+ * are saved somewhere, and those of the task that scans held the address of each
+ * object at some time. One object may escape a scan so, but not all of a set,
+ * nor one object every scan; and one that is not to be reported must never be.
+ */
+#define KST_SET		3
+
+struct kst_set {
+	struct kst_obj obj[KST_SET];
+};
+
+struct kst_set kst_set(size_t size, const char *kind);
+void kst_set_hold(struct kst_set *set, size_t offset);
+void kst_set_drop(struct kst_set *set);
+void kst_set_hook(struct kst_set *set, const char *hook);
+void kst_set_poke(struct kst_set *set, size_t offset, unsigned long value);
+int kst_set_listed(struct kst_set *set);
+
+#define EXPECT_LISTED(set)	EXPECT_GT(kst_set_listed(set), 0)
+#define EXPECT_UNLISTED(set)	EXPECT_EQ(0, kst_set_listed(set))
+
+/*
+ * What a test needs from before anything is scanned, beside the test: main()
+ * calls kst_plant_all() once, and waits once for everything to come of age.
+ */
+#define KST_PLANT(name)							\
+	static void kst_plant_##name(void);				\
+	static void __attribute__((constructor)) kst_add_##name(void)	\
+	{								\
+		kst_add_planter(kst_plant_##name);			\
+	}								\
+	static void kst_plant_##name(void)
+
+void kst_add_planter(void (*planter)(void));
+void kst_plant_all(void);
+
+#endif /* _KMEMLEAK_UTIL_H */

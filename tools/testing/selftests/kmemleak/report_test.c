@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The report: its text byte for byte, and its order.
+ *
+ * One set of leaks is planted and found before the first test runs; the tests
+ * only look at the report, which is read once. See read_test for reading.
+ */
+#include <ctype.h>
+#include <sys/prctl.h>
+
+#include "../kselftest_harness.h"
+#include "kmemleak_util.h"
+
+/* sizes around the rows of a hex dump, and larger than a page */
+static const size_t sizes[] = {
+	1, 2, 7, 8, 15, 16, 17, 24, 31, 32, 33, 64, 4096, 3 * 4096 + 8,
+};
+
+#define NR_SIZES	ARRAY_SIZE(sizes)
+#define NR_ORDERED	24
+/*
+ * What comes from an allocator may stay referenced by what that allocator keeps
+ * of its past: some of these have to be found, not all.
+ */
+#define NR_ALLOCATED	8
+/* an object may be registered as larger than was asked for */
+#define KMALLOC_SIZE	128
+#define PLANTER		"kst planter"
+/* first bytes of what is filled: they cross from text to binary at once */
+#define FILL_SEED	0x78
+
+static struct kst_obj sized[NR_SIZES];
+static struct kst_obj ordered[NR_ORDERED];
+static struct kst_obj percpu, percpu_small, in_softirq, in_hardirq;
+static struct kst_obj by_child, early, late, phys, live;
+static struct kst_obj by_kmalloc[NR_ALLOCATED], by_vmalloc[NR_ALLOCATED];
+static pid_t planter, child_pid;
+
+static struct kml_report report;
+
+static void plant_from_child(void)
+{
+	char buf[64];
+	int pipes[2], status;
+
+	if (pipe(pipes))
+		return;
+	child_pid = fork();
+	if (!child_pid) {
+		prctl(PR_SET_NAME, PLANTER);
+		by_child = kst_page(64);
+		dprintf(pipes[1], "%lx", by_child.key);
+		_exit(0);
+	}
+	close(pipes[1]);
+	memset(buf, 0, sizeof(buf));
+	if (read(pipes[0], buf, sizeof(buf) - 1) > 0)
+		sscanf(buf, "%lx", &by_child.key);
+	close(pipes[0]);
+	waitpid(child_pid, &status, 0);
+}
+
+/* Every kind of object in turn, each from another CPU than the last. */
+static void plant_ordered(void)
+{
+	static const char * const kinds[] = { "page", "percpu", "page" };
+	int i;
+
+	for (i = 0; i < NR_ORDERED; i++) {
+		kml_pin(i % kml_nr_cpus());
+		ordered[i] = kst_make(72, kinds[i % 3], "");
+	}
+	kml_pin(-1);
+}
+
+/* The sizes of by_kmalloc and of what vmalloc() allocates for itself. */
+static void churn(void)
+{
+	kst_churn_all_cpus(KMALLOC_SIZE);
+	kst_churn_all_cpus(64);
+	kst_churn_all_cpus(96);
+}
+
+/* The entry of any one of them. */
+static const struct kml_entry *any_of(const struct kst_obj *objs,
+				      const struct kst_obj **which)
+{
+	const struct kml_entry *entry = NULL;
+	int i;
+
+	for (i = 0; !entry && i < NR_ALLOCATED; i++) {
+		entry = kml_find(&report, objs[i]);
+		*which = &objs[i];
+	}
+	return entry;
+}
+
+static void plant(void)
+{
+	size_t i;
+
+	early = kst_page(40);
+	for (i = 0; i < NR_SIZES; i++) {
+		sized[i] = kst_page(sizes[i]);
+		kst("fill %d %d", sized[i].slot, FILL_SEED);
+	}
+	percpu = kst_make(96, "percpu", "");
+	kst("fill %d %d", percpu.slot, FILL_SEED);
+	percpu_small = kst_make(8, "percpu", "");
+	kst("fill %d %d", percpu_small.slot, FILL_SEED);
+	in_softirq = kst_make(64, "page", "1 softirq");
+	in_hardirq = kst_make(64, "page", "1 hardirq");
+	for (i = 0; i < NR_ALLOCATED; i++) {
+		by_kmalloc[i] = kst_make(KMALLOC_SIZE, "kmalloc", "");
+		kst("fill %d %d", by_kmalloc[i].slot, FILL_SEED);
+		by_vmalloc[i] = kst_make(3 * 4096, "vmalloc", "");
+		kst("fill %d %d", by_vmalloc[i].slot, FILL_SEED);
+	}
+	phys = kst_make(4096, "phys", "");
+	live = kst_page(64);
+	kst_hold(live, 0);
+	plant_ordered();
+	kml_sleep_ms(100);
+	late = kst_page(40);
+	/* last: the slot number of the child's is not known here */
+	plant_from_child();
+	churn();
+}
+
+/* A line of a hex dump, from the description and not from the kernel's code. */
+static void hex_row(char *line, const unsigned char *data, size_t len)
+{
+	size_t i;
+
+	line += sprintf(line, "    ");
+	for (i = 0; i < 16; i++)
+		line += i < len ? sprintf(line, "%02x ", data[i]) :
+				  sprintf(line, "   ");
+	*line++ = ' ';
+	for (i = 0; i < len; i++)
+		*line++ = data[i] < 0x80 && isprint(data[i]) ? data[i] : '.';
+	*line++ = '\n';
+	*line = '\0';
+}
+
+/* CRC-32, least significant bit first, neither pre- nor post-inverted. */
+static unsigned int crc_of(unsigned int crc, const unsigned char *data,
+			   size_t len)
+{
+	int bit;
+
+	while (len--) {
+		crc ^= *data++;
+		for (bit = 0; bit < 8; bit++)
+			crc = crc & 1 ? (crc >> 1) ^ 0xedb88320u : crc >> 1;
+	}
+	return crc;
+}
+
+/* The bytes that "fill" has written for a CPU. */
+static void filled(unsigned char *data, size_t size, int cpu)
+{
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		data[i] = FILL_SEED + i + 16 * cpu;
+}
+
+/* All of an entry that comes before its backtrace. */
+static void expected_head(char *text, const struct kst_obj *obj,
+			  const char *space, const char *where, int cpu,
+			  unsigned long jiffies)
+{
+	size_t shown = obj->size < 32 ? obj->size : 32;
+	unsigned char data[32] = {};
+
+	filled(data, shown, cpu);
+	text += sprintf(text, "unreferenced object%s %s (size %zu):\n",
+			space, kst_name(*obj, 0), obj->size);
+	text += sprintf(text, "  comm \"report_test\", pid %d, jiffies %lu\n",
+			planter, jiffies);
+	text += sprintf(text, "  hex dump (first %zu bytes%s):\n", shown, where);
+	hex_row(text, data, shown < 16 ? shown : 16);
+	if (shown > 16)
+		hex_row(text + strlen(text), data + 16, shown - 16);
+	strcat(text, "  backtrace (crc ");
+}
+
+TEST(every_leak_is_listed_and_nothing_alive)
+{
+	const struct kst_obj *obj;
+	const struct kml_entry *entry;
+	size_t i;
+
+	for (i = 0; i < NR_SIZES; i++) {
+		entry = kml_find(&report, sized[i]);
+		EXPECT_NE(NULL, entry)
+			TH_LOG("size %zu", sizes[i]);
+	}
+	for (i = 0; i < NR_ORDERED; i++) {
+		entry = kml_find(&report, ordered[i]);
+		EXPECT_NE(NULL, entry)
+			TH_LOG("number %zu in order", i);
+	}
+	EXPECT_NE(NULL, kml_find(&report, percpu));
+	EXPECT_NE(NULL, kml_find(&report, percpu_small));
+	EXPECT_NE(NULL, any_of(by_kmalloc, &obj));
+	EXPECT_NE(NULL, any_of(by_vmalloc, &obj));
+	EXPECT_EQ(NULL, kml_find(&report, live));
+	EXPECT_EQ(NULL, kml_find(&report, phys));
+}
+
+TEST(text_before_the_backtrace)
+{
+	const struct kml_entry *entry;
+	char text[1024];
+	size_t i;
+
+	for (i = 0; i < NR_SIZES; i++) {
+		entry = kml_find(&report, sized[i]);
+		ASSERT_NE(NULL, entry);
+		expected_head(text, &sized[i], "", "", 0, entry->jiffies);
+		EXPECT_EQ(0, strncmp(text, entry->text, strlen(text)))
+			TH_LOG("expected:\n%sgot:\n%.*s", text,
+			       (int)entry->len, entry->text);
+	}
+}
+
+TEST(text_of_allocated_blocks)
+{
+	const struct kst_obj *sets[] = { by_kmalloc, by_vmalloc }, *obj;
+	const struct kml_entry *entry;
+	char text[1024];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(sets); i++) {
+		entry = any_of(sets[i], &obj);
+		ASSERT_NE(NULL, entry);
+		expected_head(text, obj, "", "", 0, entry->jiffies);
+		EXPECT_EQ(0, strncmp(text, entry->text, strlen(text)))
+			TH_LOG("expected:\n%sgot:\n%.*s", text,
+			       (int)entry->len, entry->text);
+	}
+}
+
+/* The dump is of the copy of the CPU that it names. */
+TEST(text_of_a_percpu_block)
+{
+	const struct kst_obj *objs[] = { &percpu, &percpu_small };
+	const struct kml_entry *entry;
+	char text[1024], where[32];
+	const char *at;
+	size_t i;
+	int cpu;
+
+	for (i = 0; i < ARRAY_SIZE(objs); i++) {
+		entry = kml_find(&report, *objs[i]);
+		ASSERT_NE(NULL, entry);
+		EXPECT_STREQ("percpu", entry->space);
+		at = strstr(entry->text, " bytes on cpu ");
+		ASSERT_NE(NULL, at);
+		ASSERT_EQ(1, sscanf(at, " bytes on cpu %d):", &cpu));
+		EXPECT_LT(cpu, kml_nr_cpus());
+		snprintf(where, sizeof(where), " on cpu %d", cpu);
+		expected_head(text, objs[i], " (percpu)", where, cpu,
+			      entry->jiffies);
+		EXPECT_EQ(0, strncmp(text, entry->text, strlen(text)))
+			TH_LOG("expected:\n%sgot:\n%.*s", text,
+			       (int)entry->len, entry->text);
+	}
+}
+
+/* No line of the report is of another form than these. */
+TEST(every_line_is_well_formed)
+{
+	static const char form[] =
+		"^unreferenced object( \\((phys|percpu)\\))? 0x[0-9a-f]{8,16} \\(size [0-9]+\\):$|"
+		"^  comm \".*\", pid [0-9]+, jiffies [0-9]+$|"
+		"^  hex dump \\(first [0-9]+ bytes( on cpu [0-9]+)?\\):$|"
+		"^    ([0-9a-f]{2} ){1,16} {1,46}.{1,16}$|"
+		"^  backtrace \\(crc [0-9a-f]{1,8}\\):$|"
+		"^    (0x)?[A-Za-z0-9_.]+(\\+0x[0-9a-f]+/0x[0-9a-f]+)?( \\[[a-z0-9_]+\\])?$";
+	char *copy = strdup(report.text), *line, *rest = copy;
+
+	ASSERT_NE(NULL, copy);
+	while ((line = strsep(&rest, "\n"))) {
+		if (!*line)
+			break;
+		EXPECT_TRUE(kml_match(line, form))
+			TH_LOG("%s", line);
+	}
+	EXPECT_EQ(NULL, rest)
+		TH_LOG("empty line inside the report");
+	free(copy);
+}
+
+TEST(entries_end_with_their_backtrace)
+{
+	int i;
+
+	ASSERT_GT(report.nr, NR_ORDERED);
+	for (i = 0; i < report.nr; i++) {
+		EXPECT_GT(report.entry[i].nr_frames, 0);
+		EXPECT_LE(report.entry[i].nr_frames, 16);
+		EXPECT_EQ('\n', report.entry[i].text[report.entry[i].len - 1]);
+	}
+}
+
+/*
+ * The functions of kmemleak itself are left out, its caller is not. Where the
+ * architecture cannot leave anything out, its own function comes first.
+ */
+TEST(backtraces_begin_at_the_caller)
+{
+	static const char * const internal[] = {
+		"set_track_prepare", "__alloc_object", "__create_object",
+		"create_object", "stack_trace_save",
+	};
+	const struct kml_entry *entry = kml_find(&report, early);
+	size_t i;
+
+	ASSERT_NE(NULL, entry);
+	EXPECT_TRUE(kml_has_frame(entry, "kst_plant_page"))
+		TH_LOG("%.*s", (int)entry->len, entry->text);
+	if (kml_has_frame(entry, "save_stack_trace"))
+		SKIP(return, "this architecture leaves no functions out");
+	for (i = 0; i < ARRAY_SIZE(internal); i++) {
+		const char *name = internal[i];
+
+		EXPECT_FALSE(kml_has_frame(entry, name))
+			TH_LOG("%s\n%.*s", name, (int)entry->len, entry->text);
+	}
+}
+
+TEST(backtraces_show_who_allocated)
+{
+	const struct kst_obj *obj;
+	const struct kml_entry *entry;
+
+	entry = any_of(by_kmalloc, &obj);
+	ASSERT_NE(NULL, entry);
+	EXPECT_TRUE(kml_has_frame(entry, "kst_plant_kmalloc"));
+	entry = any_of(by_vmalloc, &obj);
+	ASSERT_NE(NULL, entry);
+	EXPECT_TRUE(kml_has_frame(entry, "kst_plant_vmalloc"));
+	entry = kml_find(&report, percpu);
+	ASSERT_NE(NULL, entry);
+	EXPECT_TRUE(kml_has_frame(entry, "kst_plant_percpu"));
+}
+
+TEST(crc_is_that_of_the_content)
+{
+	unsigned char data[3 * 4096 + 8];
+	const struct kml_entry *entry;
+	unsigned int crc = 0;
+	size_t i;
+	int cpu;
+
+	for (i = 0; i < NR_SIZES; i++) {
+		entry = kml_find(&report, sized[i]);
+		ASSERT_NE(NULL, entry);
+		filled(data, sizes[i], 0);
+		EXPECT_EQ(crc_of(0, data, sizes[i]), entry->crc)
+			TH_LOG("size %zu", sizes[i]);
+	}
+	/* a per-CPU object's runs through all its copies */
+	entry = kml_find(&report, percpu);
+	ASSERT_NE(NULL, entry);
+	for (cpu = 0; cpu < sysconf(_SC_NPROCESSORS_CONF); cpu++) {
+		filled(data, percpu.size, cpu);
+		crc = crc_of(crc, data, percpu.size);
+	}
+	EXPECT_EQ(crc, entry->crc);
+}
+
+TEST(order_is_that_of_allocation)
+{
+	const struct kml_entry *entry, *last = report.entry;
+	int i;
+
+	for (i = 0; i < NR_ORDERED; i++) {
+		entry = kml_find(&report, ordered[i]);
+		ASSERT_NE(NULL, entry);
+		EXPECT_GT(entry, last)
+			TH_LOG("number %d is before number %d", i, i - 1);
+		last = entry;
+	}
+	EXPECT_GT(kml_find(&report, late), last);
+}
+
+TEST(jiffies_are_the_time_of_allocation)
+{
+	const struct kst_obj *objs[] = {
+		&early, &percpu, &in_softirq, &in_hardirq, &late,
+	};
+	const struct kml_entry *entry;
+	unsigned long last = 0;
+	size_t i;
+	int k;
+
+	for (i = 0; i < ARRAY_SIZE(objs); i++) {
+		entry = kml_find(&report, *objs[i]);
+		ASSERT_NE(NULL, entry);
+		EXPECT_GE(entry->jiffies, objs[i]->since);
+		EXPECT_LE(entry->jiffies, objs[i]->until);
+	}
+	for (k = 0; k < report.nr; k++) {
+		EXPECT_GE(report.entry[k].jiffies, last)
+			TH_LOG("entry %d", k);
+		last = report.entry[k].jiffies;
+	}
+	EXPECT_GT(kml_find(&report, late)->jiffies,
+		  kml_find(&report, early)->jiffies);
+}
+
+TEST(comm_and_pid_are_the_allocating_task)
+{
+	const struct kml_entry *entry = kml_find(&report, by_child);
+
+	ASSERT_NE(NULL, entry);
+	EXPECT_STREQ(PLANTER, entry->comm);
+	EXPECT_EQ(child_pid, entry->pid);
+	entry = kml_find(&report, early);
+	ASSERT_NE(NULL, entry);
+	EXPECT_STREQ("report_test", entry->comm);
+	EXPECT_EQ(planter, entry->pid);
+}
+
+TEST(interrupts_have_a_name_and_no_pid)
+{
+	const struct kml_entry *entry;
+
+	entry = kml_find(&report, in_softirq);
+	ASSERT_NE(NULL, entry);
+	EXPECT_STREQ("softirq", entry->comm);
+	EXPECT_EQ(0, entry->pid);
+	entry = kml_find(&report, in_hardirq);
+	ASSERT_NE(NULL, entry);
+	EXPECT_STREQ("hardirq", entry->comm);
+	EXPECT_EQ(0, entry->pid);
+}
+
+/* What others make of the text. */
+TEST(known_parsers_find_what_they_look_for)
+{
+	static const char syzkaller[] =
+		"[^k] backtrace( \\(crc [[:xdigit:]]*\\))?:";
+	static const char nipa[] =
+		"^.*(  |0:|>\\] )([a-z0-9_]+)\\+0x[0-9a-f]+/0x[0-9a-f]+.*$";
+	int i;
+
+	for (i = 0; i < report.nr; i++) {
+		char *text = strndup(report.entry[i].text, report.entry[i].len);
+
+		ASSERT_NE(NULL, text);
+		EXPECT_TRUE(kml_match(text, syzkaller));
+		EXPECT_TRUE(kml_match(text, nipa));
+		free(text);
+	}
+	EXPECT_NE(NULL, strstr(report.text, "unreferenced object 0x"));
+}
+
+int main(int argc, char **argv)
+{
+	const struct kst_obj *obj;
+	int i;
+
+	kml_setup(KML_NEED_MODULE | KML_NEED_ENABLED);
+	planter = getpid();
+	plant();
+	kml_sleep_ms(KML_AGE_MS);
+	kml_scan();
+	for (i = 0; i < 4; i++) {
+		kml_unload(&report);
+		kml_load_fullest(&report);
+		if (any_of(by_kmalloc, &obj) && any_of(by_vmalloc, &obj))
+			break;
+		churn();
+	}
+	return test_harness_run(argc, argv);
+}

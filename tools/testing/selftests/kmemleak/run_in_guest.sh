@@ -1,0 +1,81 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Run these selftests, all of them or those named, on the kernel this runs on,
+# and print their KTAP with a line of totals at its end.
+#
+#   run_in_guest.sh [-d DIR] [-l off|overlap|warnings]... [TEST]...
+#
+#   -d DIR  where the built tests are (default: where this script is)
+#   -l ...  tests that leave their mark, run last: "off" and "overlap" disable
+#           kmemleak until the next boot (one of them a boot), "warnings" makes
+#           the kernel print the warnings of misused hooks, backtraces and all
+#
+# Exit status: 0 when nothing failed, else 1. Without -l, what runs here is what
+# "make run_tests" runs. Meant for a guest made for the purpose, as root.
+set -u
+
+dir=$(dirname "$(readlink -f "$0")")
+last=()
+while getopts d:l: option; do
+	case $option in
+	d) dir=$OPTARG ;;
+	l) last+=("$OPTARG") ;;
+	*) exit 2 ;;
+	esac
+done
+shift $((OPTIND - 1))
+cd "$dir" || exit 2
+
+tests=("$@")
+if [ ${#tests[@]} -eq 0 ]; then
+	tests=(abi_test report_test read_test hooks_test policy_test log_test
+		interrupt_test syzkaller_test stress_test consumers.sh
+		sample_module.sh boot_param.sh)
+	for script in regress_*.sh; do
+		[ ! -x "$script" ] || tests+=("$script")
+	done
+fi
+for mark in "${last[@]}"; do
+	case $mark in
+	off) tests+=("disable_test") ;;
+	overlap) tests+=("disable_test overlap") ;;
+	warnings) tests+=("warn_test") ;;
+	*) echo "unknown: -l $mark" >&2; exit 2 ;;
+	esac
+done
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# Counts of one program's own KTAP, as "pass fail skip".
+count() {
+	awk '
+		/^ok / { if (/# SKIP/) skip++; else pass++ }
+		/^not ok / { fail++ }
+		/^1\.\.0 # SKIP/ { skip++ }
+		END { print pass + 0, fail + 0, skip + 0 }' "$log"
+}
+
+echo "KTAP version 1"
+echo "1..${#tests[@]}"
+nr=0 pass=0 fail=0 skip=0 error=0
+for test in "${tests[@]}"; do
+	nr=$((nr + 1))
+	# shellcheck disable=SC2086 # a test may come with an argument
+	./$test 2>&1 | tee "$log" | sed -u 's/^/  /'
+	status=${PIPESTATUS[0]}
+	read -r p f s < <(count)
+	pass=$((pass + p)) fail=$((fail + f)) skip=$((skip + s))
+	case $status in
+	0) echo "ok $nr $test" ;;
+	4) echo "ok $nr $test # SKIP" ;;
+	*)
+		echo "not ok $nr $test # exit=$status"
+		# a failure that none of its tests owns up to
+		[ "$f" -gt 0 ] || error=$((error + 1))
+		;;
+	esac
+done
+echo "# Totals: pass:$pass fail:$fail xfail:0 xpass:0 skip:$skip error:$error"
+[ $((fail + error)) -eq 0 ]

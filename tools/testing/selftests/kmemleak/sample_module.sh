@@ -1,0 +1,83 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The first thing anybody tries: load samples/kmemleak's module, scan, read the
+# report. Its list elements leak when it is unloaded, not before.
+DIR=$(dirname "$0")
+# shellcheck source=kmemleak_lib.sh
+. "$DIR/kmemleak_lib.sh"
+
+MODULE=kmemleak-test
+
+need_enabled
+need_module
+modinfo "$MODULE" >/dev/null 2>&1 ||
+	skip_all "no $MODULE, needs CONFIG_SAMPLE_KMEMLEAK=m"
+start
+
+tmp=$(mktemp)
+saved=$(cat "$KMEMLEAK_PARAMS/min_unref_scans")
+# shellcheck disable=SC2317 # called by the trap
+cleanup() {
+	rmmod "$MODULE" 2>/dev/null
+	command_ok stack=on
+	command_ok scan
+	command_ok scan
+	command_ok clear
+	echo "$saved" >"$KMEMLEAK_PARAMS/min_unref_scans"
+	rm -f "$tmp"
+}
+trap cleanup EXIT
+
+rmmod "$MODULE" 2>/dev/null
+command_ok scan=off
+command_ok stack=off
+echo 1 >"$KMEMLEAK_PARAMS/min_unref_scans"
+command_ok scan
+command_ok scan
+command_ok clear
+
+# How many entries of such sizes, or by such a function, were read.
+leaks_of_size() {
+	grep -Ec "^unreferenced object.*\(size ($1)\):" "$tmp"
+}
+
+leaks_by() {
+	grep -c "^    $1+0x" "$tmp"
+}
+
+# The slab allocator may keep a pointer to the latest objects of a size for some
+# time: give it others to keep.
+scan_and_read() {
+	for size in 32 64 96 192 512 1024; do
+		churn "$size"
+	done
+	for _ in 1 2 3; do
+		command_ok scan
+	done
+	cat "$KMEMLEAK" >"$tmp"
+}
+
+check "the module loads" modprobe "$MODULE"
+sleep "$AGE"
+scan_and_read
+check "kmalloc leaks are found" test "$(leaks_of_size '32|1024|2048')" -gt 0
+check "vmalloc leaks are found" test "$(leaks_by 'vmalloc_noprof')" -gt 0
+check "the per-CPU leak is found" \
+	grep -Eq '^unreferenced object \(percpu\) 0x[0-9a-f]+ \(size 64\):' "$tmp"
+check "frames name the module" grep -q '\[kmemleak_test\]' "$tmp"
+check "what its list holds is no leak" test "$(leaks_of_size '416|512')" -eq 0
+check "what its per-CPU pointers hold is no leak" \
+	test "$(leaks_of_size '129|192')" -eq 0
+
+command_ok clear
+check "the module unloads" rmmod "$MODULE"
+scan_and_read
+check "its list elements have become leaks" test "$(leaks_of_size '416|512')" -gt 0
+check "and so have its per-CPU pointers' objects" \
+	test "$(leaks_of_size '129|192')" -gt 0
+command_ok clear
+command_ok scan
+check "clear leaves nothing" not grep -q . "$KMEMLEAK"
+
+finish

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Scans, reads and clears while threads allocate and free: nothing that is
+ * alive is ever reported, and in the end everything that is leaked is; but for
+ * what the slab allocator still refers to, which cannot be told.
+ *
+ * Live objects begin with "KSTLIVE!", so that any report can be judged by its
+ * text. KMEMLEAK_STRESS_MS sets how long each part takes.
+ */
+#include <fcntl.h>
+
+#include "../kselftest_harness.h"
+#include "kmemleak_util.h"
+
+#define MAX_LEAKS	256
+#define NR_LIVE		2000
+#define LEAKS_A_THREAD	24
+
+static unsigned int part_ms = 6500;
+
+FIXTURE(stress) {
+	int nr_threads;
+};
+
+FIXTURE_SETUP(stress)
+{
+	self->nr_threads = 2 * kml_nr_cpus();
+	if (self->nr_threads > 8)
+		self->nr_threads = 8;
+	ASSERT_EQ(0, kst("reset"));
+}
+
+FIXTURE_TEARDOWN(stress)
+{
+	kst("reset");
+}
+
+/* In a child: do @what until told to stop. Its exit status is the verdict. */
+static pid_t spawn(int (*what)(void))
+{
+	unsigned long long end = kml_now_ms() + part_ms;
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	while (kml_now_ms() < end)
+		if (what())
+			_exit(1);
+	_exit(0);
+}
+
+static int do_scan(void)
+{
+	return kml_command("scan");
+}
+
+static int do_clear(void)
+{
+	kml_sleep_ms(700);
+	return kml_command("clear");
+}
+
+static int do_read(void)
+{
+	static size_t chunk = 1;
+	size_t len;
+	char *text;
+	int fd, bad;
+
+	chunk = chunk * 5 % 4999 + 1;
+	fd = open(KML_FILE, O_RDONLY);
+	if (fd < 0)
+		return 1;
+	text = kml_read_chunks(fd, chunk, &len);
+	close(fd);
+	if (!text)
+		return 1;
+	/* a single word of a live object in the report is one too many */
+	bad = !!strstr(text, "KSTLIVE!");
+	if (bad)
+		ksft_print_msg("alive, but reported:\n%s", text);
+	free(text);
+	kml_sleep_ms(20);
+	return bad;
+}
+
+/* Commands of every kind, as nobody would ever mix them. */
+static int do_commands(void)
+{
+	static const char * const commands[] = {
+		"stack=on", "stack=off", "dump=0x1", "scan=on", "scan=off",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++) {
+		int ret = kml_command(commands[i]);
+
+		if (ret && ret != -EINVAL)
+			return 1;
+		kml_sleep_ms(50);
+	}
+	return 0;
+}
+
+struct leaks {
+	int nr_page, nr_kmalloc;
+	unsigned long page[MAX_LEAKS], kmalloc[MAX_LEAKS];
+};
+
+static int nr_listed(const unsigned long *leaks, int nr)
+{
+	struct kml_report report;
+	int i, found = 0;
+
+	if (kml_load(&report))
+		return -1;
+	for (i = 0; i < nr; i++)
+		found += !!kml_find_key(&report, leaks[i]);
+	kml_unload(&report);
+	return found;
+}
+
+static int get_leaks(struct leaks *leaks)
+{
+	static char buf[8192];
+	char *line, *rest = buf;
+	unsigned long key;
+	char kind[16];
+
+	memset(leaks, 0, sizeof(*leaks));
+	if (kst("leaks") || kst_read(buf, sizeof(buf)))
+		return -1;
+	while ((line = strsep(&rest, "\n"))) {
+		if (sscanf(line, "0x%lx %15s", &key, kind) != 2)
+			continue;
+		if (!strcmp(kind, "page"))
+			leaks->page[leaks->nr_page++] = key;
+		else
+			leaks->kmalloc[leaks->nr_kmalloc++] = key;
+	}
+	return leaks->nr_page + leaks->nr_kmalloc;
+}
+
+TEST_F_TIMEOUT(stress, everything_at_once, 180)
+{
+	static int (* const what[])(void) = {
+		do_scan, do_read, do_clear, do_commands, do_scan, do_read,
+	};
+	int status;
+	size_t i;
+
+	ASSERT_EQ(0, kst("stress %d %d 0", self->nr_threads, NR_LIVE));
+	/* let some of what is alive come of age first */
+	kml_sleep_ms(KML_AGE_MS);
+	for (i = 0; i < ARRAY_SIZE(what); i++)
+		ASSERT_GT(spawn(what[i]), 0);
+	for (i = 0; i < ARRAY_SIZE(what); i++) {
+		ASSERT_GT(wait(&status), 0);
+		EXPECT_EQ(0, status);
+	}
+	EXPECT_EQ(0, kml_command("stack=off"));
+	EXPECT_EQ(0, kml_command("scan=off"));
+	EXPECT_EQ(0, kst("unstress"));
+	kml_scan();
+	EXPECT_EQ(0, do_read());
+}
+
+TEST_F_TIMEOUT(stress, leaks_made_under_load_are_found, 180)
+{
+	static const size_t sizes[] = { 8, 16, 32, 64, 128, 256, 512, 1024 };
+	int status, round, found = 0, found_kmalloc = 0;
+	static struct leaks leaks;
+	size_t i;
+
+	kml_command("stack=off");
+	ASSERT_EQ(0, kst("stress %d %d %d", self->nr_threads, NR_LIVE,
+			 LEAKS_A_THREAD));
+	ASSERT_GT(spawn(do_scan), 0);
+	ASSERT_GT(spawn(do_read), 0);
+	while (wait(&status) > 0)
+		EXPECT_EQ(0, status);
+	EXPECT_EQ(0, kst("unstress"));
+	ASSERT_EQ(self->nr_threads * LEAKS_A_THREAD, get_leaks(&leaks));
+
+	kml_sleep_ms(KML_AGE_MS);
+	for (round = 0; round < 4; round++) {
+		for (i = 0; i < ARRAY_SIZE(sizes); i++)
+			kst_churn_all_cpus(sizes[i]);
+		kml_scan();
+		found = nr_listed(leaks.page, leaks.nr_page);
+		found_kmalloc = nr_listed(leaks.kmalloc, leaks.nr_kmalloc);
+		if (round && found == leaks.nr_page &&
+		    found_kmalloc == leaks.nr_kmalloc)
+			break;
+	}
+	TH_LOG("found %d of %d pages, %d of %d by kmalloc()", found,
+	       leaks.nr_page, found_kmalloc, leaks.nr_kmalloc);
+	EXPECT_EQ(leaks.nr_page, found);
+	EXPECT_GE(found_kmalloc, leaks.nr_kmalloc / 2);
+	EXPECT_EQ(0, do_read());
+}
+
+int main(int argc, char **argv)
+{
+	const char *ms = getenv("KMEMLEAK_STRESS_MS");
+
+	if (ms && atoi(ms) > 0)
+		part_ms = atoi(ms);
+	kml_setup(KML_NEED_MODULE | KML_NEED_ENABLED);
+	return test_harness_run(argc, argv);
+}

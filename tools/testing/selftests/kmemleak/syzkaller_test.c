@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kmemleak the way a fuzzer's executor uses it: one descriptor that stays
+ * open, commands without a newline, reads of 128 KiB, text cut by hand.
+ */
+#include <fcntl.h>
+
+#include "../kselftest_harness.h"
+#include "kmemleak_util.h"
+
+#define HEADLINE	"unreferenced object"
+#define NR_LEAKS	8
+
+static char buf[128 << 10];
+
+FIXTURE(executor) {
+	int fd;
+};
+
+FIXTURE_SETUP(executor)
+{
+	self->fd = open(KML_FILE, O_RDWR);
+	ASSERT_GE(self->fd, 0);
+}
+
+FIXTURE_TEARDOWN(executor)
+{
+	close(self->fd);
+}
+
+/* The number of reports in the buffer, by the only mark there is. */
+static int cut(char *text, char **first)
+{
+	int nr = 0;
+
+	*first = strstr(text, HEADLINE);
+	while ((text = strstr(text, HEADLINE))) {
+		text += strlen(HEADLINE);
+		nr++;
+	}
+	return nr;
+}
+
+/*
+ * Leaks at boot are flushed; then, after each program: scan, let it age, scan,
+ * and a look. The first look is from where two writes have left the position.
+ */
+TEST_F_TIMEOUT(executor, scans_and_reads_by_one_descriptor, 60)
+{
+	unsigned long long start;
+	struct kst_obj leaks[NR_LEAKS];
+	char *first;
+	ssize_t len;
+	int i, nr, round;
+
+	ASSERT_EQ(0, kml_command("scan=off"));
+	for (round = 0; round < 2; round++) {
+		ASSERT_EQ(5, write(self->fd, "clear", 5));
+		ASSERT_EQ(0, lseek(self->fd, 0, SEEK_SET));
+
+		kst_burst("page", NR_LEAKS, 64, leaks);
+		start = kml_now_ms();
+		ASSERT_EQ(4, write(self->fd, "scan", 4));
+		kml_sleep_ms(1000);
+		while (kml_now_ms() - start < KML_AGE_MS)
+			kml_sleep_ms(200);
+		ASSERT_EQ(4, write(self->fd, "scan", 4));
+		len = read(self->fd, buf, sizeof(buf) - 1);
+		ASSERT_GT(len, 0);
+		buf[len] = '\0';
+		/* eight bytes into the first headline */
+		EXPECT_EQ(0, strncmp(buf, &HEADLINE[8], strlen(HEADLINE) - 8));
+
+		kml_sleep_ms(1000);
+		ASSERT_EQ(4, write(self->fd, "scan", 4));
+		ASSERT_EQ(0, lseek(self->fd, 0, SEEK_SET));
+		len = read(self->fd, buf, sizeof(buf) - 1);
+		ASSERT_GT(len, 0);
+		buf[len] = '\0';
+		nr = cut(buf, &first);
+		EXPECT_EQ(&buf[0], first);
+		for (i = 0; i < NR_LEAKS; i++)
+			nr -= !!strstr(buf, kst_name(leaks[i], 0));
+		/* nothing but these, and one may have escaped */
+		EXPECT_EQ(0, nr);
+		EXPECT_GE(cut(buf, &first), NR_LEAKS / 2);
+		EXPECT_EQ(0, read(self->fd, buf, sizeof(buf) - 1));
+	}
+}
+
+TEST_F(executor, nothing_to_read_when_nothing_leaks)
+{
+	ASSERT_EQ(5, write(self->fd, "clear", 5));
+	ASSERT_EQ(4, write(self->fd, "scan", 4));
+	ASSERT_EQ(4, write(self->fd, "scan", 4));
+	EXPECT_EQ(0, read(self->fd, buf, sizeof(buf) - 1));
+	EXPECT_EQ(0, lseek(self->fd, 0, SEEK_SET));
+	EXPECT_EQ(0, read(self->fd, buf, sizeof(buf) - 1));
+}
+
+int main(int argc, char **argv)
+{
+	kml_setup(KML_NEED_MODULE | KML_NEED_ENABLED);
+	return test_harness_run(argc, argv);
+}

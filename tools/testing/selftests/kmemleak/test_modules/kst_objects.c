@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kmemleak_selftest: objects and the kmemleak hooks
+ *
+ * Most objects are whole pages, which the page allocator does not register:
+ * they are registered by hand, at any size and with any minimum count, and no
+ * allocator keeps a stale pointer to them. The functions that register an
+ * object are noinline, their names are what a test looks for in a backtrace.
+ */
+#include <linux/err.h>
+#include <linux/gfp.h>
+#include <linux/io.h>
+#include <linux/kmemleak.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/vmalloc.h>
+
+#include "kst.h"
+
+static struct kst_slot kst_slots[KST_NR_SLOTS];
+
+struct kst_slot *kst_get_slot(unsigned long nr)
+{
+	return nr < KST_NR_SLOTS ? &kst_slots[nr] : NULL;
+}
+
+unsigned long kst_slot_address(const struct kst_slot *slot)
+{
+	return kst_scramble(slot->hidden);
+}
+
+static void kst_slot_set(struct kst_slot *slot, enum kst_kind kind,
+			 unsigned long address, size_t size)
+{
+	slot->kind = kind;
+	slot->hidden = kst_scramble(address);
+	slot->size = size;
+	slot->nr_splits = 0;
+}
+
+/* The memory behind an object; @cpu only matters for a per-CPU one. */
+void *kst_slot_memory(const struct kst_slot *slot, unsigned int cpu)
+{
+	unsigned long address = kst_slot_address(slot);
+
+	if (slot->kind == KST_PERCPU)
+		return per_cpu_ptr((void __percpu *)address, cpu);
+	if (slot->kind == KST_PHYS)
+		return __va((phys_addr_t)address);
+	return (void *)address;
+}
+
+/*
+ * The smaller the block, the likelier it has been a slab a moment ago, and the
+ * likelier that the slab allocator keeps a stale pointer into it somewhere.
+ */
+#define KST_MIN_ORDER	4
+
+static unsigned int kst_order(size_t size)
+{
+	return max(get_order(size), KST_MIN_ORDER);
+}
+
+static void *kst_get_pages(size_t size)
+{
+	return (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO,
+					kst_order(size));
+}
+
+/*
+ * UML allocates the memory of its initrd at boot, and gives it back without a
+ * word to kmemleak, which goes on to scan by physical address whatever becomes
+ * of it: leaked objects, and its own metadata, which points to every one. What
+ * the page allocator owns is not the boot allocator's: end it.
+ */
+void kst_forget_boot_memory(void)
+{
+	unsigned long pfn;
+
+	if (!IS_ENABLED(CONFIG_UML))
+		return;
+	for (pfn = 0; pfn_valid(pfn); pfn++) {
+		if (!PageReserved(pfn_to_page(pfn)))
+			kmemleak_free_part_phys(PFN_PHYS(pfn), PAGE_SIZE);
+		cond_resched();
+	}
+}
+
+/*
+ * Planters. The barrier keeps the call above from becoming a tail call, which
+ * would take the planter out of the backtrace.
+ */
+static noinline void kst_plant_page(struct kst_slot *slot, int min_count,
+				    gfp_t gfp)
+{
+	kmemleak_alloc((void *)kst_slot_address(slot), slot->size, min_count,
+		       gfp);
+	barrier();
+}
+
+static noinline int kst_plant_kmalloc(struct kst_slot *slot, size_t size)
+{
+	void *p = kzalloc(size, GFP_KERNEL);
+
+	if (!p)
+		return -ENOMEM;
+	kst_slot_set(slot, KST_KMALLOC, (unsigned long)p, size);
+	return 0;
+}
+
+static noinline int kst_plant_vmalloc(struct kst_slot *slot, size_t size)
+{
+	void *p = vzalloc(size);
+
+	if (!p)
+		return -ENOMEM;
+	kst_slot_set(slot, KST_VMALLOC, (unsigned long)p, size);
+	return 0;
+}
+
+static noinline int kst_plant_percpu(struct kst_slot *slot, size_t size)
+{
+	void __percpu *p = __alloc_percpu(size, sizeof(long));
+
+	if (!p)
+		return -ENOMEM;
+	kst_slot_set(slot, KST_PERCPU, (__force unsigned long)p, size);
+	return 0;
+}
+
+static noinline int kst_plant_phys(struct kst_slot *slot, size_t size)
+{
+	void *p = kst_get_pages(size);
+
+	if (!p)
+		return -ENOMEM;
+	kst_slot_set(slot, KST_PHYS, (unsigned long)__pa(p), size);
+	kmemleak_alloc_phys(__pa(p), size, GFP_KERNEL);
+	return 0;
+}
+
+static noinline void kst_retrace(void *p)
+{
+	kmemleak_update_trace(p);
+	barrier();
+}
+
+/* A KST_PAGE object made here is memory only, kmemleak does not know it. */
+int kst_create(enum kst_kind kind, struct kst_slot *slot, size_t size)
+{
+	void *p;
+
+	kst_destroy(slot);
+	if (!size)
+		return -EINVAL;
+
+	switch (kind) {
+	case KST_KMALLOC:
+		return kst_plant_kmalloc(slot, size);
+	case KST_VMALLOC:
+		return kst_plant_vmalloc(slot, size);
+	case KST_PERCPU:
+		return kst_plant_percpu(slot, size);
+	case KST_PHYS:
+		return kst_plant_phys(slot, size);
+	case KST_PAGE:
+		p = kst_get_pages(size);
+		if (!p)
+			return -ENOMEM;
+		kst_slot_set(slot, KST_PAGE, (unsigned long)p, size);
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+struct kst_registration {
+	struct kst_slot *slot;
+	int min_count;
+};
+
+static void kst_register_atomic(void *arg)
+{
+	struct kst_registration *reg = arg;
+
+	kst_plant_page(reg->slot, reg->min_count, GFP_ATOMIC);
+}
+
+int kst_create_registered(struct kst_slot *slot, size_t size, int min_count,
+			  enum kst_context context)
+{
+	struct kst_registration reg = { .slot = slot, .min_count = min_count };
+	int ret;
+
+	ret = kst_create(KST_PAGE, slot, size);
+	if (ret)
+		return ret;
+	if (context != KST_TASK)
+		return kst_run_in(context, kst_register_atomic, &reg);
+	kst_plant_page(slot, min_count, GFP_KERNEL);
+	return 0;
+}
+
+int kst_create_rawphys(struct kst_slot *slot, unsigned long phys, size_t size)
+{
+	kst_destroy(slot);
+	kst_slot_set(slot, KST_RAWPHYS, phys, size);
+	kmemleak_alloc_phys(phys, size, GFP_KERNEL);
+	return 0;
+}
+
+/* @nr objects from one call site: they share a backtrace. */
+int kst_burst(enum kst_kind kind, unsigned long first, unsigned long nr,
+	      size_t size)
+{
+	unsigned long i;
+	int ret;
+
+	for (i = first; i < first + nr; i++) {
+		struct kst_slot *slot = kst_get_slot(i);
+
+		if (!slot)
+			return -EINVAL;
+		ret = kst_create(kind, slot, size);
+		if (ret)
+			return ret;
+		if (kind == KST_PAGE)
+			kst_plant_page(slot, 1, GFP_KERNEL);
+	}
+	return 0;
+}
+
+static int kst_free_part(struct kst_slot *slot, size_t offset, size_t size)
+{
+	if (slot->nr_splits == KST_NR_SPLITS)
+		return -ENOSPC;
+	if (offset + size < slot->size)
+		slot->split[slot->nr_splits++] = offset + size;
+	if (slot->kind == KST_PHYS || slot->kind == KST_RAWPHYS)
+		kmemleak_free_part_phys(kst_slot_address(slot) + offset, size);
+	else
+		kmemleak_free_part((void *)kst_slot_address(slot) + offset,
+				   size);
+	return 0;
+}
+
+int kst_hook(const char *name, struct kst_slot *slot, size_t offset,
+	     size_t size)
+{
+	void *p = (void *)kst_slot_address(slot) + offset;
+
+	if (!strcmp(name, "alloc"))
+		kst_plant_page(slot, 1, GFP_KERNEL);
+	else if (!strcmp(name, "free"))
+		kmemleak_free(p);
+	else if (!strcmp(name, "free_part"))
+		return kst_free_part(slot, offset, size);
+	else if (!strcmp(name, "not_leak"))
+		kmemleak_not_leak(p);
+	else if (!strcmp(name, "transient_leak"))
+		kmemleak_transient_leak(p);
+	else if (!strcmp(name, "ignore"))
+		kmemleak_ignore(p);
+	else if (!strcmp(name, "ignore_phys"))
+		kmemleak_ignore_phys(kst_slot_address(slot) + offset);
+	else if (!strcmp(name, "scan_area"))
+		kmemleak_scan_area(p, size, GFP_KERNEL);
+	else if (!strcmp(name, "no_scan"))
+		kmemleak_no_scan(p);
+	else if (!strcmp(name, "update_trace"))
+		kst_retrace(p);
+#ifdef KST_HAVE_IGNORE_PERCPU
+	else if (!strcmp(name, "ignore_percpu"))
+		kmemleak_ignore_percpu((void __percpu *)p);
+#else
+	else if (!strcmp(name, "ignore_percpu"))
+		return -EOPNOTSUPP;
+#endif
+	else
+		return -EINVAL;
+	return 0;
+}
+
+/*
+ * Register the bare block of @slot the way vmalloc() registers one: @vm, an
+ * object of its own, is made the vm_struct that points to it.
+ */
+int kst_vm_struct(struct kst_slot *vm, struct kst_slot *slot)
+{
+	struct vm_struct *area;
+
+	if (vm->kind != KST_PAGE || vm->size < sizeof(*area) ||
+	    slot->kind != KST_PAGE)
+		return -EINVAL;
+	area = (void *)kst_slot_address(vm);
+	area->addr = (void *)kst_slot_address(slot);
+	area->size = slot->size;
+	kmemleak_vmalloc(area, slot->size, GFP_KERNEL);
+	return 0;
+}
+
+/* Register a block that begins inside @slot's. */
+int kst_overlap(struct kst_slot *slot)
+{
+	if (slot->kind != KST_PAGE)
+		return -EINVAL;
+	kmemleak_alloc((void *)kst_slot_address(slot) + slot->size / 2,
+		       slot->size, 1, GFP_KERNEL);
+	return 0;
+}
+
+static void kst_tolerate_pointer(void *p)
+{
+	kmemleak_alloc(p, 64, 1, GFP_KERNEL);
+	kmemleak_free(p);
+	kmemleak_free_part(p, 8);
+	kmemleak_update_trace(p);
+	kmemleak_not_leak(p);
+	kmemleak_transient_leak(p);
+	kmemleak_ignore(p);
+	kmemleak_scan_area(p, 8, GFP_KERNEL);
+	kmemleak_no_scan(p);
+	kmemleak_alloc_percpu((void __percpu *)p, 64, GFP_KERNEL);
+	kmemleak_free_percpu((void __percpu *)p);
+#ifdef KST_HAVE_IGNORE_PERCPU
+	kmemleak_ignore_percpu((void __percpu *)p);
+#endif
+}
+
+/*
+ * Everything a hook must take in silence: no pointer, an error pointer, and,
+ * from those that a block may reach untracked, a pointer nobody registered.
+ */
+void kst_tolerate(void)
+{
+	void *unknown;
+
+	kst_tolerate_pointer(NULL);
+	kst_tolerate_pointer(ERR_PTR(-ENOMEM));
+	kst_tolerate_pointer(ERR_PTR(-MAX_ERRNO));
+
+	unknown = kst_get_pages(PAGE_SIZE);
+	if (!unknown)
+		return;
+	kmemleak_free(unknown);
+	kmemleak_free_part(unknown, 8);
+	kmemleak_not_leak(unknown);
+	kmemleak_ignore(unknown);
+	kmemleak_update_trace(unknown);
+	kmemleak_scan_area(unknown, 0, GFP_KERNEL);
+	kmemleak_free_part_phys(__pa(unknown), 8);
+	kmemleak_ignore_phys(__pa(unknown));
+	free_pages((unsigned long)unknown, kst_order(PAGE_SIZE));
+}
+
+void kst_destroy(struct kst_slot *slot)
+{
+	unsigned long address = kst_slot_address(slot);
+	unsigned int i;
+
+	switch (slot->kind) {
+	case KST_NONE:
+		return;
+	case KST_PAGE:
+		kmemleak_free((void *)address);
+		for (i = 0; i < slot->nr_splits; i++)
+			kmemleak_free((void *)address + slot->split[i]);
+		free_pages(address, kst_order(slot->size));
+		break;
+	case KST_KMALLOC:
+		kfree((void *)address);
+		break;
+	case KST_VMALLOC:
+		vfree((void *)address);
+		break;
+	case KST_PERCPU:
+		free_percpu((void __percpu *)address);
+		break;
+	case KST_PHYS:
+	case KST_RAWPHYS:
+		kmemleak_free_part_phys(address, slot->size);
+		for (i = 0; i < slot->nr_splits; i++)
+			kmemleak_free_part_phys(address + slot->split[i],
+						slot->size - slot->split[i]);
+		if (slot->kind == KST_PHYS)
+			free_pages((unsigned long)__va((phys_addr_t)address),
+				   kst_order(slot->size));
+		break;
+	}
+	slot->kind = KST_NONE;
+	slot->hidden = 0;
+}
+
+void kst_destroy_all(void)
+{
+	unsigned long i;
+
+	for (i = 0; i < KST_NR_SLOTS; i++)
+		kst_destroy(&kst_slots[i]);
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What kmemleak says to callers that misuse its hooks. Each message comes with
+ * a backtrace of the caller, which anything that checks logs takes for a bug:
+ * not among the tests that run by themselves.
+ */
+#include "../kselftest_harness.h"
+#include "kmemleak_util.h"
+
+FIXTURE(warning) {
+	struct kst_obj known, unknown;
+	char text[160];
+	char *log;
+	int fd;
+};
+
+FIXTURE_SETUP(warning)
+{
+	ASSERT_EQ(0, kst("reset"));
+	self->known = kst_page(64);
+	self->unknown = kst_bare(64);
+	self->fd = kml_log_open();
+	ASSERT_GE(self->fd, 0);
+	self->log = NULL;
+}
+
+FIXTURE_TEARDOWN(warning)
+{
+	free(self->log);
+	kst("reset");
+}
+
+#define EXPECT_WARNING(fmt, obj, offset)				\
+do {									\
+	snprintf(self->text, sizeof(self->text), "^kmemleak: " fmt "$",	\
+		 kst_name(obj, offset));				\
+	self->log = kml_log_read(self->fd);				\
+	ASSERT_NE(NULL, self->log);					\
+	EXPECT_TRUE(kml_match(self->log, self->text))			\
+		TH_LOG("%s", self->log);				\
+	/* and who did it */						\
+	EXPECT_TRUE(kml_match(self->log, "kst_"));			\
+} while (0)
+
+TEST_F(warning, transient_leak_of_an_unknown_object)
+{
+	kst_hook("transient_leak", self->unknown);
+	EXPECT_WARNING("Not resetting the checksum of an unknown object at %s",
+		       self->unknown, 0);
+}
+
+TEST_F(warning, no_scan_of_an_unknown_object)
+{
+	kst_hook("no_scan", self->unknown);
+	EXPECT_WARNING("Not scanning unknown object at %s",
+		       self->unknown, 0);
+}
+
+TEST_F(warning, scan_area_in_an_unknown_object)
+{
+	kst_hook("scan_area", self->unknown);
+	EXPECT_WARNING("Adding scan area to unknown object at %s",
+		       self->unknown, 0);
+}
+
+TEST_F(warning, scan_area_beyond_the_end)
+{
+	kst_hook_part("scan_area", self->known, 32, 64);
+	EXPECT_WARNING("Scan area larger than object %s",
+		       self->known, 32);
+}
+
+TEST_F(warning, free_of_an_inner_pointer)
+{
+	kst_hook_part("free", self->known, 8, 0);
+	EXPECT_WARNING("Found object by alias at %s",
+		       self->known, 8);
+	/* it is not freed */
+	EXPECT_EQ(0, kst("hook transient_leak %d", self->known.slot));
+}
+
+TEST_F(warning, vmalloc_with_an_unknown_vm_struct)
+{
+	struct kst_obj vm = kst_bare(256);
+
+	kst("vmstruct %d %d", vm.slot, self->unknown.slot);
+	EXPECT_WARNING("Setting excess_ref on unknown object at %s",
+		       vm, 0);
+}
+
+/* None of it is a reason to stop. */
+TEST(kmemleak_goes_on)
+{
+	EXPECT_EQ(0, kml_scan());
+}
+
+int main(int argc, char **argv)
+{
+	kml_setup(KML_NEED_MODULE | KML_NEED_ENABLED);
+	return test_harness_run(argc, argv);
+}
