@@ -119,6 +119,14 @@ static bool kml_unsettled(const struct kml_hot *hot)
 	return kml_white(state) || (state & KML_F_EXT);
 }
 
+/* Does an object that starts before @addr end there? */
+static bool kml_ends_before(const struct kml_hot *hot, unsigned long start,
+			    unsigned long addr)
+{
+	return !(kml_hot_state(hot) & KML_F_BIG) &&
+	       READ_ONCE(hot->size) <= addr - start;
+}
+
 /* Would every object that reaches into the block at @block allow its bit? */
 static bool kml_block_settled(struct kml_space *space, unsigned long block)
 {
@@ -130,7 +138,7 @@ static bool kml_block_settled(struct kml_space *space, unsigned long block)
 		if (!hot)
 			return true;
 		if (kml_unsettled(hot))
-			return false;
+			return start < block && kml_ends_before(hot, start, block);
 		if (start <= block)
 			return true;
 		addr = start - 1;

@@ -61,7 +61,7 @@ part()
 	esac
 }
 
-part kunit --append kunit.enable=1 --timeout 300 -- "$KML_TOOLS/guest/kunit.sh"
+part kunit --append "kunit.enable=1 kunit.autorun=1" --timeout 300 -- "$KML_TOOLS/guest/kunit.sh"
 part selftests --timeout 600 -- "$suite" -d $here/kmemleak
 part off --timeout 120 -- "$suite" -d $here/kmemleak -l off disable_test
 part overlap --timeout 120 -- "$suite" -d $here/kmemleak -l overlap abi_test

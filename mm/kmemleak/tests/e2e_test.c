@@ -314,8 +314,11 @@ static void percpu_objects(struct kunit *test)
 	with_pages(test, percpu_fn);
 }
 
-/* Roots are read, too: a pointer in the kernel's data keeps an object. */
-static unsigned long kml_in_data = 1;
+/*
+ * Roots are read, too: a pointer in the kernel's data keeps an object. The
+ * compiler must not notice that nobody else reads them.
+ */
+static unsigned long kml_in_data __used = 1;
 static unsigned long kml_in_bss;
 static DEFINE_PER_CPU(unsigned long, kml_in_percpu);
 
@@ -324,7 +327,7 @@ static noinline void know(unsigned long data, unsigned long bss,
 {
 	WRITE_ONCE(kml_in_data, data);
 	WRITE_ONCE(kml_in_bss, bss);
-	per_cpu(kml_in_percpu, cpumask_last(cpu_possible_mask)) = percpu;
+	WRITE_ONCE(per_cpu(kml_in_percpu, cpumask_last(cpu_possible_mask)), percpu);
 }
 
 static noinline void know_three(struct kml_plant *p)

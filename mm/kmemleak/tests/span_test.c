@@ -105,7 +105,8 @@ static void cheap_fn(struct kunit *test, struct kml_space *space)
 	unsigned long base = 16 * KML_INTERVAL_SIZE;
 	unsigned int i, j;
 
-	KUNIT_EXPECT_EQ(test, fill(space, base - 1, base + 4 * KML_INTERVAL_SIZE, NULL), 0);
+	/* from before the first to the last byte of the fourth */
+	KUNIT_EXPECT_EQ(test, fill(space, base - 1, base + 4 * KML_INTERVAL_SIZE - 1, NULL), 0);
 	for (i = 0; i < 4; i++) {
 		struct kml_interval *iv = kml_interval_find(space, base + i * KML_INTERVAL_SIZE);
 
@@ -115,7 +116,7 @@ static void cheap_fn(struct kunit *test, struct kml_space *space)
 		for (j = 0; j < KML_GROUPS; j++)
 			KUNIT_EXPECT_NULL(test, iv->group[j]);
 	}
-	kml_span_clear(space, base - 1, base + 4 * KML_INTERVAL_SIZE);
+	kml_span_clear(space, base - 1, base + 4 * KML_INTERVAL_SIZE - 1);
 }
 
 static void covered_intervals_are_cheap(struct kunit *test)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Runs in the guest, booted with kunit.enable=1: built-in suites have run by
+# Runs in the guest, booted with kunit.enable=1 kunit.autorun=1: built-in suites have run by
 # now, those in modules run here. Prints each suite's KTAP.
 set -u
 
@@ -16,6 +16,11 @@ for results in /sys/kernel/debug/kunit/*/results; do
 	cat "$results"
 	# The suite's own verdict is its last, unindented line.
 	grep -q '^not ok' "$results" && failed=1
+	# A suite that was not run has a verdict, too, but no case.
+	if ! grep -qE '^ +(not )?ok' "$results"; then
+		echo "not ok - $results: no case ran"
+		failed=1
+	fi
 done
 [ $found -gt 0 ] || { echo "not ok - no KUnit suite ran"; exit 1; }
 exit $failed

@@ -67,15 +67,24 @@ check "the per-CPU leak is found" \
 	grep -Eq '^unreferenced object \(percpu\) 0x[0-9a-f]+ \(size 64\):' "$tmp"
 check "frames name the module" grep -q '\[kmemleak_test\]' "$tmp"
 check "what its list holds is no leak" test "$(leaks_of_size '416|512')" -eq 0
-check "what its per-CPU pointers hold is no leak" \
-	test "$(leaks_of_size '129|192')" -eq 0
+# Without SMP the compiler sees that nobody reads those pointers, and drops them.
+if uname -v | grep -q SMP; then
+	check "what its per-CPU pointers hold is no leak" \
+		test "$(leaks_of_size '129|192')" -eq 0
+else
+	skip "what its per-CPU pointers hold is no leak" "no SMP, no pointers"
+fi
 
 command_ok clear
 check "the module unloads" rmmod "$MODULE"
 scan_and_read
 check "its list elements have become leaks" test "$(leaks_of_size '416|512')" -gt 0
-check "and so have its per-CPU pointers' objects" \
-	test "$(leaks_of_size '129|192')" -gt 0
+if uname -v | grep -q SMP; then
+	check "and so have its per-CPU pointers' objects" \
+		test "$(leaks_of_size '129|192')" -gt 0
+else
+	skip "and so have its per-CPU pointers' objects" "no SMP, no pointers"
+fi
 command_ok clear
 command_ok scan
 check "clear leaves nothing" not grep -q . "$KMEMLEAK"

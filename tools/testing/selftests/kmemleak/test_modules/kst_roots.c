@@ -114,7 +114,7 @@ int kst_root(const char *name, unsigned long nr)
 	if (!strcmp(name, "data"))
 		WRITE_ONCE(kst_data_root, address);
 	else if (!strcmp(name, "percpu"))
-		per_cpu(kst_percpu_root, kst_last_cpu()) = address;
+		WRITE_ONCE(per_cpu(kst_percpu_root, kst_last_cpu()), address);
 	else if (!strcmp(name, "page"))
 		return kst_root_page(address);
 	else if (!strcmp(name, "stack"))
@@ -129,7 +129,7 @@ int kst_unroot(const char *name)
 	if (!strcmp(name, "data")) {
 		WRITE_ONCE(kst_data_root, 1);
 	} else if (!strcmp(name, "percpu")) {
-		per_cpu(kst_percpu_root, kst_last_cpu()) = 0;
+		WRITE_ONCE(per_cpu(kst_percpu_root, kst_last_cpu()), 0);
 	} else if (!strcmp(name, "page")) {
 		if (kst_page_root) {
 			set_page_private(kst_page_root, 0);
