@@ -50,7 +50,13 @@ static void meta_prepare(const struct bench_args *args)
 
 static double meta_run(const struct bench_args *args)
 {
-	return (double)shim_slab_bytes() / args->objects;
+	struct shim_thread *t;
+	unsigned int i;
+	long bytes = 0;
+
+	for (i = 0; (t = shim_thread_nth(i)); i++)
+		bytes += READ_ONCE(t->mem_bytes);
+	return (double)bytes / args->objects;
 }
 
 const struct bench bench_meta = {

@@ -151,7 +151,6 @@ struct shim_mem {
 extern struct shim_mem shim_mem;
 /* Pretend no slab yet: allocations before this are a bug. */
 extern bool shim_slab_up;
-long shim_slab_bytes(void);
 
 /* A vmalloc area, as kmemleak_vmalloc() looks at it. */
 struct vm_struct {

@@ -386,14 +386,3 @@ void *memblock_alloc(phys_addr_t size, phys_addr_t align)
 {
 	return calloc(1, size);
 }
-
-/* What all live objects take, their alignment included. */
-long shim_slab_bytes(void)
-{
-	unsigned int i;
-	long sum = 0;
-
-	for (i = 0; i < shim_nr_caches; i++)
-		sum += READ_ONCE(shim_caches[i].live) * (long)shim_caches[i].stride;
-	return sum;
-}
