@@ -302,11 +302,13 @@ bool kml_mark_group(struct kml_worker *w)
  * @w: worker
  * @start: first byte
  * @len: in bytes
+ * @self: what points here is no reference, or NULL
  *
  * Context: process, no lock held.
  * Return: false if stopped.
  */
-bool kml_mark_range(struct kml_worker *w, const void *start, size_t len)
+bool kml_mark_range(struct kml_worker *w, const void *start, size_t len,
+		    const struct kmemleak_range *self)
 {
 	size_t chunk;
 
@@ -315,6 +317,8 @@ bool kml_mark_range(struct kml_worker *w, const void *start, size_t len)
 
 		chunk = min_t(size_t, len, KML_CHUNK);
 		kml_filter_windows(&w->win);
+		if (self)
+			w->win.self = *self;
 		nr = kml_filter_run(start, chunk, &w->win, w->cand);
 		w->stats.words += chunk / sizeof(long);
 		kml_mark_take(w, &w->win, 0, nr);

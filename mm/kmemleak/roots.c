@@ -53,7 +53,8 @@ static bool kml_roots_run(struct kml_root_sink *sink, struct zone *zone,
 		/* in this zone and in use? */
 		if (!page || page_zone(page) != zone || !page_count(page))
 			continue;
-		if (!sink->range(sink, page, sizeof(*page)))
+		if (!sink->page(sink, page, PageHighMem(page) ? 0 :
+				kml_untag((unsigned long)page_address(page))))
 			return false;
 	}
 	return true;

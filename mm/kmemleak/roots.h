@@ -8,11 +8,16 @@
 /**
  * struct kml_root_sink - where roots go
  * @range: told of each range; returns false to stop. May sleep.
+ * @page: the same for a struct page, with the memory that it describes: what
+ *	points there is no reference. The free list of a slab does, and stays in
+ *	the struct page when the slab is gone and its page somebody's.
  * @probe: could the range hold a reference? Cheaper than @range and without
  *	effect; the range may contain memory that is not a root.
  */
 struct kml_root_sink {
 	bool (*range)(struct kml_root_sink *sink, const void *start, size_t len);
+	bool (*page)(struct kml_root_sink *sink, const struct page *page,
+		     unsigned long mem);
 	bool (*probe)(struct kml_root_sink *sink, const void *start, size_t len);
 };
 

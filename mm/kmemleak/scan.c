@@ -189,7 +189,16 @@ static bool kml_sink_range(struct kml_root_sink *sink, const void *start,
 {
 	struct kml_scan_sink *s = container_of(sink, struct kml_scan_sink, sink);
 
-	return kml_mark_range(s->w, start, len);
+	return kml_mark_range(s->w, start, len, NULL);
+}
+
+static bool kml_sink_page(struct kml_root_sink *sink, const struct page *page,
+			  unsigned long mem)
+{
+	struct kml_scan_sink *s = container_of(sink, struct kml_scan_sink, sink);
+	struct kmemleak_range self = { mem, mem ? PAGE_SIZE : 0 };
+
+	return kml_mark_range(s->w, page, sizeof(*page), &self);
 }
 
 static bool kml_sink_probe(struct kml_root_sink *sink, const void *start,
@@ -209,7 +218,11 @@ static bool kml_sink_probe(struct kml_root_sink *sink, const void *start,
 static bool kml_roots(struct kml_worker *w)
 {
 	struct kml_scan_sink s = {
-		.sink = { .range = kml_sink_range, .probe = kml_sink_probe },
+		.sink = {
+			.range = kml_sink_range,
+			.page = kml_sink_page,
+			.probe = kml_sink_probe,
+		},
 		.w = w,
 	};
 
