@@ -126,13 +126,34 @@ if [ $mode = shell ]; then
 	exit 0
 fi
 
+# One guest, in the background: a shell that waits for a pipeline in the
+# foreground sees no signal before it ends, and timeout puts itself and UML's
+# helpers into a process group that the terminal's Ctrl-C does not reach.
+guest()
+{
+	set +e
+	{
+		echo "$BASHPID" >"$work/pid"
+		# stdin is closed: no test may wait for a person.
+		exec timeout -k 5 "$timeout" "${command[@]}" con0=null,fd:1 </dev/null 2>&1
+	} | sed -u 's/\r//g' | tee "$log" |
+		sed -u "/KML-$nonce-DMESG\$/,/KML-$nonce-DMESG-END/d; /KML-$nonce-STATUS/,\$d"
+	exit "${PIPESTATUS[0]}"
+}
+
+# shellcheck disable=SC2317 # by trap
+stop_guest()
+{
+	[ ! -s "$work/pid" ] || kill "$(cat "$work/pid")" 2>/dev/null || :
+	wait || :
+	exit 130
+}
+
 rc=0
-# The group leader is timeout itself, so that its signal reaches UML's helper
-# processes as well. stdin is closed: no test may wait for a person.
-timeout -k 5 "$timeout" "${command[@]}" con0=null,fd:1 </dev/null 2>&1 |
-	sed -u 's/\r//g' | tee "$log" |
-	sed -u "/KML-$nonce-DMESG\$/,/KML-$nonce-DMESG-END/d; /KML-$nonce-STATUS/,\$d" ||
-	rc=${PIPESTATUS[0]}
+trap stop_guest INT TERM HUP
+guest &
+wait $! || rc=$?
+trap 'exit 130' INT TERM
 
 status=$(sed -n "s/.*KML-$nonce-STATUS \([0-9]*\).*/\1/p" "$log" | tail -n 1)
 if [ -z "$status" ]; then

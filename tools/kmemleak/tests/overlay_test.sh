@@ -36,19 +36,12 @@ check()
 {
 	local what=$1 rc=0
 	shift
-	"$@" >"$work/out" 2>&1 || rc=1
+	# Any line of a case may fail it. Errexit does not work below "||", not
+	# even in a subshell: hence one in the background, waited for.
+	(set -e; "$@") >"$work/out" 2>&1 &
+	wait $! || rc=1
 	[ $rc = 0 ] || sed 's/^/  # /' "$work/out"
 	verdict $rc "$kernel: $what"
-}
-
-# A case is a function of many lines, any of which may fail it; errexit does
-# not work below "||", hence a shell of its own.
-run_case()
-{
-	local t=t_$1
-	shift
-	(set -e; "$t" "$@") &
-	wait $!
 }
 
 # "! command" would not stop a shell with set -e.
@@ -217,11 +210,13 @@ t_faults()
 
 t_patches()
 {
+	rm -rf "$work/series" "$work/series2"
 	overlay patches "$case_dir" "$work/series"
 	untouched
 	local p
 	for p in "$work"/series/*.patch; do
-		grep -q '^From: .*<.*>' "$p"
+		# A long address goes to a line of its own.
+		grep -A 1 '^From: ' "$p" | grep -q '<.*@.*>'
 		grep -qE '^Subject: \[PATCH [0-9]+/[0-9]+\] ' "$p"
 	done
 	# Applied as a reviewer would, it is what install does.
@@ -237,12 +232,12 @@ t_patches()
 	overlay patches "$case_dir" "$work/series2"
 	diff <(cat "$work"/series/*.patch | grep -vE '^(From|Date)') <(cat "$work"/series2/*.patch | grep -vE '^(From|Date)')
 	fails overlay patches "$case_dir" "$work/series"
-	rm -rf "$work/series" "$work/series2"
 }
 
 # The steps a reviewer reads: mm/kmemleak.c goes in the one that switches over.
 t_patch_order()
 {
+	rm -rf "$work/series" "$work/series2"
 	overlay patches "$case_dir" "$work/series"
 	local p switched=0
 	for p in "$work"/series/*.patch; do
@@ -254,7 +249,6 @@ t_patch_order()
 			fails grep -q '^+++ b/mm/kmemleak/' "$p"
 		fi
 	done
-	rm -rf "$work/series"
 	[ "$switched" = 1 ]
 }
 
@@ -321,7 +315,7 @@ for kernel in $KML_KERNELS; do
 		new_tree
 		# shellcheck disable=SC2086 # words on purpose
 		set -- $t
-		check "$t" run_case "$@"
+		check "$t" "t_$1" "${@:2}"
 		new_checkout
 	done
 	refusals
@@ -330,7 +324,7 @@ for kernel in $KML_KERNELS; do
 	if [ "$kernel" = 7.3 ]; then
 		for t in 'full install' 'error install' 'crash install' 'error uninstall' 'crash uninstall'; do
 			# shellcheck disable=SC2086 # words on purpose
-			check "a fault at every place: $t" run_case faults $t
+			check "a fault at every place: $t" t_faults $t
 			rm -rf "$work/faults"
 		done
 	fi

@@ -158,18 +158,42 @@ t_arguments()
 	grep -qF "<a  b> <c'\"d> <it's \$HOME> inside" "$work/said"
 }
 
-t_timeout()
+# A guest started by these tests is known by the memory size that only they ask for.
+no_guest_left()
 {
-	expect 124 guest 'sleep 50' --timeout 4 -- "$work/script"
-	sleep 1
-	# Found by the log's name on its command line: nothing of it is left.
 	local pid
+	sleep 1
 	for pid in /proc/[0-9]*; do
-		if tr '\0' ' ' 2>/dev/null <"$pid/cmdline" | grep -q "uml_dir=.*kemleak-run.*$work"; then
+		if tr '\0' ' ' 2>/dev/null <"$pid/cmdline" | grep -q ' mem=203M '; then
 			echo "left behind: $pid"
 			return 1
 		fi
 	done
+}
+
+t_timeout()
+{
+	expect 124 guest 'sleep 50' --mem 203M --timeout 4 -- "$work/script"
+	no_guest_left
+}
+
+t_interrupted()
+{
+	local rc=0
+	printf 'echo up\nsleep 50\n' >"$work/script"
+	mkdir -p "$work/tmp"
+	TMPDIR=$work/tmp tools/kmemleak/run.sh --quiet --mem 203M --timeout 60 --log "$work/guest.log" -- "$work/script" &
+	for _ in {1..100}; do
+		! grep -qs up "$work/guest.log" || break
+		sleep 0.1
+	done
+	SECONDS=0
+	kill %1
+	wait %1 || rc=$?
+	[ "$rc" = 130 ]
+	[ "$SECONDS" -lt 10 ]
+	no_guest_left
+	[ -z "$(ls "$work/tmp")" ]
 }
 
 t_crash()
@@ -254,6 +278,7 @@ check "no names of machines or registries" t_names
 check "guest: the script's exit status" t_status
 check "guest: arguments, environment, added files" t_arguments
 check "guest: time-out" t_timeout
+check "guest: interrupted" t_interrupted
 check "guest: gone without a status" t_crash
 check "guest: a kernel complaint fails the run" t_complaint
 check "guest: modules, symbols, trace events" t_facilities

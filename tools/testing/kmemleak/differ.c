@@ -197,7 +197,8 @@ static void shrink(struct prog *p)
 				memcpy(q.op, p->op, at * sizeof(*q.op));
 				memcpy(q.op + at, p->op + at + step,
 				       (p->nr - at - step) * sizeof(*q.op));
-				q.nr = q.cap = p->nr - step;
+				q.cap = p->nr - step;
+				q.nr = q.cap;
 				if (still(&q, &got) && !memcmp(&want, &got, sizeof(got))) {
 					prog_free(p);
 					*p = q;

@@ -224,9 +224,11 @@ static void other(struct run *r, const struct op *op)
 		break;
 	case OP_INIT:
 		/* A machine without memory at this point does not boot. */
-		exec_in_init = shim_mem.never = true;
+		exec_in_init = true;
+		shim_mem.never = true;
 		kmemleak_init();
-		exec_in_init = shim_mem.never = false;
+		shim_mem.never = false;
+		exec_in_init = false;
 		break;
 	case OP_LATE:
 		sink_put(r->out, "= %d\n", shim_run_initcalls());

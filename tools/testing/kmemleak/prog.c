@@ -58,6 +58,7 @@ static const struct {
 	[OP_FAIL]	= { "fail", "nn" },
 	[OP_QUIESCE]	= { "quiesce", "" },
 };
+
 static_assert(ARRAY_SIZE(op_table) == NR_OPS);
 
 static const struct {

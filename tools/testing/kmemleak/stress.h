@@ -4,6 +4,7 @@
 #define _KML_STRESS_H
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 
 #include "tap.h"
@@ -24,6 +25,9 @@ extern bool stress_over;
 extern struct world_file stress_file;
 
 u64 stress_rnd(struct worker *w);
+/* How many scans a program makes: fewer where each step is slow. */
+#define STRESS_SCANS	(SHIM_TSAN ? 25 : SHIM_ASAN ? 60 : 150)
+
 /* Boot with so many CPUs and with RCU callbacks in a thread of their own. */
 void stress_boot(unsigned int cpus);
 /* Start @nr threads, spread over the CPUs, which call @step over and over. */

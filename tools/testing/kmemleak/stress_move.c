@@ -17,7 +17,6 @@
 #define CELLS		2000	/* places where it may put them */
 #define CHURN		64	/* blocks a churner has at most */
 #define LEAKS		100
-#define SCANS		120
 
 struct mover {
 	unsigned int at[MOVED];		/* cell that holds the object's address */
@@ -125,27 +124,29 @@ static void next_generation(void)
 
 static struct worker workers[THREADS];
 
-/* With everybody stopped: does the core know the block by all its pages? */
-static void explain(unsigned long addr)
+static void explain_block(unsigned int t, unsigned int i)
+{
+	unsigned long addr = churn_addr(t, i);
+	char cmd[40];
+	size_t off;
+
+	for (off = 0; off < churn_size[t][i]; off += PAGE_SIZE) {
+		shim_snprintf(cmd, sizeof(cmd), "dump=0x%lx", addr + off);
+		if (world_write(&stress_file, cmd, strlen(cmd)) < 0)
+			fprintf(stderr, "# 0x%lx (size %zu): unknown at +0x%zx\n", addr,
+				churn_size[t][i], off);
+	}
+}
+
+/* With everybody stopped: does the core know the blocks by all their pages? */
+static void explain(void)
 {
 	unsigned int t, i;
-	size_t off;
-	char cmd[40];
 
 	stress_stop(workers, THREADS);
 	for (t = MOVERS; t < THREADS; t++)
-		for (i = 0; i < CHURN; i++) {
-			if (churn_addr(t, i) != addr && !churn_size[t][i])
-				continue;
-			for (off = 0; off < churn_size[t][i]; off += PAGE_SIZE) {
-				shim_snprintf(cmd, sizeof(cmd), "dump=0x%lx", churn_addr(t, i) + off);
-				if (world_write(&stress_file, cmd, strlen(cmd)) > 0)
-					continue;
-				fprintf(stderr, "# 0x%lx (size %zu): unknown at +0x%zx, refers 0x%lx\n",
-					churn_addr(t, i), churn_size[t][i], off,
-					*churn_cell(t, i));
-			}
-		}
+		for (i = 0; i < CHURN; i++)
+			explain_block(t, i);
 }
 
 /* Number of leaks in the report, or -1 if it has anything else. */
@@ -162,7 +163,7 @@ static int count(char *report)
 			continue;
 		}
 		fprintf(stderr, "# reported although referenced: 0x%lx\n", addr);
-		explain(addr);
+		explain();
 		return -1;
 	}
 	return n;
@@ -196,7 +197,7 @@ static int move_case(void *arg)
 	stress_boot(4);
 	populate();
 	stress_start(w, THREADS, step);
-	for (i = 0; i < SCANS; i++) {
+	for (i = 0; i < STRESS_SCANS; i++) {
 		next_generation();
 		TAP_CHECK(stress_scan() == 4, "a scan failed");
 		report = stress_report();
@@ -207,7 +208,7 @@ static int move_case(void *arg)
 	}
 	ops = stress_stop(w, THREADS);
 	TAP_CHECK(ops > 1000, "only %llu steps", ops);
-	fprintf(stderr, "# %d scans, %llu moves, frees and allocations\n", SCANS, ops);
+	fprintf(stderr, "# %d scans, %llu moves, frees and allocations\n", STRESS_SCANS, ops);
 	return 0;
 }
 

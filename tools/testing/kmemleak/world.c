@@ -44,7 +44,8 @@ void world_map(void)
 	for (i = 0; i < W_NR_TASKS; i++) {
 		struct task_struct *t = &shim_tasks[i];
 
-		t->pid = t->pid_struct.nr = 10 + 7 * i;
+		t->pid = 10 + 7 * i;
+		t->pid_struct.nr = t->pid;
 		t->stack = i == W_NR_TASKS - 1 ? NULL : (void *)(W_STACKS + i * THREAD_SIZE);
 	}
 	world_pages(256);

@@ -42,10 +42,11 @@ struct kunit_suite {
 #define KUNIT_CASE_PARAM(f, g)	{ .run_case = (f), .name = #f, .generate_params = (g) }
 #define KUNIT_CASE_PARAM_ATTR(f, g, a) KUNIT_CASE_PARAM(f, g)
 
+typedef const void *kunit_param_t;
 #define KUNIT_ARRAY_PARAM(name, array, get_desc)			\
-static const void *name##_gen_params(struct kunit *test, const void *prev, char *desc) \
+static kunit_param_t name##_gen_params(struct kunit *test, kunit_param_t prev, char *desc) \
 {									\
-	typeof((array)[0]) *next = prev ? (typeof(next))prev + 1 : (array); \
+	typeof(&(array)[0]) next = prev ? (typeof(next))prev + 1 : (array); \
 	void (*describe)(typeof(next), char *) = get_desc;		\
 									\
 	if ((size_t)(next - (array)) >= ARRAY_SIZE(array))		\
@@ -54,10 +55,11 @@ static const void *name##_gen_params(struct kunit *test, const void *prev, char 
 		describe(next, desc);					\
 	return next;							\
 }
+
 #define KUNIT_ARRAY_PARAM_DESC(name, array, member)			\
-static const void *name##_gen_params(struct kunit *test, const void *prev, char *desc) \
+static kunit_param_t name##_gen_params(struct kunit *test, kunit_param_t prev, char *desc) \
 {									\
-	typeof((array)[0]) *next = prev ? (typeof(next))prev + 1 : (array); \
+	typeof(&(array)[0]) next = prev ? (typeof(next))prev + 1 : (array); \
 									\
 	if ((size_t)(next - (array)) >= ARRAY_SIZE(array))		\
 		return NULL;						\
@@ -158,7 +160,8 @@ extern bool shim_kunit_message;
 #define KUNIT_EXPECT_GE_MSG(t, l, r, f, x...) __kunit_msg(t, KUNIT_EXPECT_GE(t, l, r), f, ##x)
 #define KUNIT_EXPECT_PTR_EQ(t, l, r) __kunit_ptr(t, false, l, ==, r, #l " == " #r)
 #define KUNIT_EXPECT_PTR_NE(t, l, r) __kunit_ptr(t, false, l, !=, r, #l " != " #r)
-#define KUNIT_EXPECT_PTR_EQ_MSG(t, l, r, f, x...) __kunit_msg(t, KUNIT_EXPECT_PTR_EQ(t, l, r), f, ##x)
+#define KUNIT_EXPECT_PTR_EQ_MSG(t, l, r, f, x...)			\
+	__kunit_msg(t, KUNIT_EXPECT_PTR_EQ(t, l, r), f, ##x)
 #define KUNIT_EXPECT_NULL(t, p)	KUNIT_EXPECT_PTR_EQ(t, p, NULL)
 #define KUNIT_EXPECT_NOT_NULL(t, p) KUNIT_EXPECT_PTR_NE(t, p, NULL)
 #define KUNIT_EXPECT_NOT_ERR_OR_NULL(t, p) KUNIT_EXPECT_FALSE(t, IS_ERR_OR_NULL(p))

@@ -127,82 +127,82 @@ typedef struct {
 #define ATOMIC_LONG_INIT(i) { (i) }
 #define ATOMIC64_INIT(i) { (i) }
 
-#define SHIM_ATOMIC_ORDERED(A, T, sfx, ord, ford)			\
-static inline T A##_xchg##sfx(A##_t *v, T i)				\
+#define SHIM_ATOMIC_ORDERED(A, self_t, T, ord, ford, sfx...)		\
+static inline T A##_xchg##sfx(self_t *v, T i)				\
 { return __atomic_exchange_n(&v->counter, i, ord); }			\
-static inline T A##_cmpxchg##sfx(A##_t *v, T o, T n)			\
+static inline T A##_cmpxchg##sfx(self_t *v, T o, T n)			\
 {									\
 	__atomic_compare_exchange_n(&v->counter, &o, n, false, ord, ford); \
 	return o;							\
 }									\
-static inline bool A##_try_cmpxchg##sfx(A##_t *v, T *o, T n)		\
+static inline bool A##_try_cmpxchg##sfx(self_t *v, T *o, T n)		\
 {									\
 	return __atomic_compare_exchange_n(&v->counter, o, n, false,	\
 					   ord, ford);			\
 }									\
-static inline T A##_add_return##sfx(T i, A##_t *v)			\
+static inline T A##_add_return##sfx(T i, self_t *v)			\
 { return __atomic_add_fetch(&v->counter, i, ord); }			\
-static inline T A##_sub_return##sfx(T i, A##_t *v)			\
+static inline T A##_sub_return##sfx(T i, self_t *v)			\
 { return __atomic_sub_fetch(&v->counter, i, ord); }			\
-static inline T A##_inc_return##sfx(A##_t *v)				\
+static inline T A##_inc_return##sfx(self_t *v)				\
 { return __atomic_add_fetch(&v->counter, 1, ord); }			\
-static inline T A##_dec_return##sfx(A##_t *v)				\
+static inline T A##_dec_return##sfx(self_t *v)				\
 { return __atomic_sub_fetch(&v->counter, 1, ord); }			\
-static inline T A##_fetch_add##sfx(T i, A##_t *v)			\
+static inline T A##_fetch_add##sfx(T i, self_t *v)			\
 { return __atomic_fetch_add(&v->counter, i, ord); }			\
-static inline T A##_fetch_sub##sfx(T i, A##_t *v)			\
+static inline T A##_fetch_sub##sfx(T i, self_t *v)			\
 { return __atomic_fetch_sub(&v->counter, i, ord); }			\
-static inline T A##_fetch_inc##sfx(A##_t *v)				\
+static inline T A##_fetch_inc##sfx(self_t *v)				\
 { return __atomic_fetch_add(&v->counter, 1, ord); }			\
-static inline T A##_fetch_dec##sfx(A##_t *v)				\
+static inline T A##_fetch_dec##sfx(self_t *v)				\
 { return __atomic_fetch_sub(&v->counter, 1, ord); }			\
-static inline T A##_fetch_or##sfx(T i, A##_t *v)			\
+static inline T A##_fetch_or##sfx(T i, self_t *v)			\
 { return __atomic_fetch_or(&v->counter, i, ord); }			\
-static inline T A##_fetch_and##sfx(T i, A##_t *v)			\
+static inline T A##_fetch_and##sfx(T i, self_t *v)			\
 { return __atomic_fetch_and(&v->counter, i, ord); }			\
-static inline T A##_fetch_xor##sfx(T i, A##_t *v)			\
+static inline T A##_fetch_xor##sfx(T i, self_t *v)			\
 { return __atomic_fetch_xor(&v->counter, i, ord); }			\
-static inline T A##_fetch_andnot##sfx(T i, A##_t *v)			\
+static inline T A##_fetch_andnot##sfx(T i, self_t *v)			\
 { return __atomic_fetch_and(&v->counter, ~i, ord); }
 
-#define SHIM_ATOMIC_TYPE(A, T)						\
-static inline T A##_read(const A##_t *v)				\
+#define SHIM_ATOMIC_TYPE(A, self_t, T)					\
+static inline T A##_read(const self_t *v)				\
 { return __atomic_load_n(&v->counter, __ATOMIC_RELAXED); }		\
-static inline T A##_read_acquire(const A##_t *v)			\
+static inline T A##_read_acquire(const self_t *v)			\
 { return __atomic_load_n(&v->counter, __ATOMIC_ACQUIRE); }		\
-static inline void A##_set(A##_t *v, T i)				\
+static inline void A##_set(self_t *v, T i)				\
 { __atomic_store_n(&v->counter, i, __ATOMIC_RELAXED); }			\
-static inline void A##_set_release(A##_t *v, T i)			\
+static inline void A##_set_release(self_t *v, T i)			\
 { __atomic_store_n(&v->counter, i, __ATOMIC_RELEASE); }			\
-SHIM_ATOMIC_ORDERED(A, T, , __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)		\
-SHIM_ATOMIC_ORDERED(A, T, _acquire, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)	\
-SHIM_ATOMIC_ORDERED(A, T, _release, __ATOMIC_RELEASE, __ATOMIC_RELAXED)	\
-SHIM_ATOMIC_ORDERED(A, T, _relaxed, __ATOMIC_RELAXED, __ATOMIC_RELAXED)	\
-static inline void A##_add(T i, A##_t *v)				\
+SHIM_ATOMIC_ORDERED(A, self_t, T, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)	\
+SHIM_ATOMIC_ORDERED(A, self_t, T, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE, _acquire) \
+SHIM_ATOMIC_ORDERED(A, self_t, T, __ATOMIC_RELEASE, __ATOMIC_RELAXED, _release) \
+SHIM_ATOMIC_ORDERED(A, self_t, T, __ATOMIC_RELAXED, __ATOMIC_RELAXED, _relaxed) \
+static inline void A##_add(T i, self_t *v)				\
 { (void)A##_fetch_add_relaxed(i, v); }					\
-static inline void A##_sub(T i, A##_t *v)				\
+static inline void A##_sub(T i, self_t *v)				\
 { (void)A##_fetch_sub_relaxed(i, v); }					\
-static inline void A##_inc(A##_t *v)					\
+static inline void A##_inc(self_t *v)					\
 { (void)A##_fetch_add_relaxed(1, v); }					\
-static inline void A##_dec(A##_t *v)					\
+static inline void A##_dec(self_t *v)					\
 { (void)A##_fetch_sub_relaxed(1, v); }					\
-static inline void A##_or(T i, A##_t *v)				\
+static inline void A##_or(T i, self_t *v)				\
 { (void)A##_fetch_or_relaxed(i, v); }					\
-static inline void A##_and(T i, A##_t *v)				\
+static inline void A##_and(T i, self_t *v)				\
 { (void)A##_fetch_and_relaxed(i, v); }					\
-static inline void A##_xor(T i, A##_t *v)				\
+static inline void A##_xor(T i, self_t *v)				\
 { (void)A##_fetch_xor_relaxed(i, v); }					\
-static inline void A##_andnot(T i, A##_t *v)				\
+static inline void A##_andnot(T i, self_t *v)				\
 { (void)A##_fetch_andnot_relaxed(i, v); }				\
-static inline bool A##_inc_and_test(A##_t *v)				\
+static inline bool A##_inc_and_test(self_t *v)				\
 { return !A##_inc_return(v); }						\
-static inline bool A##_dec_and_test(A##_t *v)				\
+static inline bool A##_dec_and_test(self_t *v)				\
 { return !A##_dec_return(v); }						\
-static inline bool A##_sub_and_test(T i, A##_t *v)			\
+static inline bool A##_sub_and_test(T i, self_t *v)			\
 { return !A##_sub_return(i, v); }					\
-static inline bool A##_add_negative(T i, A##_t *v)			\
+static inline bool A##_add_negative(T i, self_t *v)			\
 { return A##_add_return(i, v) < 0; }					\
-static inline T A##_fetch_add_unless(A##_t *v, T a, T u)		\
+static inline T A##_fetch_add_unless(self_t *v, T a, T u)		\
 {									\
 	T c = A##_read(v);						\
 									\
@@ -210,11 +210,11 @@ static inline T A##_fetch_add_unless(A##_t *v, T a, T u)		\
 		;							\
 	return c;							\
 }									\
-static inline bool A##_add_unless(A##_t *v, T a, T u)			\
+static inline bool A##_add_unless(self_t *v, T a, T u)			\
 { return A##_fetch_add_unless(v, a, u) != u; }				\
-static inline bool A##_inc_not_zero(A##_t *v)				\
+static inline bool A##_inc_not_zero(self_t *v)				\
 { return A##_add_unless(v, 1, 0); }					\
-static inline bool A##_inc_unless_negative(A##_t *v)			\
+static inline bool A##_inc_unless_negative(self_t *v)			\
 {									\
 	T c = A##_read(v);						\
 									\
@@ -222,7 +222,7 @@ static inline bool A##_inc_unless_negative(A##_t *v)			\
 		;							\
 	return c >= 0;							\
 }									\
-static inline T A##_dec_if_positive(A##_t *v)				\
+static inline T A##_dec_if_positive(self_t *v)				\
 {									\
 	T c = A##_read(v);						\
 									\
@@ -231,9 +231,9 @@ static inline T A##_dec_if_positive(A##_t *v)				\
 	return c - 1;							\
 }
 
-SHIM_ATOMIC_TYPE(atomic, int)
-SHIM_ATOMIC_TYPE(atomic_long, long)
-SHIM_ATOMIC_TYPE(atomic64, s64)
+SHIM_ATOMIC_TYPE(atomic, atomic_t, int)
+SHIM_ATOMIC_TYPE(atomic_long, atomic_long_t, long)
+SHIM_ATOMIC_TYPE(atomic64, atomic64_t, s64)
 
 #define atomic_cond_read_acquire(v, c) smp_cond_load_acquire(&(v)->counter, c)
 #define atomic_cond_read_relaxed(v, c) smp_cond_load_relaxed(&(v)->counter, c)

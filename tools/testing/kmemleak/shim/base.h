@@ -39,7 +39,6 @@ typedef u64 async_cookie_t;
 /* Annotations without meaning here, or with the compiler's own spelling. */
 #define __init
 #define __initdata
-#define __initconst
 #define __exit
 #define __ref
 #define __refdata
@@ -180,7 +179,7 @@ typedef u64 async_cookie_t;
 #define __shim_is(x)	___shim_is(SHIM_IS_##x)
 #define ___shim_is(x)	__shim_arg2(x 1, 0, 0)
 #define _shim_is(x)	__shim_is(x)
-#define IS_ENABLED(c)	_shim_is(c)
+#define IS_ENABLED(CONFIG_name) _shim_is(CONFIG_name)
 #define IS_BUILTIN(c)	_shim_is(c)
 #define IS_REACHABLE(c)	_shim_is(c)
 #define IS_MODULE(c)	0
@@ -359,8 +358,10 @@ static inline void memset_l(unsigned long *p, unsigned long v, size_t n)
 
 #define get_unaligned(p) ({ typeof(*(p)) __v;				\
 	__builtin_memcpy(&__v, (p), sizeof(__v)); __v; })
-#define put_unaligned(v, p) do { typeof(*(p)) __v = (v);		\
-	__builtin_memcpy((p), &__v, sizeof(__v)); } while (0)
+#define put_unaligned(v, p) do {					\
+	typeof(*(p)) __v = (v);						\
+	__builtin_memcpy((p), &__v, sizeof(__v));			\
+} while (0)
 
 u32 crc32_le(u32 crc, const void *p, size_t len);
 #define crc32(seed, p, n) crc32_le(seed, p, n)

@@ -197,13 +197,13 @@ int kstrtoll(const char *s, unsigned int base, long long *res)
 	return err;
 }
 
-#define SHIM_KSTRTO(name, type, wide, via)				\
-int name(const char *s, unsigned int base, type *res)			\
+#define SHIM_KSTRTO(name, num_t, wide, via)				\
+int name(const char *s, unsigned int base, num_t *res)			\
 {									\
 	wide v;								\
 	int err = via(s, base, &v);					\
 									\
-	if (!err && v != (wide)(type)v)					\
+	if (!err && v != (wide)(num_t)v)					\
 		err = -ERANGE;						\
 	if (!err)							\
 		*res = v;						\

@@ -82,8 +82,10 @@ bool shim_warn(const char *file, int line, const char *what);
 #define VM_WARN_ON(c)	((void)WARN_ON(c))
 #define VM_WARN_ON_ONCE(c) WARN_ON(c)
 #define VM_BUG_ON(c)	BUG_ON(c)
-#define BUG_ON(c) do { if (unlikely(c))					\
-	shim_fatal("BUG at %s:%d: %s", __FILE__, __LINE__, #c); } while (0)
+#define BUG_ON(c) do {							\
+	if (unlikely(c))						\
+		shim_fatal("BUG at %s:%d: %s", __FILE__, __LINE__, #c);	\
+} while (0)
 #define BUG()		shim_fatal("BUG at %s:%d", __FILE__, __LINE__)
 
 /* Files. */
@@ -222,6 +224,7 @@ static const struct file_operations n##_fops = {			\
 	.owner = THIS_MODULE, .open = n##_open, .read = seq_read,	\
 	.llseek = seq_lseek, .release = single_release,			\
 }
+
 #define DEFINE_SEQ_ATTRIBUTE(n)						\
 static int n##_open(struct inode *i, struct file *f)			\
 {									\

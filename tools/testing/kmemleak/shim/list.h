@@ -58,7 +58,8 @@ static inline void __shim_unlink(struct list_head *p, struct list_head *x)
 static inline void list_del(struct list_head *e)
 {
 	__shim_unlink(e->prev, e->next);
-	e->next = e->prev = SHIM_LIST_POISON;
+	e->next = SHIM_LIST_POISON;
+	e->prev = SHIM_LIST_POISON;
 }
 
 static inline void list_del_rcu(struct list_head *e)

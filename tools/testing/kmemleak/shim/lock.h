@@ -109,7 +109,9 @@ static inline void shim_unlock(raw_spinlock_t *l, int raw)
 #define shim_unlock_irq(l, raw) do { shim_release(l, raw); local_irq_enable(); } while (0)
 #define shim_lock_irqsave(l, f, raw) do { local_irq_save(f); shim_acquire(l, raw); } while (0)
 #define shim_unlock_irqrestore(l, f, raw) do {				\
-	shim_release(l, raw); local_irq_restore(f); } while (0)
+	shim_release(l, raw);						\
+	local_irq_restore(f);						\
+} while (0)
 #define shim_lock_bh(l, raw) do { local_bh_disable(); shim_acquire(l, raw); } while (0)
 #define shim_unlock_bh(l, raw) do { shim_release(l, raw); local_bh_enable(); } while (0)
 
@@ -163,13 +165,8 @@ void down_write(struct rw_semaphore *s);
 void up_write(struct rw_semaphore *s);
 #define DECLARE_RWSEM(n)	struct rw_semaphore n = { 0 }
 
-/* Real assertions: a lock knows its owner. */
-#define __shim_owner(l) _Generic((l),					\
-	raw_spinlock_t *: ((raw_spinlock_t *)(l))->owner,		\
-	const raw_spinlock_t *: ((const raw_spinlock_t *)(l))->owner,	\
-	spinlock_t *: ((spinlock_t *)(l))->rlock.owner,			\
-	struct mutex *: ((struct mutex *)(l))->owner)
-#define lockdep_is_held(l)	(__shim_owner(l) == shim_self()->id)
+/* Real assertions: every kind of lock begins with its owner. */
+#define lockdep_is_held(l) (READ_ONCE(*(const unsigned int *)(l)) == shim_self()->id)
 #define lockdep_assert_held(l) do {					\
 	if (unlikely(!lockdep_is_held(l)))				\
 		shim_fatal("%s:%d: %s is not held", __FILE__, __LINE__, #l); \
@@ -259,9 +256,9 @@ static inline void write_seqcount_end(seqcount_t *s)
 #define raw_write_seqcount_end(s) write_seqcount_end(s)
 
 /* Scope guards. */
-#define SHIM_GUARD(name, T, lockx, unlockx)				\
-static inline void *shim_guard_##name(T *l) { lockx; return l; }	\
-static inline void shim_unguard_##name(void **p) { T *l = *p; unlockx; }
+#define SHIM_GUARD(name, lock_t, lockx, unlockx)			\
+static inline void *shim_guard_##name(lock_t *l) { lockx; return l; }	\
+static inline void shim_unguard_##name(void **p) { lock_t *l = *p; unlockx; }
 #define guard(name) __SHIM_GUARD_##name
 SHIM_GUARD(mutex, struct mutex, mutex_lock(l), mutex_unlock(l))
 SHIM_GUARD(raw_spinlock, raw_spinlock_t, raw_spin_lock(l), raw_spin_unlock(l))

@@ -190,23 +190,28 @@ struct page *pfn_to_online_page(unsigned long pfn);
 #define zone_to_nid(z)	((z)->node)
 #define populated_zone(z) ((z)->present_pages != 0)
 #define for_each_zone(z) for ((z) = shim_zones; (z) < shim_zones + SHIM_NR_ZONES; (z)++)
-#define for_each_populated_zone(z) for_each_zone(z) if (!populated_zone(z)) { } else
+#define for_each_populated_zone(z) for_each_zone(z) if (populated_zone(z))
 #define page_zone(p)	(&shim_zones[(p)->flags >> 62])
 #define page_count(p)	READ_ONCE((p)->refcount)
 #define page_ref_count(p) page_count(p)
 #define pfn_to_page(n)	((struct page *)W_VMEMMAP + (n))
 #define page_to_pfn(p)	((unsigned long)((p) - (struct page *)W_VMEMMAP))
 /* What a page holds: those of the heap, from its start. */
-#define page_address(p)	((void *)(W_HEAP + page_to_pfn(p) * PAGE_SIZE))
+#define page_address(p)	((void *)(W_PHYSMAP + page_to_pfn(p) * PAGE_SIZE))
 #define page_to_virt(p)	page_address(p)
 #define PageHighMem(p)	((void)(p), false)
 #define PageReserved(p)	((void)(p), false)
 #define PageBuddy(p)	((void)(p), false)
 #define PageOffline(p)	((void)(p), false)
 #define PageHWPoison(p)	((void)(p), false)
-#define kmap_local_page(p) page_address(p)
+/*
+ * What a sweep of all memory copies is the heap. That is not page_address():
+ * what a struct page has of its own page is no reference for ours, but is for
+ * stock, and programs store pointers to the heap in struct pages.
+ */
+#define kmap_local_page(p) ((void *)(W_HEAP + page_to_pfn(p) * PAGE_SIZE))
 #define kunmap_local(a)	((void)(a))
-#define pfn_valid(n)	(pfn_to_online_page(n) != NULL)
+#define pfn_valid(n)	(!!pfn_to_online_page(n))
 #define get_online_mems() do { } while (0)
 #define put_online_mems() do { } while (0)
 #define mem_hotplug_begin() do { } while (0)

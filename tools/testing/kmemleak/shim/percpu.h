@@ -31,7 +31,7 @@ static inline unsigned long shim_percpu_addr(unsigned long p, int cpu)
 	return p + shim_percpu_off[cpu];
 }
 
-#define per_cpu_ptr(p, cpu) ((typeof(*(p)) *)shim_percpu_addr((unsigned long)(p), cpu))
+#define per_cpu_ptr(p, cpu) ((typeof((p) + 0))shim_percpu_addr((unsigned long)(p), cpu))
 #define per_cpu(v, cpu)	(*per_cpu_ptr(&(v), cpu))
 #define raw_cpu_ptr(p)	per_cpu_ptr(p, raw_smp_processor_id())
 #define this_cpu_ptr(p)	raw_cpu_ptr(p)

@@ -214,7 +214,8 @@ char *shim_log_take(void)
 	pthread_mutex_lock(&shim_log_lock);
 	s = shim_log_buf ?: calloc(1, 1);
 	shim_log_buf = NULL;
-	shim_log_len = shim_log_cap = 0;
+	shim_log_len = 0;
+	shim_log_cap = 0;
 	pthread_mutex_unlock(&shim_log_lock);
 	return s;
 }

@@ -80,8 +80,6 @@ static inline void shim_rcu_exit(struct shim_thread *t)
 #define rcu_replace_pointer(p, n, c) ({ typeof(p) __old = (p);		\
 	rcu_assign_pointer(p, n); __old; })
 #define RCU_INIT_POINTER(p, v)	WRITE_ONCE(p, v)
-#define rcu_swap_protected(p, q, c) do { typeof(p) __s = (p);		\
-	rcu_assign_pointer(p, q); (q) = __s; } while (0)
 
 void call_rcu(struct rcu_head *head, rcu_callback_t func);
 #define call_rcu_hurry(h, f)	call_rcu(h, f)

@@ -242,7 +242,8 @@ static void *shim_kthread_main(void *arg)
 	/* The task goes with kthread_stop(); do not leave a pointer behind. */
 	shim_thread_detach();
 	pthread_mutex_lock(&shim_sleepers);
-	k->ended = k->asleep = true;
+	k->ended = true;
+	k->asleep = true;
 	pthread_cond_broadcast(&shim_cond);
 	pthread_mutex_unlock(&shim_sleepers);
 	return NULL;
@@ -273,7 +274,8 @@ struct task_struct *shim_kthread_create(int (*fn)(void *), void *arg, int cpu,
 	va_end(ap);
 
 	pthread_mutex_lock(&shim_sleepers);
-	k->task.pid = k->task.tgid = shim_next_pid++;
+	k->task.pid = shim_next_pid++;
+	k->task.tgid = k->task.pid;
 	k->next = shim_kthreads;
 	shim_kthreads = k;
 	pthread_mutex_unlock(&shim_sleepers);

@@ -52,7 +52,8 @@ static int shim_seq_skip(struct seq_file *m, loff_t offset)
 
 restart:
 	m->index = 0;
-	m->count = m->from = 0;
+	m->count = 0;
+	m->from = 0;
 	if (!offset)
 		return 0;
 	if (!m->buf && !shim_seq_grow(m))

@@ -63,9 +63,14 @@ struct shim_thread *shim_thread_attach(int cpu)
 		shim_fatal("too many threads");
 	t->id = t - shim_threads + 1;
 	t->cpu = cpu >= 0 ? cpu : (int)((t->id - 1) % shim_nr_cpus);
-	t->atomic_depth = t->raw_held = t->sleeping_held = 0;
-	t->rcu_nest = t->migrate_off = t->hardirq = t->softirq = 0;
-	t->irqs_off = t->in_hook = false;
+	t->atomic_depth = 0;
+	t->raw_held = 0;
+	t->sleeping_held = 0;
+	t->migrate_off = 0;
+	t->rcu_nest = 0;
+	t->hardirq = 0;
+	t->softirq = 0;
+	t->irqs_off = false;
 	t->task = &shim_driver_task;
 	t->live = true;
 	pthread_mutex_unlock(&shim_threads_lock);

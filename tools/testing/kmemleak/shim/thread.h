@@ -27,7 +27,6 @@ struct shim_thread {
 	int migrate_off;
 	int rcu_nest;
 	bool irqs_off;
-	bool in_hook;			/* inside a kmemleak_*() call from outside */
 	int hardirq, softirq;
 	unsigned long rcu_ctr;		/* 0, or the period the reader began in */
 	struct task_struct *task;
@@ -123,10 +122,14 @@ static inline void shim_irq_restore(unsigned long was)
 #define irqs_disabled()		(shim_self()->irqs_off)
 #define irqs_disabled_flags(f)	(f)
 #define raw_irqs_disabled()	irqs_disabled()
-#define local_bh_disable()	do {					\
-	shim_self()->softirq += 2; preempt_disable(); } while (0)
-#define local_bh_enable()	do {					\
-	preempt_enable(); shim_self()->softirq -= 2; } while (0)
+#define local_bh_disable() do {						\
+	shim_self()->softirq += 2;					\
+	preempt_disable();						\
+} while (0)
+#define local_bh_enable() do {						\
+	preempt_enable();						\
+	shim_self()->softirq -= 2;					\
+} while (0)
 
 #define in_hardirq()		(shim_self()->hardirq != 0)
 #define in_irq()		in_hardirq()

@@ -16,8 +16,11 @@
 #define LONG_SCAN_MS	400
 #define MAX_VIEWS	16384
 
+/* sets for as many attempts: on a busy machine a signal may come too late */
+#define NR_TRIES	4
+
 static struct kst_obj target, live;
-static struct kst_set leak, other;
+static struct kst_set leak[NR_TRIES], other[NR_TRIES];
 static unsigned int scan_ms;
 
 static void on_alarm(int unused)
@@ -80,55 +83,69 @@ FIXTURE_TEARDOWN(long_scan)
 	close(self->fd);
 }
 
+/* A scan that is to be cut short; true when it was, and by a good deal. */
+static bool scan_cut_short(int fd, unsigned int ms, ssize_t *ret)
+{
+	unsigned long long start;
+
+	interrupt_in(ms + 1);
+	start = kml_now_ms();
+	*ret = write(fd, "scan", 4);
+	start = kml_now_ms() - start;
+	interrupt_in(0);
+	return start < scan_ms / 2;
+}
+
 /*
  * An interrupted scan is no error: the write has done what it was asked to,
  * until it was asked to stop.
  */
-TEST_F_TIMEOUT(long_scan, a_signal_ends_it, 60)
+TEST_F_TIMEOUT(long_scan, a_signal_ends_it, 120)
 {
-	unsigned long long start, took;
+	bool cut = false;
+	ssize_t ret;
+	int i;
 
-	kst_set_drop(&leak);
-	ASSERT_EQ(4, write(self->fd, "scan", 4));
-
-	interrupt_in(scan_ms / 8 + 1);
-	start = kml_now_ms();
-	EXPECT_EQ(4, write(self->fd, "scan", 4));
-	took = kml_now_ms() - start;
-	EXPECT_LT(took, scan_ms / 2)
-		TH_LOG("%llu ms of %u", took, scan_ms);
-	EXPECT_EQ(8, kml_position(self->fd));
-	/* what was not looked at everywhere is no leak ... */
-	EXPECT_UNLISTED(&leak);
-	/* ... and a scan that is left alone finds it */
-	EXPECT_EQ(4, write(self->fd, "scan", 4));
-	EXPECT_LISTED(&leak);
+	for (i = 0; !cut && i < NR_TRIES; i++) {
+		kst_set_drop(&leak[i]);
+		ASSERT_EQ(0, lseek(self->fd, 0, SEEK_SET));
+		ASSERT_EQ(4, write(self->fd, "scan", 4));
+		cut = scan_cut_short(self->fd, scan_ms / 8, &ret);
+		EXPECT_EQ(4, ret);
+		EXPECT_EQ(8, kml_position(self->fd));
+		/* what was not looked at everywhere is no leak ... */
+		if (cut)
+			EXPECT_UNLISTED(&leak[i]);
+		/* ... and a scan that is left alone finds it */
+		EXPECT_EQ(4, write(self->fd, "scan", 4));
+		EXPECT_LISTED(&leak[i]);
+	}
+	EXPECT_TRUE(cut);
 }
 
 /* No scan that was cut short takes anything for a leak that is none. */
 TEST_F_TIMEOUT(long_scan, cut_short_anywhere_it_reports_nothing, 120)
 {
-	unsigned long long start;
-	unsigned int part;
+	int i, part, nr_cut = 0;
+	ssize_t ret;
 
-	kst_set_drop(&other);
-	EXPECT_EQ(4, write(self->fd, "scan", 4));
-	for (part = 0; part < 6; part++) {
-		interrupt_in(scan_ms * part / 16 + 1);
-		start = kml_now_ms();
+	for (i = 0; nr_cut < 3 && i < NR_TRIES; i++) {
+		kst_set_drop(&other[i]);
 		EXPECT_EQ(4, write(self->fd, "scan", 4));
-		/* one that came to its end after all says nothing */
-		if (kml_now_ms() - start >= scan_ms / 2)
-			break;
-		EXPECT_UNLISTED(&other);
-		EXPECT_FALSE(kml_listed(target));
+		for (part = 0; part < 6; part++) {
+			if (!scan_cut_short(self->fd, scan_ms * part / 16, &ret))
+				break;
+			EXPECT_EQ(4, ret);
+			EXPECT_UNLISTED(&other[i]);
+			EXPECT_FALSE(kml_listed(target));
+			EXPECT_FALSE(kml_listed(live));
+			nr_cut++;
+		}
+		EXPECT_EQ(4, write(self->fd, "scan", 4));
+		EXPECT_LISTED(&other[i]);
 		EXPECT_FALSE(kml_listed(live));
 	}
-	EXPECT_GT(part, 1);
-	interrupt_in(0);
-	EXPECT_EQ(4, write(self->fd, "scan", 4));
-	EXPECT_LISTED(&other);
-	EXPECT_FALSE(kml_listed(live));
+	EXPECT_GE(nr_cut, 3);
 }
 
 /* An interrupted scan leaves nothing behind that would shorten the next. */
@@ -205,7 +222,7 @@ TEST_F_TIMEOUT(long_scan, a_kill_ends_it, 60)
 	kill(pid, SIGKILL);
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_TRUE(WIFSIGNALED(status));
-	EXPECT_LT(kml_now_ms() - start, scan_ms * 3 / 4);
+	EXPECT_LT(kml_now_ms() - start, scan_ms);
 }
 
 /* The scan thread stops for a command, however long its scan would be. */
@@ -220,6 +237,7 @@ TEST_F_TIMEOUT(long_scan, scan_off_waits_for_the_thread, 60)
 int main(int argc, char **argv)
 {
 	unsigned int views;
+	int i;
 
 	kml_setup(KML_NEED_MODULE | KML_NEED_ENABLED);
 	/* what the views point to takes any number of references */
@@ -227,10 +245,12 @@ int main(int argc, char **argv)
 	kst_hook("not_leak", target);
 	live = kst_page(64);
 	kst_hold(live, 0);
-	leak = kst_set(64, "page");
-	kst_set_hold(&leak, 0);
-	other = kst_set(64, "page");
-	kst_set_hold(&other, 0);
+	for (i = 0; i < NR_TRIES; i++) {
+		leak[i] = kst_set(64, "page");
+		kst_set_hold(&leak[i], 0);
+		other[i] = kst_set(64, "page");
+		kst_set_hold(&other[i], 0);
+	}
 	views = make_scans_long();
 	if (views)
 		ksft_print_msg("%u views make a scan %u ms long\n", views,

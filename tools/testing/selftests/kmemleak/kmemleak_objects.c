@@ -19,6 +19,7 @@
 #define KST_FILE	"/sys/kernel/debug/kmemleak_selftest/cmd"
 
 #define KST_MAX_PLANTERS	64
+#define KST_MAX_BLOCKS		1024
 
 static int kst_next_slot;
 static void (*kst_planters[KST_MAX_PLANTERS])(void);
@@ -120,6 +121,49 @@ bool kml_listed(struct kst_obj obj)
 		found = kml_find(&report, obj);
 	kml_unload(&report);
 	return found;
+}
+
+/*
+ * Have the module make its pool, see its kst_pool.c: takes as long as an object
+ * takes to come of age, but only once.
+ */
+int kst_make_pool(void)
+{
+	static char buf[16384];
+	bool seen[KST_MAX_BLOCKS] = {};
+	struct kml_report report;
+	unsigned long key;
+	char *line, *rest;
+	int ret, i, round;
+
+	ret = kst("pool try");
+	if (!ret)
+		ret = kst_read(buf, sizeof(buf));
+	if (ret || !*buf)
+		return ret;
+
+	kml_sleep_ms(KML_AGE_MS);
+	kml_scan();
+	for (round = 0; round < 4; round++) {
+		char copy[sizeof(buf)];
+
+		kml_scan();
+		if (kml_load(&report))
+			return -EIO;
+		strcpy(copy, buf);
+		rest = copy;
+		for (i = 0; i < KST_MAX_BLOCKS; i++) {
+			line = strsep(&rest, "\n");
+			if (!line || sscanf(line, "0x%lx", &key) != 1)
+				break;
+			seen[i] |= !!kml_find_key(&report, key);
+		}
+		kml_unload(&report);
+	}
+	for (i = 0; i < KST_MAX_BLOCKS; i++)
+		if (!seen[i])
+			kst("pool reject %d", i);
+	return kst("pool use");
 }
 
 /* An object: "<kind> <slot> <size> <rest>". There is no test without it. */

@@ -91,8 +91,11 @@ void kml_setup(unsigned int needs)
 		      sizeof(kml_saved_min_scans));
 	kml_write_file(KML_PARAM("min_unref_scans"), "1");
 	kml_command("stack=off");
-	if (needs & KML_NEED_MODULE)
+	if (needs & KML_NEED_MODULE) {
 		kst("reset");
+		if (kst_make_pool())
+			kml_skip("no memory for the kmemleak_selftest module");
+	}
 	/* whatever is a leak already is none of our business */
 	kml_scan();
 	kml_scan();

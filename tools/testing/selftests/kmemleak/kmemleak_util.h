@@ -115,6 +115,7 @@ int kst_hook_part(const char *hook, struct kst_obj obj, size_t offset,
 int kst_store(struct kst_obj obj, size_t offset, struct kst_obj container,
 	      size_t where);
 int kst_churn_all_cpus(size_t size);
+int kst_make_pool(void);
 
 /*
  * Objects that share a fate. A scan may find a word that looks like a reference

@@ -7,8 +7,8 @@
  * holds it scrambled, so that an object is a leak unless the test says
  * otherwise.
  *
- * kst_main.c: the command file; kst_objects.c: objects and hooks;
- * kst_roots.c: places to keep a pointer in; kst_stress.c: load.
+ * kst_main.c: the command file; kst_pool.c: memory; kst_objects.c: objects and
+ * hooks; kst_roots.c: places to keep a pointer in; kst_stress.c: load.
  */
 #ifndef _KST_H
 #define _KST_H
@@ -55,6 +55,15 @@ static inline unsigned long kst_scramble(unsigned long address)
 {
 	return address ^ (unsigned long)0xa5a5a5a5a5a5a5a5ULL;
 }
+
+/* kst_pool.c */
+int kst_pool_try(void);
+int kst_pool_list(char *buf, size_t size);
+int kst_pool_reject(unsigned long nr);
+void kst_pool_use(void);
+void kst_pool_destroy(void);
+void *kst_get_pages(size_t size);
+void kst_free_pages(void *p, size_t size);
 
 /* kst_objects.c */
 struct kst_slot *kst_get_slot(unsigned long nr);

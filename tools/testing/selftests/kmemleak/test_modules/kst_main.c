@@ -26,7 +26,7 @@
 static struct dentry *kst_dir;
 /* serialises commands; protects kst_result and everything they touch */
 static DEFINE_MUTEX(kst_mutex);
-static char kst_result[2 * PAGE_SIZE];
+static char kst_result[4 * PAGE_SIZE];
 
 struct kst_args {
 	int nr;
@@ -288,6 +288,25 @@ static int kst_run_alias(const struct kst_args *args)
 	return target ? kst_alias(args->num[0], target) : -EINVAL;
 }
 
+/* pool try|use, pool reject NUMBER; see kst_pool.c */
+static int kst_run_pool(const struct kst_args *args)
+{
+	int ret;
+
+	if (!strcmp(args->word[0], "reject"))
+		return args->nr > 1 ? kst_pool_reject(args->num[1]) : -EINVAL;
+	if (!strcmp(args->word[0], "use")) {
+		kst_pool_use();
+		return 0;
+	}
+	if (strcmp(args->word[0], "try"))
+		return -EINVAL;
+	ret = kst_pool_try();
+	if (ret <= 0)
+		return ret;
+	return kst_pool_list(kst_result, sizeof(kst_result));
+}
+
 static int kst_run_unalias(const struct kst_args *args)
 {
 	kst_unalias();
@@ -334,6 +353,7 @@ static const struct kst_command kst_commands[] = {
 	{ "percpu",	2, kst_run_percpu },
 	{ "phys",	2, kst_run_phys },
 	{ "poke",	3, kst_run_poke },
+	{ "pool",	1, kst_run_pool },
 	{ "rawphys",	3, kst_run_rawphys },
 	{ "reset",	0, kst_run_reset },
 	{ "root",	2, kst_run_root },
@@ -434,6 +454,7 @@ static void __exit kst_exit(void)
 
 	debugfs_remove(kst_dir);
 	kst_run_reset(&no_args);
+	kst_pool_destroy();
 }
 module_exit(kst_exit);
 

@@ -53,23 +53,6 @@ void *kst_slot_memory(const struct kst_slot *slot, unsigned int cpu)
 }
 
 /*
- * The smaller the block, the likelier it has been a slab a moment ago, and the
- * likelier that the slab allocator keeps a stale pointer into it somewhere.
- */
-#define KST_MIN_ORDER	4
-
-static unsigned int kst_order(size_t size)
-{
-	return max(get_order(size), KST_MIN_ORDER);
-}
-
-static void *kst_get_pages(size_t size)
-{
-	return (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO,
-					kst_order(size));
-}
-
-/*
  * UML allocates the memory of its initrd at boot, and gives it back without a
  * word to kmemleak, which goes on to scan by physical address whatever becomes
  * of it: leaked objects, and its own metadata, which points to every one. What
@@ -352,7 +335,7 @@ void kst_tolerate(void)
 	kmemleak_scan_area(unknown, 0, GFP_KERNEL);
 	kmemleak_free_part_phys(__pa(unknown), 8);
 	kmemleak_ignore_phys(__pa(unknown));
-	free_pages((unsigned long)unknown, kst_order(PAGE_SIZE));
+	kst_free_pages(unknown, PAGE_SIZE);
 }
 
 void kst_destroy(struct kst_slot *slot)
@@ -367,7 +350,7 @@ void kst_destroy(struct kst_slot *slot)
 		kmemleak_free((void *)address);
 		for (i = 0; i < slot->nr_splits; i++)
 			kmemleak_free((void *)address + slot->split[i]);
-		free_pages(address, kst_order(slot->size));
+		kst_free_pages((void *)address, slot->size);
 		break;
 	case KST_KMALLOC:
 		kfree((void *)address);
@@ -385,8 +368,7 @@ void kst_destroy(struct kst_slot *slot)
 			kmemleak_free_part_phys(address + slot->split[i],
 						slot->size - slot->split[i]);
 		if (slot->kind == KST_PHYS)
-			free_pages((unsigned long)__va((phys_addr_t)address),
-				   kst_order(slot->size));
+			kst_free_pages(__va((phys_addr_t)address), slot->size);
 		break;
 	}
 	slot->kind = KST_NONE;

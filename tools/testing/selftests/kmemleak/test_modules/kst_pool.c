@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kmemleak_selftest: memory that nothing refers to
+ *
+ * A page that was used before may still be referred to: by what the slab
+ * allocator keeps of its past, by registers saved long ago, by anything that
+ * happens to look like its address. A leak in it may never be reported.
+ *
+ * So a test program has the module make a pool of blocks and register them all,
+ * waits until kmemleak has reported the leaks they are, rejects those that it
+ * has not, and has the rest handed out from then on. The pool stays as long as
+ * the module does.
+ */
+#include <linux/gfp.h>
+#include <linux/kmemleak.h>
+#include <linux/mm.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+
+#include "kst.h"
+
+#define KST_BLOCK_ORDER		2
+#define KST_BLOCK_SIZE		(PAGE_SIZE << KST_BLOCK_ORDER)
+#define KST_NR_BLOCKS		256
+
+enum kst_block_state {
+	KST_BLOCK_NONE,
+	KST_BLOCK_TRIED,
+	KST_BLOCK_FREE,
+	KST_BLOCK_USED,
+};
+
+struct kst_block {
+	unsigned long hidden;
+	enum kst_block_state state;
+};
+
+static struct kst_block kst_blocks[KST_NR_BLOCKS];
+/* protects the states of kst_blocks[] once the pool is in use */
+static DEFINE_SPINLOCK(kst_pool_lock);
+
+/* Register a pool of candidates; how many, or 0 when there is a pool already. */
+int kst_pool_try(void)
+{
+	unsigned long p;
+	int i;
+
+	for (i = 0; i < KST_NR_BLOCKS; i++)
+		if (kst_blocks[i].state >= KST_BLOCK_FREE)
+			return 0;
+	for (i = 0; i < KST_NR_BLOCKS; i++) {
+		struct kst_block *block = &kst_blocks[i];
+
+		if (block->state != KST_BLOCK_NONE)
+			continue;
+		p = __get_free_pages(GFP_KERNEL | __GFP_ZERO, KST_BLOCK_ORDER);
+		if (!p)
+			return -ENOMEM;
+		block->hidden = kst_scramble(p);
+		block->state = KST_BLOCK_TRIED;
+		kmemleak_alloc((void *)p, KST_BLOCK_SIZE, 1, GFP_KERNEL);
+	}
+	return KST_NR_BLOCKS;
+}
+
+/* The candidates, one a line, by scrambled address. */
+int kst_pool_list(char *buf, size_t size)
+{
+	size_t len = 0;
+	int i;
+
+	for (i = 0; i < KST_NR_BLOCKS; i++)
+		len += scnprintf(buf + len, size - len, "0x%lx\n",
+				 kst_blocks[i].hidden);
+	return len + 1 < size ? 0 : -ENOSPC;
+}
+
+static void kst_block_release(struct kst_block *block)
+{
+	unsigned long p = kst_scramble(block->hidden);
+
+	kmemleak_free((void *)p);
+	free_pages(p, KST_BLOCK_ORDER);
+	block->state = KST_BLOCK_NONE;
+	block->hidden = 0;
+}
+
+int kst_pool_reject(unsigned long nr)
+{
+	if (nr >= KST_NR_BLOCKS || kst_blocks[nr].state != KST_BLOCK_TRIED)
+		return -EINVAL;
+	kst_block_release(&kst_blocks[nr]);
+	return 0;
+}
+
+/* Hand out what has not been rejected. */
+void kst_pool_use(void)
+{
+	int i;
+
+	for (i = 0; i < KST_NR_BLOCKS; i++) {
+		struct kst_block *block = &kst_blocks[i];
+
+		if (block->state != KST_BLOCK_TRIED)
+			continue;
+		kmemleak_free((void *)kst_scramble(block->hidden));
+		block->state = KST_BLOCK_FREE;
+	}
+}
+
+/* Zeroed memory, from the pool where possible. */
+void *kst_get_pages(size_t size)
+{
+	unsigned long flags;
+	void *p = NULL;
+	int i;
+
+	if (size <= KST_BLOCK_SIZE) {
+		spin_lock_irqsave(&kst_pool_lock, flags);
+		for (i = 0; !p && i < KST_NR_BLOCKS; i++) {
+			if (kst_blocks[i].state != KST_BLOCK_FREE)
+				continue;
+			kst_blocks[i].state = KST_BLOCK_USED;
+			p = (void *)kst_scramble(kst_blocks[i].hidden);
+		}
+		spin_unlock_irqrestore(&kst_pool_lock, flags);
+	}
+	if (p)
+		return memset(p, 0, KST_BLOCK_SIZE);
+	return (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO,
+					get_order(size));
+}
+
+void kst_free_pages(void *p, size_t size)
+{
+	unsigned long hidden = kst_scramble((unsigned long)p);
+	bool pooled = false;
+	unsigned long flags;
+	int i;
+
+	spin_lock_irqsave(&kst_pool_lock, flags);
+	for (i = 0; !pooled && i < KST_NR_BLOCKS; i++) {
+		pooled = kst_blocks[i].state == KST_BLOCK_USED &&
+			 kst_blocks[i].hidden == hidden;
+		if (pooled)
+			kst_blocks[i].state = KST_BLOCK_FREE;
+	}
+	spin_unlock_irqrestore(&kst_pool_lock, flags);
+	if (!pooled)
+		free_pages((unsigned long)p, get_order(size));
+}
+
+void kst_pool_destroy(void)
+{
+	int i;
+
+	for (i = 0; i < KST_NR_BLOCKS; i++)
+		if (kst_blocks[i].state != KST_BLOCK_NONE)
+			kst_block_release(&kst_blocks[i]);
+}
