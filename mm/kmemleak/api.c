@@ -9,6 +9,7 @@
  */
 
 #include "os.h"
+#include "compat.h"
 #include "control.h"
 #include "debugfs.h"
 #include "mark.h"

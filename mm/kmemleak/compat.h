@@ -15,6 +15,9 @@
 #define KML_TAG_BITS	0
 #endif
 
+/* 7.x: declared in linux/kmemleak.h */
+void kmemleak_ignore_percpu(const void __percpu *ptr);
+
 #ifndef secs_to_jiffies
 #define secs_to_jiffies(secs)	((secs) * HZ)
 #endif

@@ -7,7 +7,8 @@
 #include "os.h"
 #include "filter.h"
 
-static bool kml_in(unsigned long v, const struct kmemleak_range *r)
+/* not bool: what is combined below are bits, not conditions */
+static unsigned int kml_in(unsigned long v, const struct kmemleak_range *r)
 {
 	return v - r->min < r->len;
 }
@@ -26,7 +27,7 @@ unsigned int kml_filter_generic(const unsigned long *words, unsigned int nr,
 
 		v = (long)(v << tag_bits) >> tag_bits;
 		out[n] = v;
-		n += (kml_in(v, &virt) & !kml_in(v, &self)) | kml_in(v, &percpu);
+		n += (kml_in(v, &virt) & ~kml_in(v, &self)) | kml_in(v, &percpu);
 	}
 	return n;
 }

@@ -43,6 +43,7 @@
 #include <linux/pid_namespace.h>
 #include <linux/prefetch.h>
 #include <linux/printk.h>
+#include <linux/processor.h>
 #include <linux/rculist.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -64,7 +65,6 @@
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
-#include <asm/processor.h>
 #include <asm/sections.h>
 
 #endif /* _MM_KMEMLEAK_OS_H */

@@ -123,12 +123,14 @@ static bool kml_still_reported(const struct kml_hot *hot)
 	       kml_white(state) && kml_report_old_enough(hot->cold);
 }
 
-#define kml_out(seq, fmt, ...)						\
+#define kml_out(seq, ...)						\
 do {									\
-	if (seq)							\
-		seq_printf(seq, fmt, ##__VA_ARGS__);			\
+	struct seq_file *__seq = (seq);					\
+									\
+	if (__seq)							\
+		seq_printf(__seq, __VA_ARGS__);				\
 	else								\
-		pr_warn(fmt, ##__VA_ARGS__);				\
+		pr_warn(__VA_ARGS__);					\
 } while (0)
 
 static void kml_print_hex(struct seq_file *seq, const struct kml_info *info)

@@ -11,6 +11,10 @@ KML_FLAVOURS="um x86_64 arm64"
 KML_KERNELS="7.3 6.12"
 export KML_TOOLS KML_TOP KML_CACHE
 
+# A make above us has nothing to say to the makes below: -s would hide their
+# progress, variables would configure the kernel.
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
+
 # Progress goes to stderr: stdout belongs to what a script was asked for.
 note()
 {

@@ -333,6 +333,7 @@ void prog_exec(const struct prog *p, struct sink *out, unsigned int flags)
 	size_t i;
 
 	shim_strict = flags & EXEC_STRICT;
+	oracle_tags = flags & EXEC_TAGS;
 	shim_kthreads_gated = true;
 	world_task(&world_tasks[0]);
 	if (late)

@@ -283,6 +283,11 @@ void gen_new_vmalloc(struct gen *g)
 		gen_store(g, gen_cell(g), addr);
 	if (gen_chance(g, 50))
 		gen_store(g, gen_cell(g), gen_chance(g, 50) ? vm : addr + gen_below(g, size));
+	/* A circle keeps nothing alive, however it is closed. */
+	if (gen_chance(g, 15))
+		gen_store(g, vm + 32, vm + gen_below(g, 64));
+	if (gen_chance(g, 15))
+		gen_store(g, addr + 8 * gen_below(g, size / 8), gen_chance(g, 50) ? vm : addr);
 }
 
 void gen_release(struct gen *g)

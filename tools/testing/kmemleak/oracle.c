@@ -21,8 +21,13 @@
 
 enum { VIRT, PHYS, PCPU };
 
-/* Tags of pointers are not part of the address. */
-#define untag(p) ((unsigned long)((s64)((u64)(p) << 8) >> 8))
+bool oracle_tags;
+
+/* Tags of pointers are not part of the address, where pointers have tags. */
+static unsigned long untag(unsigned long p)
+{
+	return oracle_tags ? (unsigned long)((s64)((u64)p << 8) >> 8) : p;
+}
 
 struct area {
 	struct area *next;

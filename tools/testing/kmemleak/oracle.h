@@ -5,6 +5,8 @@
 
 #include "prog.h"
 
+/* Pointers carry tags in their top byte. */
+extern bool oracle_tags;
 /* Follow @op, which has just been executed; cheap except for a scan. */
 void oracle_op(const struct op *op);
 /* False once the program did what the model does not cover. */

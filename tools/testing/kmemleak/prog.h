@@ -68,6 +68,7 @@ void prog_generate_from(struct prog *p, const u8 *input, size_t len);
 #define EXEC_ORACLE	1
 #define EXEC_STRICT	2	/* kernel rules only our core keeps */
 #define EXEC_QUIET	4	/* no transcript of operations, output only */
+#define EXEC_TAGS	16	/* the build has tagged pointers */
 #define EXEC_LOSSY	8	/* metadata gets lost: leaks may be missed */
 extern bool exec_in_init;	/* kmemleak_init() is running */
 void prog_exec(const struct prog *p, struct sink *out, unsigned int flags);

@@ -358,9 +358,9 @@ TEST_F(file, scan_thread_says_when_it_starts_and_ends)
 	log = kml_log_read(fd);
 	ASSERT_NE(NULL, log);
 	EXPECT_TRUE(kml_match(log,
-		"^kmemleak: Automatic memory scanning thread started$"));
+			      "^kmemleak: Automatic memory scanning thread started$"));
 	EXPECT_TRUE(kml_match(log,
-		"^kmemleak: Automatic memory scanning thread ended$"));
+			      "^kmemleak: Automatic memory scanning thread ended$"));
 	free(log);
 }
 

@@ -30,7 +30,7 @@ TEST(disabling_is_logged)
 	EXPECT_EQ(0, disable_ret);
 	ASSERT_NE(NULL, disable_log);
 	EXPECT_TRUE(kml_match(disable_log,
-		"^kmemleak: Kernel memory leak detector disabled$"))
+			      "^kmemleak: Kernel memory leak detector disabled$"))
 		TH_LOG("%s", disable_log);
 	if (!by_overlap)
 		return;
@@ -74,7 +74,7 @@ TEST(the_report_stays_until_clear)
 
 	EXPECT_LISTED(&leak);
 	EXPECT_TRUE(kml_match(disable_log,
-		"^kmemleak: Kmemleak disabled without freeing internal data. "
+			      "^kmemleak: Kmemleak disabled without freeing internal data. "
 		"Reclaim the memory with \"echo clear > "
 		"/sys/kernel/debug/kmemleak\"\\.$"))
 		TH_LOG("%s", disable_log);

@@ -145,7 +145,7 @@ TEST_F(log, new_leaks_are_counted)
 		self->text = log_of_report(counted[i], 3);
 	ASSERT_NE(NULL, self->text);
 	EXPECT_TRUE(kml_match(self->text,
-		"^kmemleak: 3 new suspected memory leaks "
+			      "^kmemleak: 3 new suspected memory leaks "
 		"\\(see /sys/kernel/debug/kmemleak\\)$"))
 		TH_LOG("%s", self->text);
 	EXPECT_EQ(1, count(self->text, "kmemleak:"));
@@ -233,9 +233,9 @@ TEST_F(log, verbose_says_each_backtrace_once_a_scan)
 		TH_LOG("%s", block);
 	EXPECT_FALSE(kml_match(block, "hex dump"));
 	EXPECT_TRUE(kml_match(block,
-		"^kmemleak:   backtrace \\(crc [0-9a-f]+\\):$"));
+			      "^kmemleak:   backtrace \\(crc [0-9a-f]+\\):$"));
 	EXPECT_TRUE(kml_match(block,
-		"^kmemleak:     kst_plant_page[.a-z0-9]*\\+0x[0-9a-f]+/0x[0-9a-f]+ "
+			      "^kmemleak:     kst_plant_page[.a-z0-9]*\\+0x[0-9a-f]+/0x[0-9a-f]+ "
 		"\\[kmemleak_selftest\\]$"));
 	snprintf(line, sizeof(line), "kmemleak:   ... and %d more object(s) "
 		 "with the same backtrace\n", NR_GROUP - 1);
@@ -252,19 +252,19 @@ TEST_F(log, verbose_says_each_backtrace_once_a_scan)
 	ASSERT_NE(NULL, block);
 	EXPECT_EQ(0, count(block, "more object(s)"));
 	EXPECT_TRUE(kml_match(block,
-		"^kmemleak:   hex dump \\(first 32 bytes\\):$"));
+			      "^kmemleak:   hex dump \\(first 32 bytes\\):$"));
 	EXPECT_TRUE(kml_match(block,
-		"^kmemleak:     41 42 43 44 45 46 47 48 49 4a 4b 4c 4d 4e 4f 50"
+			      "^kmemleak:     41 42 43 44 45 46 47 48 49 4a 4b 4c 4d 4e 4f 50"
 		"  ABCDEFGHIJKLMNOP$"));
 	EXPECT_EQ(2, count(block, "kmemleak:     41 42") +
 		     count(block, "kmemleak:     51 52"));
 	free(block);
 
 	EXPECT_TRUE(kml_match(self->text,
-		"^kmemleak: unreferenced object \\(percpu\\) 0x[0-9a-f]+ "
+			      "^kmemleak: unreferenced object \\(percpu\\) 0x[0-9a-f]+ "
 		"\\(size 64\\):$"));
 	EXPECT_TRUE(kml_match(self->text,
-		"^kmemleak:   hex dump \\(first 32 bytes on cpu [0-9]+\\):$"));
+			      "^kmemleak:   hex dump \\(first 32 bytes on cpu [0-9]+\\):$"));
 }
 
 TEST_F(log, the_next_scan_starts_over)

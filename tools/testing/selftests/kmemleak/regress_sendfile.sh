@@ -10,6 +10,11 @@ DIR=$(dirname "$0")
 
 need_enabled
 is_ours || skip_all "a known bug of this kmemleak"
+# shellcheck disable=SC2317 # called by check
+sent() {
+	"$DIR/read_test" -t sendfile_copies_it_all | grep '^ok 1 ' | grep -qv SKIP
+}
+
 start
-check "the report can be sent" "$DIR/read_test" -t reading.sendfile_copies_it_all
+check "the report can be sent" sent
 finish
