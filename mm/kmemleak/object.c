@@ -4,10 +4,9 @@
  *
  * Objects are listed in the order in which they were allocated, but no counter
  * is shared for that: each records jiffies and, for order within a jiffy, a
- * stamp from local_clock() that is made to increase strictly on each CPU. What
- * one CPU allocates is in order exactly, and so is what different CPUs allocate
- * in different jiffies or, where the clocks of CPUs agree (as they do wherever
- * local_clock() is one counter), at different times.
+ * stamp from the clock source, the same for all CPUs, that is made to increase
+ * strictly on each. (sched_clock() will not do: on some architectures it only
+ * counts jiffies.)
  */
 
 #include "os.h"
@@ -32,7 +31,7 @@ static u32 kml_stamp_next(unsigned long now)
 {
 	struct kml_stamp *stamp = this_cpu_ptr(&kml_stamp);
 	/* 16 ns: what happens within one jiffy before timers tick still fits */
-	u32 t = local_clock() >> 4;
+	u32 t = ktime_get_mono_fast_ns() >> 4;
 
 	if (stamp->born == now && (s32)(t - stamp->last) <= 0)
 		t = stamp->last + 1;

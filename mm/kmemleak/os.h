@@ -47,7 +47,6 @@
 #include <linux/rculist.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
-#include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/sched/task_stack.h>
@@ -59,6 +58,7 @@
 #include <linux/stackdepot.h>
 #include <linux/stacktrace.h>
 #include <linux/string.h>
+#include <linux/timekeeping.h>
 #include <linux/threads.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>

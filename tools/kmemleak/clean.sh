@@ -16,9 +16,7 @@ key=$(checkout_key)
 rm -rf "$KML_CACHE/checkout/$key"
 # Stock builds lie beside the shared sources, under this checkout's key.
 find "$KML_CACHE/source" -mindepth 2 -maxdepth 2 -name "*-$key*" -exec rm -rf {} + 2>/dev/null || :
-if [ -f "$KML_TOP/tools/testing/kmemleak/Makefile" ]; then
-	make -s -C "$KML_TOP/tools/testing/kmemleak" clean
-fi
+rm -rf "$KML_TOP/tools/testing/kmemleak/build"
 [ "$1" = all ] || exit 0
 
 # Other checkouts fetch again what they miss.

@@ -18,6 +18,9 @@ for check in $wanted; do
 	esac
 done
 cd "$KML_TOP"
+# Without it no check would find a file, and all would pass.
+git rev-parse --is-inside-work-tree >/dev/null 2>&1 ||
+	die "lint asks git which files are ours, and $KML_TOP is not a git checkout" "clone the repository"
 "$KML_TOOLS/build-deps.sh" lint
 "$KML_TOOLS/build-deps.sh" kernel um
 

@@ -111,6 +111,16 @@ case $flavour in
 um)
 	command=("$IMAGE" mem="$mem" initrd="$work/root.cpio" con=null ssl=null
 		"uml_dir=$work/" console=tty0)
+	# Its memory is a file, mapped executable: in /dev/shm where that is big
+	# enough (containers have 64 MB) and may hold programs.
+	TMPDIR=$work
+	megabytes=$(numfmt --from=iec "$mem")
+	megabytes=$((megabytes / 1048576))
+	if [ "$(df -BM --output=avail /dev/shm 2>/dev/null | tr -dc '0-9\n' | tail -n 1)" -gt "$megabytes" ] 2>/dev/null &&
+		! grep -qE '^[^ ]+ /dev/shm .*\bnoexec\b' /proc/mounts; then
+		TMPDIR=/dev/shm
+	fi
+	export TMPDIR
 	# UML's SMP needs its seccomp mode.
 	[ "$cpus" = 1 ] || command+=(ncpus="$cpus" seccomp=on)
 	;;

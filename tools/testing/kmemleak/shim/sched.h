@@ -89,6 +89,7 @@ extern unsigned long volatile jiffies;
 typedef s64 ktime_t;
 u64 shim_clock_ns(void);
 #define local_clock()	shim_clock_ns()
+#define ktime_get_mono_fast_ns() shim_clock_ns()
 #define sched_clock()	shim_clock_ns()
 #define ktime_get_ns()	shim_clock_ns()
 #define ktime_get_mono_fast_ns() shim_clock_ns()

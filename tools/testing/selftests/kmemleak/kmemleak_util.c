@@ -205,6 +205,16 @@ bool kml_task_exists(const char *comm)
 	return found;
 }
 
+/* A task that has ended is in /proc until the last of it is cleaned up. */
+bool kml_task_ends(const char *comm)
+{
+	int i;
+
+	for (i = 0; i < 1000 && kml_task_exists(comm); i++)
+		kml_sleep_ms(1);
+	return i < 1000;
+}
+
 /* The kmemleak file */
 
 int kml_command(const char *command)

@@ -10,6 +10,12 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* With all of a kernel's own checks on, a scan may take seconds. */
+#ifdef TEST_TIMEOUT_DEFAULT
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	180
+#endif
+
 #define KML_FILE	"/sys/kernel/debug/kmemleak"
 #define KML_STATS	"/sys/kernel/debug/kmemleak_stats"
 #define KML_PARAM(name)	"/sys/module/kmemleak/parameters/" name
@@ -81,6 +87,7 @@ unsigned long long kml_now_ms(void);
 int kml_nr_cpus(void);
 int kml_pin(int cpu);
 bool kml_task_exists(const char *comm);
+bool kml_task_ends(const char *comm);
 
 /* Objects of the test module. */
 struct kst_obj {

@@ -141,7 +141,7 @@ static int get_leaks(struct leaks *leaks)
 	return leaks->nr_page + leaks->nr_kmalloc;
 }
 
-TEST_F_TIMEOUT(stress, everything_at_once, 180)
+TEST_F(stress, everything_at_once)
 {
 	static int (* const what[])(void) = {
 		do_scan, do_read, do_clear, do_commands, do_scan, do_read,
@@ -165,7 +165,7 @@ TEST_F_TIMEOUT(stress, everything_at_once, 180)
 	EXPECT_EQ(0, do_read());
 }
 
-TEST_F_TIMEOUT(stress, leaks_made_under_load_are_found, 180)
+TEST_F(stress, leaks_made_under_load_are_found)
 {
 	static const size_t sizes[] = { 8, 16, 32, 64, 128, 256, 512, 1024 };
 	int status, round, found = 0, found_kmalloc = 0;

@@ -46,7 +46,7 @@ static int cut(char *text, char **first)
  * Leaks at boot are flushed; then, after each program: scan, let it age, scan,
  * and a look. The first look is from where two writes have left the position.
  */
-TEST_F_TIMEOUT(executor, scans_and_reads_by_one_descriptor, 60)
+TEST_F(executor, scans_and_reads_by_one_descriptor)
 {
 	unsigned long long start;
 	struct kst_obj leaks[NR_LEAKS];

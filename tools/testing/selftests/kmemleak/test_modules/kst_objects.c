@@ -46,7 +46,7 @@ void *kst_slot_memory(const struct kst_slot *slot, unsigned int cpu)
 	unsigned long address = kst_slot_address(slot);
 
 	if (slot->kind == KST_PERCPU)
-		return per_cpu_ptr((void __percpu *)address, cpu);
+		return per_cpu_ptr((__force void __percpu *)address, cpu);
 	if (slot->kind == KST_PHYS)
 		return __va((phys_addr_t)address);
 	return (void *)address;
@@ -256,7 +256,7 @@ int kst_hook(const char *name, struct kst_slot *slot, size_t offset,
 		kst_retrace(p);
 #ifdef KST_HAVE_IGNORE_PERCPU
 	else if (!strcmp(name, "ignore_percpu"))
-		kmemleak_ignore_percpu((void __percpu *)p);
+		kmemleak_ignore_percpu((__force void __percpu *)p);
 #else
 	else if (!strcmp(name, "ignore_percpu"))
 		return -EOPNOTSUPP;
@@ -305,10 +305,10 @@ static void kst_tolerate_pointer(void *p)
 	kmemleak_ignore(p);
 	kmemleak_scan_area(p, 8, GFP_KERNEL);
 	kmemleak_no_scan(p);
-	kmemleak_alloc_percpu((void __percpu *)p, 64, GFP_KERNEL);
-	kmemleak_free_percpu((void __percpu *)p);
+	kmemleak_alloc_percpu((__force void __percpu *)p, 64, GFP_KERNEL);
+	kmemleak_free_percpu((__force void __percpu *)p);
 #ifdef KST_HAVE_IGNORE_PERCPU
-	kmemleak_ignore_percpu((void __percpu *)p);
+	kmemleak_ignore_percpu((__force void __percpu *)p);
 #endif
 }
 
@@ -359,7 +359,7 @@ void kst_destroy(struct kst_slot *slot)
 		vfree((void *)address);
 		break;
 	case KST_PERCPU:
-		free_percpu((void __percpu *)address);
+		free_percpu((__force void __percpu *)address);
 		break;
 	case KST_PHYS:
 	case KST_RAWPHYS:

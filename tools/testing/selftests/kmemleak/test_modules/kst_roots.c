@@ -54,7 +54,7 @@ static struct task_struct *kst_stack_root;
 static int kst_stack_thread(void *arg)
 {
 	unsigned long first = (unsigned long)arg;
-	volatile unsigned long kept[KST_STACK_OBJECTS];
+	unsigned long kept[KST_STACK_OBJECTS];
 	unsigned long i;
 
 	for (i = 0; i < KST_STACK_OBJECTS; i++) {
@@ -62,10 +62,11 @@ static int kst_stack_thread(void *arg)
 
 		kept[i] = slot ? kst_slot_address(slot) : 0;
 	}
-	while (!kthread_should_stop())
+	while (!kthread_should_stop()) {
+		barrier_data(kept);
 		schedule_timeout_interruptible(HZ);
-	for (i = 0; i < KST_STACK_OBJECTS; i++)
-		kept[i] = 0;
+	}
+	memzero_explicit(kept, sizeof(kept));
 	return 0;
 }
 
