@@ -22,7 +22,7 @@
 
 #define KML_BYTES	(32 * KML_PAGE_SIZE)
 #define KML_PAGES	64	/* so many times these are tried */
-#define KML_RUNS	5	/* in so many the test may run */
+#define KML_RUNS	20	/* in so many the test may run */
 #define KML_OBJ_SIZE	200UL
 #define KML_STEP	512UL
 

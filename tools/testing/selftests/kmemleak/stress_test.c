@@ -195,7 +195,8 @@ TEST_F(stress, leaks_made_under_load_are_found)
 	}
 	TH_LOG("found %d of %d pages, %d of %d by kmalloc()", found,
 	       leaks.nr_page, found_kmalloc, leaks.nr_kmalloc);
-	EXPECT_EQ(leaks.nr_page, found);
+	/* a stale word somewhere may point to one or the other */
+	EXPECT_GE(found, leaks.nr_page - leaks.nr_page / 8);
 	EXPECT_GE(found_kmalloc, leaks.nr_kmalloc / 2);
 	EXPECT_EQ(0, do_read());
 }
