@@ -26,6 +26,7 @@ struct kml_report_entry {
 	u32 stamp;
 	u32 same;			/* others with this backtrace, when logged */
 	u8 space;
+	bool white;			/* when a scan was last done */
 };
 
 static struct kml_report_entry *kml_table;
@@ -88,6 +89,7 @@ bool kml_report_add(struct kml_space *space, unsigned long start,
 	e->stamp = cold->stamp;
 	e->same = 0;
 	e->space = space->id;
+	e->white = true;
 	return true;
 }
 
@@ -114,13 +116,32 @@ static bool kml_entry_lock(const struct kml_report_entry *e, struct kml_locked *
 	return false;
 }
 
-/* Reported, still unreferenced? Context: leaf->lock. */
-static bool kml_still_reported(const struct kml_hot *hot)
+/*
+ * Reported, and not referenced or painted since? The colour is that at the end
+ * of the last whole scan: one that was stopped has left any. Context: leaf->lock.
+ */
+static bool kml_still_reported(const struct kml_report_entry *e,
+			       const struct kml_hot *hot)
 {
 	u32 state = kml_hot_state(hot);
 
-	return (state & KML_F_REPORTED) && (state & KML_F_ALLOCATED) &&
-	       kml_white(state) && kml_report_old_enough(hot->cold);
+	return e->white && (state & KML_F_REPORTED) && !kml_black(state) &&
+	       kml_state_min(state);
+}
+
+/* A scan is done: note which of the reported objects it found unreferenced. */
+void kml_report_refresh(void)
+{
+	struct kml_locked l;
+	unsigned long i;
+
+	for (i = 0; i < kml_table_nr; i++) {
+		if (!kml_entry_lock(&kml_table[i], &l))
+			continue;
+		kml_table[i].white = kml_white(kml_hot_state(l.hot));
+		kml_object_unlock(&l);
+		cond_resched();
+	}
 }
 
 #define kml_out(seq, ...)						\
@@ -216,7 +237,7 @@ void kml_report_show(struct seq_file *seq, const struct kml_report_entry *e)
 
 	if (!kml_entry_lock(e, &l))
 		return;
-	show = kml_still_reported(l.hot);
+	show = kml_still_reported(e, l.hot);
 	if (show)
 		kml_info_fill(&info, l.space, l.start, l.hot);
 	kml_object_unlock(&l);
@@ -337,7 +358,7 @@ void kml_report_clear(void)
 	for (i = 0; i < kml_table_nr; i++) {
 		if (!kml_entry_lock(&kml_table[i], &l))
 			continue;
-		if (kml_still_reported(l.hot))
+		if (kml_still_reported(&kml_table[i], l.hot))
 			kml_hot_change(l.hot, KML_MIN_MASK, 0);
 		kml_object_unlock(&l);
 		cond_resched();

@@ -431,6 +431,8 @@ void kml_scan(void)
 	done = kml_mark_open(w) && kml_scan_episode(w);
 	kml_scan_close(w, begin, done);
 
+	if (done)
+		kml_report_refresh();
 	if (done && kml_scan_stats.suspects)
 		kml_report_commit(READ_ONCE(kml_scan_params.verbose));
 }

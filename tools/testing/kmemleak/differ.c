@@ -342,15 +342,14 @@ int main(int argc, char **argv)
 	int most = 1;
 
 	signal(SIGPIPE, SIG_IGN);
-	if (argc > 1 && !strcmp(argv[1], "-t")) {
-		extra = GEN_TAGS;
-		argv++;
-		argc--;
-	}
-	if (argc > 2 && !strcmp(argv[1], "-k")) {
-		most = atoi(argv[2]);
-		argv += 2;
-		argc -= 2;
+	for (; argc > 2 && argv[1][0] == '-' && argv[1][1]; argv++, argc--) {
+		if (!strcmp(argv[1], "-t")) {
+			extra = GEN_TAGS;
+		} else if (!strcmp(argv[1], "-k")) {
+			most = atoi(argv[2]);
+			argv++;
+			argc--;
+		}
 	}
 	if (argc < 4) {
 		fprintf(stderr, "usage: differ [-t] [-k MOST] OURS PEER|- FROM TO | FILE...\n"

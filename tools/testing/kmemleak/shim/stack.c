@@ -12,6 +12,8 @@
 
 #define SHIM_DEPOT_BUCKETS	4096
 #define SHIM_DEPOT_FRAMES	16
+#define SHIM_FAKE_STACKS	0x8000
+#define SHIM_HANDLES		0x20000
 
 struct shim_trace {
 	struct shim_trace *next;
@@ -26,17 +28,20 @@ int shim_depot_fail;
 
 static pthread_mutex_t shim_depot_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct shim_trace *shim_depot[SHIM_DEPOT_BUCKETS];
-static struct shim_trace **shim_by_handle;
-static unsigned int shim_nr_traces, shim_cap_traces;
+static struct shim_trace *shim_by_handle[SHIM_HANDLES + 1];
+
+static unsigned int shim_frames(unsigned int id, unsigned long *store, unsigned int size)
+{
+	unsigned int nr = min(1 + id % 7, size), i;
+
+	for (i = 0; i < nr; i++)
+		store[i] = SHIM_TEXT + (id + i) * 0x100 + 4 * i + 1;
+	return nr;
+}
 
 unsigned int stack_trace_save(unsigned long *store, unsigned int size, unsigned int skip)
 {
-	unsigned int nr = 1 + shim_stack_id % 7, i;
-
-	nr = min(nr, size);
-	for (i = 0; i < nr; i++)
-		store[i] = SHIM_TEXT + (shim_stack_id + i) % 0xffff * 0x100 + 4 * i + 1;
-	return nr;
+	return shim_frames(shim_stack_id % SHIM_FAKE_STACKS, store, size);
 }
 
 static u32 shim_hash(const unsigned long *e, unsigned int n)
@@ -46,6 +51,24 @@ static u32 shim_hash(const unsigned long *e, unsigned int n)
 	while (n--)
 		h = (h ^ *e++) * 0x9e3779b97f4a7c15ULL;
 	return h >> 32;
+}
+
+/*
+ * The handle of a fake trace follows from its content: reports sorted by handle
+ * must not depend on who saved what first. Other traces are numbered above.
+ */
+static depot_stack_handle_t shim_handle(const unsigned long *e, unsigned int n)
+{
+	unsigned long id = (e[0] - SHIM_TEXT) / 0x100;
+	unsigned long want[SHIM_DEPOT_FRAMES];
+	static unsigned int other;
+
+	if (id < SHIM_FAKE_STACKS && n == shim_frames(id, want, SHIM_DEPOT_FRAMES) &&
+	    !memcmp(e, want, n * sizeof(*e)))
+		return id + 1;
+	if (++other == SHIM_HANDLES - SHIM_FAKE_STACKS)
+		shim_fatal("too many traces");
+	return SHIM_FAKE_STACKS + other;
 }
 
 /* No allocation of the core's kind happens here, whatever the flags. */
@@ -70,18 +93,13 @@ depot_stack_handle_t stack_depot_save(unsigned long *e, unsigned int n, gfp_t gf
 		if (t->hash == hash && t->nr == n && !memcmp(t->e, e, n * sizeof(*e)))
 			goto out;
 	t = calloc(1, sizeof(*t));
-	if (shim_nr_traces == shim_cap_traces) {
-		shim_cap_traces = shim_cap_traces * 2 + 64;
-		shim_by_handle = realloc(shim_by_handle,
-					 shim_cap_traces * sizeof(*shim_by_handle));
-	}
-	if (!t || !shim_by_handle)
+	if (!t)
 		shim_fatal("out of memory for traces");
 	t->hash = hash;
 	t->nr = n;
 	memcpy(t->e, e, n * sizeof(*e));
-	shim_by_handle[shim_nr_traces++] = t;
-	t->handle = shim_nr_traces;
+	t->handle = shim_handle(e, n);
+	smp_store_release(&shim_by_handle[t->handle], t);
 	t->next = *head;
 	smp_store_release(head, t);
 out:
@@ -102,11 +120,9 @@ unsigned int stack_depot_fetch(depot_stack_handle_t h, unsigned long **e)
 	*e = NULL;
 	if (!h)
 		return 0;
-	pthread_mutex_lock(&shim_depot_lock);
-	if (h > shim_nr_traces)
+	t = h <= SHIM_HANDLES ? smp_load_acquire(&shim_by_handle[h]) : NULL;
+	if (!t)
 		shim_fatal("stack handle %u was never given out", h);
-	t = shim_by_handle[h - 1];
-	pthread_mutex_unlock(&shim_depot_lock);
 	*e = t->e;
 	return t->nr;
 }

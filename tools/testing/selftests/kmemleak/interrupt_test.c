@@ -170,35 +170,46 @@ static pid_t scan_elsewhere(void)
 	return pid;
 }
 
+/* Wait for another's scan with a command, or to read, and be interrupted. */
+static int interrupted_wait(int fd, const char *command)
+{
+	pid_t pid = scan_elsewhere();
+	int err = 0, status;
+	ssize_t ret;
+	char byte;
+
+	interrupt_in(20);
+	if (command)
+		ret = write(fd, command, strlen(command));
+	else
+		ret = read(fd, &byte, 1);
+	if (ret < 0)
+		err = errno;
+	interrupt_in(0);
+	if (waitpid(pid, &status, 0) != pid || status)
+		return -1;
+	return err;
+}
+
 TEST_F(long_scan, waiting_for_another_can_be_interrupted)
 {
-	static const char * const commands[] = { "scan", "clear", "stack=off" };
-	char byte;
-	int status;
+	static const char * const commands[] = {
+		"scan", "clear", "stack=off", NULL,
+	};
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(commands); i++) {
 		const char *command = commands[i];
-		pid_t pid = scan_elsewhere();
+		int err = 0, tries;
 
-		ASSERT_GT(pid, 0);
-		interrupt_in(20);
-		EXPECT_EQ(-1, write(self->fd, command, strlen(command)));
-		EXPECT_EQ(EINTR, errno)
-			TH_LOG("%s", command);
+		/* it may come to nothing when the other scan starts too late */
+		for (tries = 0; !err && tries < 2 * NR_TRIES; tries++) {
+			lseek(self->fd, 0, SEEK_SET);
+			err = interrupted_wait(self->fd, command);
+		}
+		EXPECT_EQ(EINTR, err)
+			TH_LOG("%s", command ?: "read");
 		EXPECT_EQ(0, kml_position(self->fd));
-		ASSERT_EQ(pid, waitpid(pid, &status, 0));
-		EXPECT_EQ(0, status);
-	}
-
-	{
-		pid_t pid = scan_elsewhere();
-
-		ASSERT_GT(pid, 0);
-		interrupt_in(20);
-		EXPECT_EQ(-1, read(self->fd, &byte, 1));
-		EXPECT_EQ(EINTR, errno);
-		ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	}
 }
 
@@ -214,15 +225,20 @@ TEST_F(long_scan, a_write_waits_for_its_scan)
 /* Killing the scanning task ends the scan as well. */
 TEST_F(long_scan, a_kill_ends_it)
 {
-	unsigned long long start = kml_now_ms();
-	pid_t pid = scan_elsewhere();
-	int status;
+	unsigned long long took = scan_ms;
+	int status, tries;
 
-	ASSERT_GT(pid, 0);
-	kill(pid, SIGKILL);
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_TRUE(WIFSIGNALED(status));
-	EXPECT_LT(kml_now_ms() - start, scan_ms);
+	for (tries = 0; took >= scan_ms && tries < NR_TRIES; tries++) {
+		unsigned long long start = kml_now_ms();
+		pid_t pid = scan_elsewhere();
+
+		ASSERT_GT(pid, 0);
+		kill(pid, SIGKILL);
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT_TRUE(WIFSIGNALED(status));
+		took = kml_now_ms() - start;
+	}
+	EXPECT_LT(took, scan_ms);
 }
 
 /* The scan thread stops for a command, however long its scan would be. */
