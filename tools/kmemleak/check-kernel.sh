@@ -82,8 +82,12 @@ one_part()
 	[ "$status" = 0 ] || : >"$work/failed"
 }
 
-part kunit --append "kunit.enable=1 kunit.autorun=1" --timeout 300 -- "$KML_TOOLS/guest/kunit.sh"
+# The long ones first, to end together.
 part selftests --timeout 600 -- "$suite" -d $here/kmemleak
+part tree --timeout 300 -- "$KML_TOOLS/guest/kselftests.sh" $here/mm \
+	ksft_kmemleak_confirm.sh ksft_kmemleak_dedup.sh
+part kunit --append 'kunit.enable=1 kunit.autorun=1' --timeout 300 -- "$KML_TOOLS/guest/kunit.sh"
+[ $debug = 0 ] || part failslab --timeout 180 -- "$KML_TOOLS/guest/failslab.sh" 20
 part off --timeout 120 -- "$suite" -d $here/kmemleak -l off disable_test
 part overlap --timeout 120 -- "$suite" -d $here/kmemleak -l overlap abi_test
 # Warnings are what this one provokes.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Runs in the guest, booted with kunit.enable=1 kunit.autorun=1: built-in suites have run by
-# now, those in modules run here. Prints each suite's KTAP.
+# Runs in the guest, booted with kunit.enable=1 kunit.autorun=1: built-in
+# suites have run by now, those in modules run here. Prints each suite's KTAP.
 set -u
 
 while read -r module; do

@@ -338,11 +338,26 @@ void kst_tolerate(void)
 	kst_free_pages(unknown, PAGE_SIZE);
 }
 
+/* What is freed must not keep a pointer to what is still to be tested. */
+static void kst_wipe(struct kst_slot *slot)
+{
+	unsigned int cpu;
+
+	if (slot->kind == KST_NONE || slot->kind == KST_RAWPHYS)
+		return;
+	for_each_possible_cpu(cpu) {
+		memset(kst_slot_memory(slot, cpu), 0, slot->size);
+		if (slot->kind != KST_PERCPU)
+			break;
+	}
+}
+
 void kst_destroy(struct kst_slot *slot)
 {
 	unsigned long address = kst_slot_address(slot);
 	unsigned int i;
 
+	kst_wipe(slot);
 	switch (slot->kind) {
 	case KST_NONE:
 		return;

@@ -216,13 +216,17 @@ void kst_unalias(void)
 	while (kst_nr_views) {
 		void *view = kst_alias_views[--kst_nr_views];
 
+		/* nothing that is freed here may keep a pointer for later */
+		kmemleak_erase(&kst_alias_views[kst_nr_views]);
 		kmemleak_free(view);
 		vunmap(view);
 	}
 	kvfree(kst_alias_views);
 	kst_alias_views = NULL;
-	if (kst_alias_block)
+	if (kst_alias_block) {
+		memset(page_address(kst_alias_block), 0, KST_ALIAS_SIZE);
 		__free_pages(kst_alias_block, KST_ALIAS_ORDER);
+	}
 	kst_alias_block = NULL;
 }
 
