@@ -26,7 +26,9 @@ int kml_track_paint(struct kml_space *space, unsigned long ptr, int color)
 	struct kml_locked l;
 
 	if (!kml_object_lock(&l, space, start, false))
-		return kml_reserve_paint(space, start, color < 0) ? 0 : -ENOENT;
+		return kml_reserve_paint(space, start, color < 0 ?
+					 KML_RESERVE_MAKE_BLACK :
+					 KML_RESERVE_MAKE_GREY) ? 0 : -ENOENT;
 	kml_hot_change(l.hot, KML_MIN_MASK,
 		       kml_state_set_min(0, color) |
 		       (color < 0 ? KML_F_NO_SCAN : 0));
@@ -41,7 +43,7 @@ int kml_track_no_scan(struct kml_space *space, unsigned long ptr)
 	struct kml_locked l;
 
 	if (!kml_object_lock(&l, space, start, false))
-		return kml_reserve_paint(space, start, true) ? 0 : -ENOENT;
+		return kml_reserve_paint(space, start, KML_RESERVE_MAKE_NO_SCAN) ? 0 : -ENOENT;
 	kml_hot_change(l.hot, 0, KML_F_NO_SCAN);
 	kml_object_unlock(&l);
 	return 0;
@@ -54,7 +56,7 @@ int kml_track_reset_checksum(struct kml_space *space, unsigned long ptr)
 	struct kml_locked l;
 
 	if (!kml_object_lock(&l, space, start, false))
-		return kml_reserve_paint(space, start, false) ? 0 : -ENOENT;
+		return kml_reserve_paint(space, start, KML_RESERVE_KEEP) ? 0 : -ENOENT;
 	l.hot->cold->checksum = ~0;
 	kml_object_unlock(&l);
 	return 0;
@@ -118,7 +120,7 @@ int kml_track_set_excess(struct kml_space *space, unsigned long ptr,
 	spare = kml_pool_alloc(KML_POOL_EXT, gfp);
 	if (!kml_object_lock(&l, space, start, false)) {
 		kml_pool_free(KML_POOL_EXT, spare);
-		return kml_reserve_paint(space, start, false) ? -ENOMEM : -ENOENT;
+		return kml_reserve_paint(space, start, KML_RESERVE_KEEP) ? -ENOMEM : -ENOENT;
 	}
 	ext = kml_hot_extend(l.hot, spare, &unused);
 	if (ext)

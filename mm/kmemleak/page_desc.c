@@ -140,7 +140,8 @@ void kml_desc_add(struct kml_desc *desc, u32 state, u32 size,
 	atomic_set_release(&hot->state, state);
 	/* plain store: writers are serialised by the leaf's lock */
 	smp_store_release(word, *word | BIT_MASK(slot));
-	desc->nr++;
+	/* trimming reads it without the lock */
+	WRITE_ONCE(desc->nr, desc->nr + 1);
 }
 
 void kml_desc_del(struct kml_desc *desc, struct kml_hot *hot)
@@ -149,7 +150,7 @@ void kml_desc_del(struct kml_desc *desc, struct kml_hot *hot)
 	unsigned long *word = &desc->bits[BIT_WORD(slot)];
 
 	WRITE_ONCE(*word, *word & ~BIT_MASK(slot));
-	desc->nr--;
+	WRITE_ONCE(desc->nr, desc->nr - 1);
 }
 
 /*

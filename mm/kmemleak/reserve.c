@@ -198,10 +198,10 @@ bool kml_reserve_remove_part(struct kml_space *space, unsigned long addr,
 
 	before = addr - start;
 	if (before)
-		kml_reserve_add(space, start, before, old.flags);
+		kml_reserve_add(space, start, before, old.flags & KML_RESERVE_BLACK);
 	if (old.size - before > size)
 		kml_reserve_add(space, addr + size, old.size - before - size,
-				old.flags);
+				old.flags & KML_RESERVE_BLACK);
 	return true;
 }
 
@@ -238,7 +238,7 @@ bool kml_reserve_holds(struct kml_space *space, unsigned long addr)
 
 /* Reserved blocks have no colour but "not scanned". Return: was it here? */
 bool kml_reserve_paint(struct kml_space *space, unsigned long start,
-		       bool no_scan)
+		       enum kml_reserve_paint how)
 {
 	struct kml_reserved **p;
 	unsigned long flags;
@@ -247,7 +247,11 @@ bool kml_reserve_paint(struct kml_space *space, unsigned long start,
 		return false;
 	raw_spin_lock_irqsave(&kml_reserve_lock, flags);
 	p = kml_reserve_find(space, start);
-	if (p && no_scan)
+	if (p && how == KML_RESERVE_MAKE_GREY)
+		(*p)->flags &= ~KML_RESERVE_BLACK;
+	else if (p && how == KML_RESERVE_MAKE_BLACK)
+		(*p)->flags |= KML_RESERVE_BLACK;
+	else if (p && how == KML_RESERVE_MAKE_NO_SCAN)
 		(*p)->flags |= KML_RESERVE_NO_SCAN;
 	raw_spin_unlock_irqrestore(&kml_reserve_lock, flags);
 	return p;
@@ -282,7 +286,7 @@ bool kml_reserve_next(struct kml_reserve_block *block)
 		raw_spin_lock_irq(&kml_reserve_lock);
 		for (r = kml_reserve_hash[i]; r; r = r->next)
 			if (r->mark != kml_reserve_mark &&
-			    !(r->flags & KML_RESERVE_NO_SCAN))
+			    !(r->flags & (KML_RESERVE_NO_SCAN | KML_RESERVE_BLACK)))
 				break;
 		if (r) {
 			r->mark = kml_reserve_mark;

@@ -5,7 +5,15 @@
 
 #include "kmemleak.h"
 
-#define KML_RESERVE_NO_SCAN	BIT(0)
+#define KML_RESERVE_NO_SCAN	BIT(0)	/* said by kmemleak_no_scan() */
+#define KML_RESERVE_BLACK	BIT(1)	/* not scanned until painted grey */
+
+enum kml_reserve_paint {
+	KML_RESERVE_KEEP,
+	KML_RESERVE_MAKE_GREY,
+	KML_RESERVE_MAKE_BLACK,
+	KML_RESERVE_MAKE_NO_SCAN,
+};
 
 bool kml_reserve_add(struct kml_space *space, unsigned long start, size_t size,
 		     unsigned int flags);
@@ -15,7 +23,7 @@ bool kml_reserve_remove_part(struct kml_space *space, unsigned long addr,
 size_t kml_reserve_size(struct kml_space *space, unsigned long start);
 bool kml_reserve_holds(struct kml_space *space, unsigned long addr);
 bool kml_reserve_paint(struct kml_space *space, unsigned long start,
-		       bool no_scan);
+		       enum kml_reserve_paint how);
 void kml_reserve_refill(void);
 void kml_reserve_drop_all(void);
 bool kml_reserve_ran_dry(void);

@@ -362,7 +362,7 @@ int kml_track_insert(struct kml_space *space, unsigned long ptr, size_t size,
 	}
 reserve:
 	kml_reserve_add(space, b.s.start, b.s.last - b.s.start + 1,
-			min_count < 0 ? KML_RESERVE_NO_SCAN : 0);
+			min_count < 0 ? KML_RESERVE_BLACK : 0);
 	return 0;
 }
 

@@ -107,14 +107,14 @@ static void walk_meets_each_once(struct kunit *test)
 static void paint_fn(struct kunit *test, struct kml_space *space)
 {
 	kml_reserve_add(space, nth(0), 10, 0);
-	KUNIT_EXPECT_FALSE(test, kml_reserve_paint(space, nth(0) + 1, true));
-	KUNIT_EXPECT_FALSE(test, kml_reserve_paint(space, nth(1), true));
-	KUNIT_EXPECT_TRUE(test, kml_reserve_paint(space, nth(0), false));
+	KUNIT_EXPECT_FALSE(test, kml_reserve_paint(space, nth(0) + 1, KML_RESERVE_MAKE_NO_SCAN));
+	KUNIT_EXPECT_FALSE(test, kml_reserve_paint(space, nth(1), KML_RESERVE_MAKE_NO_SCAN));
+	KUNIT_EXPECT_TRUE(test, kml_reserve_paint(space, nth(0), KML_RESERVE_KEEP));
 	KUNIT_EXPECT_EQ(test, walks_by(space, nth(0), 10), 1U);
-	KUNIT_EXPECT_TRUE(test, kml_reserve_paint(space, nth(0), true));
+	KUNIT_EXPECT_TRUE(test, kml_reserve_paint(space, nth(0), KML_RESERVE_MAKE_NO_SCAN));
 	KUNIT_EXPECT_EQ(test, walks_by(space, nth(0), 10), 0U);
 	/* once not to be scanned, it stays so */
-	KUNIT_EXPECT_TRUE(test, kml_reserve_paint(space, nth(0), false));
+	KUNIT_EXPECT_TRUE(test, kml_reserve_paint(space, nth(0), KML_RESERVE_KEEP));
 	KUNIT_EXPECT_EQ(test, walks_by(space, nth(0), 10), 0U);
 	KUNIT_EXPECT_TRUE(test, kml_reserve_remove(space, nth(0)));
 }
