@@ -139,7 +139,7 @@ static void parts_fn(struct kunit *test, struct kml_space *space)
 	for (i = 0; i < ARRAY_SIZE(parts); i++) {
 		unsigned long start = nth(i), behind = start + parts[i].off + parts[i].size;
 
-		kml_reserve_add(space, start, 1000, i % 2 ? KML_RESERVE_NO_SCAN : 0);
+		kml_reserve_add(space, start, 1000, i % 2 ? KML_RESERVE_BLACK : 0);
 		KUNIT_EXPECT_FALSE(test, kml_reserve_remove_part(space, start + 1000, 1));
 		KUNIT_EXPECT_TRUE(test, kml_reserve_remove_part(space, start + parts[i].off,
 								parts[i].size));
