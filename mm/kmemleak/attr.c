@@ -8,8 +8,6 @@
 #include "os.h"
 #include "pool.h"
 #include "reserve.h"
-#include "settled.h"
-#include "state.h"
 #include "track.h"
 
 /**
@@ -104,6 +102,10 @@ static struct kml_ext *kml_hot_extend(struct kml_hot *hot, struct kml_ext *ext,
  * @excess_ref: start of the object that gets what @ptr does not need
  * @gfp: for metadata
  *
+ * Called when both are born. A scan that began before and has settled @ptr does
+ * not pass references on, but does not report @excess_ref either: that one's
+ * checksum is not known yet.
+ *
  * Context: as @gfp allows.
  * Return: 0, -ENOENT, or -ENOMEM: then the caller has
  * to see to it that @excess_ref is not taken for a leak.
@@ -115,7 +117,6 @@ int kml_track_set_excess(struct kml_space *space, unsigned long ptr,
 	struct kml_ext *spare, *ext;
 	struct kml_cold *unused;
 	struct kml_locked l;
-	size_t size;
 
 	spare = kml_pool_alloc(KML_POOL_EXT, gfp);
 	if (!kml_object_lock(&l, space, start, false)) {
@@ -125,15 +126,7 @@ int kml_track_set_excess(struct kml_space *space, unsigned long ptr,
 	ext = kml_hot_extend(l.hot, spare, &unused);
 	if (ext)
 		ext->not_excess = ~excess_ref;
-	size = kml_hot_size(l.hot, kml_hot_state(l.hot));
 	kml_object_unlock(&l);
-
-	/* settled so far? from now on references to it matter */
-	if (unlikely(kml_scan_active())) {
-		/* the flag before the bits: pairs with kml_settle_shared() */
-		smp_mb();
-		kml_settled_clear(space, start, size);
-	}
 
 	if (spare != ext)
 		kml_pool_free(KML_POOL_EXT, spare);

@@ -3,12 +3,13 @@
  * The tri-colour rules, as pure functions of a hot entry's state word:
  *
  *   bits  0-11	offset of the object in its page
- *   bits 12-16	count: references found by this scan, at most min_count
- *   bits 17-21	min_count: references wanted; KML_BLACK for "not of interest"
- *   bits 22-31	flags
+ *   bits 12-15	count: references found by this scan, at most min_count
+ *   bits 16-19	min_count: references wanted; KML_BLACK for "not of interest"
+ *   bits 21-31	flags
  *
- * White: fewer references than wanted. Grey: enough (or none wanted), the
- * content is scanned. Black: neither reported nor scanned.
+ * White: fewer references than wanted. Grey: enough (or none wanted, or born
+ * since the mark began), the content is scanned. Black: neither reported nor
+ * scanned.
  * Colours after Dijkstra, Lamport et al., "On-the-fly garbage collection",
  * CACM 21(11), 1978; grey here includes objects already scanned.
  */
@@ -20,12 +21,13 @@
 #define KML_OFF_MASK		0x00000fffU
 #define KML_COUNT_SHIFT		12
 #define KML_COUNT_ONE		((u32)BIT(KML_COUNT_SHIFT))
-#define KML_COUNT_MASK		(0x1fU << KML_COUNT_SHIFT)
-#define KML_MIN_SHIFT		17
-#define KML_MIN_MASK		(0x1fU << KML_MIN_SHIFT)
-#define KML_MIN_MAX		0x1eU	/* callers ask for 2 at most */
-#define KML_BLACK		0x1fU
+#define KML_COUNT_MASK		(0xfU << KML_COUNT_SHIFT)
+#define KML_MIN_SHIFT		16
+#define KML_MIN_MASK		(0xfU << KML_MIN_SHIFT)
+#define KML_MIN_MAX		0xeU	/* callers ask for 2 at most */
+#define KML_BLACK		0xfU
 
+#define KML_F_NEW		BIT(21)	/* born since this mark began: grey */
 #define KML_F_ALLOCATED		BIT(22)
 #define KML_F_FROZEN		BIT(23)	/* the entry moved: look up again */
 #define KML_F_NO_SCAN		BIT(24)	/* do not read the content */
@@ -69,12 +71,13 @@ static inline bool kml_black(u32 s)
 
 static inline bool kml_white(u32 s)
 {
-	return !kml_black(s) && kml_state_count(s) < kml_state_min(s);
+	return !kml_black(s) && !(s & KML_F_NEW) &&
+	       kml_state_count(s) < kml_state_min(s);
 }
 
 static inline bool kml_grey(u32 s)
 {
-	return !kml_black(s) && kml_state_count(s) >= kml_state_min(s);
+	return !kml_black(s) && !kml_white(s);
 }
 
 /* a grey object whose content has to be read */

@@ -59,6 +59,15 @@ static inline bool kml_leaf_dead(struct kml_leaf *leaf)
 	return rcu_access_pointer(leaf->desc) == KML_DESC_DEAD;
 }
 
+/* An object with KML_F_NEW was filed. Pairs with kml_prepare(): kmemleak.h. */
+static inline void kml_interval_freshen(struct kml_interval *iv)
+{
+	/* the entry before the flag */
+	smp_mb();
+	if (!READ_ONCE(iv->fresh))
+		WRITE_ONCE(iv->fresh, true);
+}
+
 /* leaf->cont and interval->cover: inverted, so that no object is 0 */
 static inline bool kml_cont_get(unsigned long cont, unsigned long *start)
 {

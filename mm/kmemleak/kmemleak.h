@@ -53,18 +53,17 @@
  *	a frozen state looks again: the new descriptor is published before the
  *	lock is dropped. State changes are cmpxchg loops, so none is lost.
  * Free against scan: see pin.h.
- * Insert against scan: the writer makes the entry visible and reads
- *	kml_scan_active in the same RCU section. A scan sets that and waits for
- *	a grace period: it sees the entry, or the writer sees the scan. A writer
- *	who does clears the settled bits of the block after a full barrier,
- *	before the hook returns and so before a pointer to the block can exist.
- *	prepare() sets all bits, then (full barrier) walks the objects and clears
- *	those of unsettled ones: it sees the entry, or the writer's clearing
- *	comes after its setting.
- * Settle:	a marker sets an object's bits while it has the object pinned, so that
- *	no other can be born in its place meanwhile. In a block which the object
- *	shares it looks at the neighbours, sets the bit, and looks again after a
- *	full barrier; that pairs with the writer's.
+ * Insert against scan: the writer reads kml_scan_active and makes the entry
+ *	visible in the same RCU section. A scan sets that and waits for a grace
+ *	period: it sees the entry, or the writer sees the scan. Then the object
+ *	is born grey (KML_F_NEW): nobody has to count references to it, so that
+ *	settled bits stay true whatever is born, and a mark has only so much to
+ *	do: what was there when it began. New objects are read once, at its end,
+ *	and only in intervals marked fresh. The writer files the entry, full
+ *	barrier, marks the interval if it is not; kml_prepare() unmarks it, full
+ *	barrier, and makes old ones of those it finds there.
+ * Settle:	bits are cleared by kml_prepare() only, and set by markers after it, who
+ *	do not care whether the object is still there: see above.
  * Addresses: data and bss are roots, and the static pool is in bss. Addresses of
  *	tracked blocks are kept there (and in tracked memory) inverted or shifted,
  *	else kmemleak itself would reference what it should report.
@@ -205,6 +204,7 @@ struct kml_interval {
 	struct kml_group *group[KML_GROUPS];
 	unsigned long cover;		/* like leaf->cont, for the whole interval */
 	unsigned long nr;		/* address / KML_INTERVAL_SIZE */
+	bool fresh;			/* has objects with KML_F_NEW */
 	struct kml_shard *shard;
 	struct list_head link;		/* shard->intervals[space] */
 	struct rcu_head rcu;

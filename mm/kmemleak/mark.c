@@ -92,7 +92,7 @@ void kml_mark_greyed(struct kml_worker *w, struct kml_space *space,
 {
 	/* with an extension there may be surplus references to pass on */
 	if (!(state & KML_F_EXT))
-		kml_settled_set(&w->pins, space, start, size);
+		kml_settled_set(space, start, size);
 	if (kml_scannable(state))
 		kml_mark_push(w, space, start);
 }

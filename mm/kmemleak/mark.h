@@ -61,7 +61,7 @@ void kml_mark_greyed(struct kml_worker *w, struct kml_space *space,
 		     unsigned long start, size_t size, u32 state);
 bool kml_mark_range(struct kml_worker *w, const void *start, size_t len,
 		    const struct kmemleak_range *self);
-bool kml_mark_reserve(struct kml_worker *w, bool *found);
+bool kml_mark_reserve(struct kml_worker *w);
 bool kml_mark_drain(struct kml_worker *w);
 
 #endif /* _MM_KMEMLEAK_MARK_H */

@@ -331,17 +331,17 @@ bool kml_mark_range(struct kml_worker *w, const void *start, size_t len,
 /**
  * kml_mark_reserve() - read the blocks that have no metadata
  * @w: worker
- * @found: set if there was one that this mark has not read yet
+ *
+ * Those which this mark has not read yet.
  *
  * Context: process, no lock held.
  * Return: false if stopped.
  */
-bool kml_mark_reserve(struct kml_worker *w, bool *found)
+bool kml_mark_reserve(struct kml_worker *w)
 {
 	struct kml_reserve_block block;
 	unsigned int cpu;
 
-	*found = false;
 	while (kml_reserve_next(&block)) {
 		struct kml_reading r = {
 			.space = block.space,
@@ -350,7 +350,6 @@ bool kml_mark_reserve(struct kml_worker *w, bool *found)
 			.reserved = true,
 		};
 
-		*found = true;
 		if (block.space->id == KML_PHYS &&
 		    !kml_phys_in_lowmem(block.start, block.size))
 			continue;

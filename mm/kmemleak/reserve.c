@@ -32,6 +32,7 @@ struct kml_reserved {
 	u8 space;
 	u8 flags;
 	u8 mark;			/* the mark that has read it */
+	u8 round;			/* when it came */
 };
 
 static DEFINE_RAW_SPINLOCK(kml_reserve_lock);
@@ -42,6 +43,8 @@ static struct kml_reserved *kml_reserve_free;
 static unsigned int kml_reserve_nr_free = KML_RESERVE_STATIC;
 static bool kml_reserve_dry;
 static u8 kml_reserve_mark;
+static u8 kml_reserve_round;
+static unsigned int kml_reserve_at;	/* bucket; kml_scan_mutex */
 unsigned long kml_reserve_nr;
 
 static struct kml_reserved **kml_reserve_bucket(unsigned long start)
@@ -67,6 +70,7 @@ static bool __kml_reserve_add(struct kml_space *space, unsigned long start,
 	kml_reserve_nr_free--;
 	r->not_start = ~start;
 	r->mark = kml_reserve_mark - 1;
+	r->round = kml_reserve_round;
 	r->size = size;
 	r->space = space->id;
 	r->flags = flags;
@@ -257,6 +261,23 @@ bool kml_reserve_paint(struct kml_space *space, unsigned long start,
 	return p;
 }
 
+/*
+ * Read those which are there now and which this mark has not read; those which
+ * come later wait for the next round, so that each round ends. Blocks from 256
+ * rounds ago look as if they came now: they are read by the next.
+ *
+ * Context: kml_scan_mutex.
+ */
+void kml_reserve_next_round(void)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&kml_reserve_lock, flags);
+	kml_reserve_round++;
+	raw_spin_unlock_irqrestore(&kml_reserve_lock, flags);
+	kml_reserve_at = 0;
+}
+
 /* A new mark begins: it has read no block yet. Context: kml_scan_mutex. */
 void kml_reserve_new_mark(void)
 {
@@ -265,27 +286,28 @@ void kml_reserve_new_mark(void)
 	raw_spin_lock_irqsave(&kml_reserve_lock, flags);
 	kml_reserve_mark++;
 	raw_spin_unlock_irqrestore(&kml_reserve_lock, flags);
+	kml_reserve_next_round();
 }
 
 /**
- * kml_reserve_next() - get a block which this mark has not been given yet
+ * kml_reserve_next() - get a block which this round has not been given yet
  * @block: filled
  *
  * Context: process, kml_scan_mutex held.
- * Return: false if there is none: not that there will be none.
+ * Return: false if there is none.
  */
 bool kml_reserve_next(struct kml_reserve_block *block)
 {
 	struct kml_reserved *r = NULL;
-	unsigned int i;
 
 	if (!READ_ONCE(kml_reserve_nr))
 		return false;
 
-	for (i = 0; i < KML_RESERVE_BUCKETS && !r; i++) {
+	for (; kml_reserve_at < KML_RESERVE_BUCKETS; kml_reserve_at++) {
 		raw_spin_lock_irq(&kml_reserve_lock);
-		for (r = kml_reserve_hash[i]; r; r = r->next)
+		for (r = kml_reserve_hash[kml_reserve_at]; r; r = r->next)
 			if (r->mark != kml_reserve_mark &&
+			    r->round != kml_reserve_round &&
 			    !(r->flags & (KML_RESERVE_NO_SCAN | KML_RESERVE_BLACK)))
 				break;
 		if (r) {
@@ -295,8 +317,10 @@ bool kml_reserve_next(struct kml_reserve_block *block)
 			block->size = r->size;
 		}
 		raw_spin_unlock_irq(&kml_reserve_lock);
+		if (r)
+			return true;
 	}
-	return r;
+	return false;
 }
 
 /**

@@ -45,6 +45,7 @@ struct kml_reserve_block {
 };
 
 void kml_reserve_new_mark(void);
+void kml_reserve_next_round(void);
 bool kml_reserve_next(struct kml_reserve_block *block);
 
 #endif /* _MM_KMEMLEAK_RESERVE_H */

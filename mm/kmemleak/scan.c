@@ -70,7 +70,11 @@ static void kml_push_locked(struct kml_worker *w, struct kml_space *space,
 static int kml_prepare_interval(struct kml_space *space, struct kml_interval *iv,
 				void *data)
 {
-	kml_settled_prepare(iv);
+	/* pairs with kml_interval_freshen(), through the barrier behind us */
+	WRITE_ONCE(iv->fresh, false);
+	/* nobody looks a physical address up */
+	if (space->id != KML_PHYS)
+		kml_settled_prepare(iv);
 	return kml_scan_should_stop();
 }
 
@@ -84,7 +88,7 @@ static enum kml_visit kml_whiten(struct kml_visitor *v, struct kml_space *space,
 
 	do {
 		state = old;
-		new = state & ~(KML_COUNT_MASK | KML_F_PENDING);
+		new = state & ~(KML_COUNT_MASK | KML_F_PENDING | KML_F_NEW);
 		if (phase->full)
 			new &= ~KML_F_SUSPECT;
 		/* referenced last time: its unreferenced scans start anew */
@@ -138,13 +142,15 @@ static bool kml_walk_all(struct kml_visitor *v)
 /* All blocks settled first, then those of unsettled objects not: kmemleak.h. */
 static bool kml_prepare(struct kml_phase *phase)
 {
+	unsigned int id;
+
 	phase->v.visit = kml_whiten;
 	phase->v.unlocked = kml_whiten_big;
 
-	if (kml_interval_walk(kml_space(KML_VIRT), kml_prepare_interval, NULL) ||
-	    kml_interval_walk(kml_space(KML_PERCPU), kml_prepare_interval, NULL))
-		return false;
-	/* bits before entries: pairs with the barrier of kml_track_insert() */
+	for (id = 0; id < KML_NR_SPACES; id++)
+		if (kml_interval_walk(kml_space(id), kml_prepare_interval, NULL))
+			return false;
+	/* flags before entries: pairs with kml_interval_freshen() */
 	smp_mb();
 	return kml_walk_all(&phase->v);
 }
@@ -232,21 +238,45 @@ static bool kml_roots(struct kml_worker *w)
 	       (!kml_reserve_ran_dry() || kml_roots_in_use(&s.sink, w->copy));
 }
 
+static enum kml_visit kml_adopt(struct kml_visitor *v, struct kml_space *space,
+				unsigned long start, struct kml_hot *hot)
+{
+	struct kml_phase *phase = container_of(v, struct kml_phase, v);
+	u32 state = kml_hot_state(hot);
+
+	if (state & KML_F_NEW && kml_grey(state) && kml_scannable(state) &&
+	    (space->id != KML_PHYS ||
+	     kml_phys_in_lowmem(start, kml_hot_size(hot, state))))
+		kml_push_locked(phase->w, space, start, hot);
+	return KML_VISIT_NEXT;
+}
+
+/*
+ * Read what was born since the mark began: a pointer may have moved there and
+ * nowhere else. One round, in which no more than old objects turn grey, so that
+ * it ends however fast others are born; the second mark is there for what is
+ * missed.
+ */
+static bool kml_adopt_all(struct kml_phase *phase)
+{
+	bool more;
+
+	kml_reserve_next_round();
+	phase->v.visit = kml_adopt;
+	phase->v.fresh = true;
+	more = kml_mark_reserve(phase->w) && kml_walk_all(&phase->v);
+	phase->v.fresh = false;
+	return more && kml_drain(phase);
+}
+
 /* One mark, from white to done. Return: false if stopped. */
 static noinline bool kml_mark_all(struct kml_phase *phase)
 {
-	bool found;
-
 	kml_report_scan_began();
 	kml_reserve_new_mark();
-	if (!kml_prepare(phase) || !kml_roots(phase->w))
-		return false;
-	/* blocks may come to the reserve while we read */
-	do {
-		if (!kml_mark_reserve(phase->w, &found) || !kml_drain(phase))
-			return false;
-	} while (found);
-	return true;
+	return kml_prepare(phase) && kml_roots(phase->w) &&
+	       kml_mark_reserve(phase->w) && kml_drain(phase) &&
+	       kml_adopt_all(phase);
 }
 
 /*

@@ -149,19 +149,13 @@ static bool kml_block_settled(struct kml_space *space, unsigned long block)
 static void kml_settle_shared(struct kml_space *space, unsigned long *table,
 			      unsigned long addr)
 {
-	unsigned long block = round_down(addr, KML_BLOCK_SIZE);
 	unsigned int bit = kml_settled_bit(addr);
 
-	if (!kml_block_settled(space, block))
-		return;
-	kml_settled_change(table, bit, bit, true);
-	/* somebody born meanwhile? pairs with the barrier of kml_track_insert() */
-	smp_mb();
-	if (!kml_block_settled(space, block))
-		kml_settled_change(table, bit, bit, false);
+	if (kml_block_settled(space, round_down(addr, KML_BLOCK_SIZE)))
+		kml_settled_change(table, bit, bit, true);
 }
 
-/* Settle what an object has of one interval: [@addr, @end]. It is pinned. */
+/* Settle what an object has of one interval: [@addr, @end]. */
 static void kml_settle_part(struct kml_space *space, struct kml_interval *iv,
 			    unsigned long start, unsigned long addr,
 			    unsigned long end)
@@ -192,7 +186,6 @@ static void kml_settle_part(struct kml_space *space, struct kml_interval *iv,
 
 /**
  * kml_settled_set() - an object is settled; settle the blocks it fills
- * @pins: the caller's, unused
  * @space: where
  * @start: of the object
  * @size: of the object, not 0
@@ -202,13 +195,10 @@ static void kml_settle_part(struct kml_space *space, struct kml_interval *iv,
  *
  * Context: process, RCU read-side section, a mark is running.
  */
-void kml_settled_set(struct kml_pins *pins, struct kml_space *space,
-		     unsigned long start, size_t size)
+void kml_settled_set(struct kml_space *space, unsigned long start, size_t size)
 {
 	unsigned long last = kml_last(start, size);
-	unsigned long addr = start, flags;
-	size_t now;
-	u32 state;
+	unsigned long addr = start;
 
 	if (size > KML_SETTLE_MAX)
 		return;
@@ -217,17 +207,8 @@ void kml_settled_set(struct kml_pins *pins, struct kml_space *space,
 		unsigned long end = min(last, addr | ~KML_INTERVAL_MASK);
 		struct kml_interval *iv = kml_interval_find(space, addr);
 
-		local_irq_save(flags);
-		kml_pin(pins, 0, start);
-		/* pairs with the atomic in kml_remove_entry(), see pin.h */
-		smp_mb();
-		/* while we have it pinned, nobody can be born in its place */
-		if (iv && kml_lookup_pinned(space, start, &state, &now) &&
-		    now == size && !kml_white(state))
+		if (iv)
 			kml_settle_part(space, iv, start, addr, end);
-		kml_unpin(pins, 0);
-		local_irq_restore(flags);
-
 		if (end == last)
 			break;
 		addr = end + 1;

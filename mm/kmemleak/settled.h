@@ -7,7 +7,6 @@
 #define _MM_KMEMLEAK_SETTLED_H
 
 #include "interval.h"
-#include "pin.h"
 
 #define KML_BLOCK_SHIFT		6
 #define KML_BLOCK_SIZE		BIT(KML_BLOCK_SHIFT)
@@ -21,8 +20,7 @@ extern unsigned long kml_settled_none[];
 
 void kml_settled_prepare(struct kml_interval *iv);
 void kml_settled_clear(struct kml_space *space, unsigned long start, size_t size);
-void kml_settled_set(struct kml_pins *pins, struct kml_space *space,
-		     unsigned long start, size_t size);
+void kml_settled_set(struct kml_space *space, unsigned long start, size_t size);
 void kml_settled_free(struct kml_interval *iv);
 
 static inline unsigned int kml_settled_bit(unsigned long addr)

@@ -14,7 +14,6 @@
 #include "pin.h"
 #include "pool.h"
 #include "reserve.h"
-#include "settled.h"
 #include "span.h"
 #include "state.h"
 #include "stats.h"
@@ -92,7 +91,6 @@ struct kml_birth {
 	depot_stack_handle_t trace;
 	struct kml_cold *cold;		/* for the entry, until it is filed */
 	struct kml_desc *spare;		/* for the page, likewise */
-	bool scanning;			/* when it was filed */
 	bool big_passed;		/* a big object ends before us */
 };
 
@@ -202,11 +200,14 @@ static int kml_birth_try(struct kml_birth *b)
 		goto unlock;
 
 	kml_cold_init(b->cold, b->trace, b->ptr);
+	/* in this RCU section: see "Insert against scan" in kmemleak.h */
+	if (unlikely(kml_scan_active()))
+		b->state |= KML_F_NEW;
 	kml_desc_add(kml_leaf_desc(leaf), b->state,
 		     b->state & KML_F_BIG ? U32_MAX : b->size, b->cold);
 	b->cold = NULL;
-	/* in this RCU section: see "Insert against scan" in kmemleak.h */
-	b->scanning = kml_scan_active();
+	if (unlikely(b->state & KML_F_NEW))
+		kml_interval_freshen(iv);
 	kml_count_irqs_off(KML_C_ALLOCS);
 unlock:
 	raw_spin_unlock(&leaf->lock);
@@ -346,14 +347,8 @@ int kml_track_insert(struct kml_space *space, unsigned long ptr, size_t size,
 		kml_pool_free(KML_POOL_DESC + b.spare->cls, b.spare);
 	kml_cold_free(b.state, b.cold);
 
-	if (likely(!ret)) {
-		if (unlikely(b.scanning)) {
-			/* after all is visible: pairs with kml_prepare() */
-			smp_mb();
-			kml_settled_clear(space, b.s.start, b.size);
-		}
+	if (likely(!ret))
 		return 0;
-	}
 	if (ret == -EEXIST) {
 		kml_count_inc(KML_C_OVERLAPS);
 		if (!kml_object_info(space, b.s.hit, false, hit))

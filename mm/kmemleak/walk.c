@@ -64,6 +64,8 @@ static int kml_walk_interval(struct kml_space *space, struct kml_interval *iv,
 	struct kml_visitor *v = data;
 	unsigned int i, j;
 
+	if (v->fresh && !READ_ONCE(iv->fresh))
+		return 0;
 	for (i = 0; i < KML_GROUPS; i++) {
 		struct kml_group *group = READ_ONCE(iv->group[i]);
 

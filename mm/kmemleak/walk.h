@@ -19,6 +19,7 @@ enum kml_visit {
  *	object may be gone by then.
  * @resched: called with no lock held after each leaf; NULL: cond_resched().
  *	Returns whether to stop.
+ * @fresh: only intervals that are marked so
  */
 struct kml_visitor {
 	enum kml_visit (*visit)(struct kml_visitor *v, struct kml_space *space,
@@ -26,6 +27,7 @@ struct kml_visitor {
 	void (*unlocked)(struct kml_visitor *v, struct kml_space *space,
 			 unsigned long start);
 	bool (*resched)(struct kml_visitor *v);
+	bool fresh;
 };
 
 bool kml_walk(struct kml_space *space, struct kml_visitor *v);

@@ -104,6 +104,33 @@ static void walk_meets_each_once(struct kunit *test)
 	with_reserve(test, walk_fn);
 }
 
+/* A round ends although blocks come as fast as it meets them. */
+static void rounds_fn(struct kunit *test, struct kml_space *space)
+{
+	struct kml_reserve_block block;
+	unsigned long came = 1, met = 0;
+
+	kml_reserve_add(space, nth(0), 8, 0);
+	kml_reserve_new_mark();
+	while (kml_reserve_next(&block) && came < KML_NR)
+		kml_reserve_add(space, nth(came++), 8, 0);
+	KUNIT_EXPECT_LT(test, came, (unsigned long)KML_NR);
+
+	/* the next one meets those, and not again those met before */
+	kml_reserve_next_round();
+	while (kml_reserve_next(&block))
+		met += block.space == space && block.start != nth(0) &&
+		       block.start - nth(0) <= nth(came) - nth(0);
+	KUNIT_EXPECT_EQ(test, met, came - 1);
+	while (came--)
+		kml_ok(test, kml_reserve_remove(space, nth(came)));
+}
+
+static void rounds_end(struct kunit *test)
+{
+	with_reserve(test, rounds_fn);
+}
+
 static void paint_fn(struct kunit *test, struct kml_space *space)
 {
 	kml_reserve_add(space, nth(0), 10, 0);
@@ -190,6 +217,7 @@ static void reserved_objects_are_known(struct kunit *test)
 static struct kunit_case kml_reserve_cases[] = {
 	KUNIT_CASE(add_and_remove),
 	KUNIT_CASE(walk_meets_each_once),
+	KUNIT_CASE(rounds_end),
 	KUNIT_CASE(paint),
 	KUNIT_CASE(free_in_part),
 	KUNIT_CASE(reserved_objects_are_known),

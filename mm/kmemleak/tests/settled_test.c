@@ -20,8 +20,6 @@ struct kml_settled_model {
 	} obj[KML_MAX_OBJECTS];
 };
 
-static struct kml_pins kml_test_pins;
-
 static void prepare_one(struct kml_space *space, struct kml_interval *iv, void *data)
 {
 	kml_settled_prepare(iv);
@@ -156,7 +154,7 @@ static bool mark_randomly(struct kunit *test, struct kml_space *space,
 			continue;
 		set_state(space, m->obj[i].start, 2, 2);
 		if (!(info.state & KML_F_EXT))
-			kml_settled_set(&kml_test_pins, space, m->obj[i].start, m->obj[i].size);
+			kml_settled_set(space, m->obj[i].start, m->obj[i].size);
 		if (n % 64 == 0 && !check(test, space, m))
 			return false;
 	}
@@ -202,18 +200,18 @@ static void shared_fn(struct kunit *test, struct kml_space *space)
 	kml_settled_clear(space, c, 100);
 
 	set_state(space, c, 1, 1);
-	kml_settled_set(&kml_test_pins, space, c, 100);
+	kml_settled_set(space, c, 100);
 	KUNIT_EXPECT_FALSE(test, kml_settled(space, c));
 	KUNIT_EXPECT_TRUE(test, kml_settled(space, c + 4));
 	KUNIT_EXPECT_TRUE(test, kml_settled(space, c + 99));
 	set_state(space, a, 1, 1);
-	kml_settled_set(&kml_test_pins, space, a, 30);
+	kml_settled_set(space, a, 30);
 	KUNIT_EXPECT_FALSE(test, kml_settled(space, a));
 	set_state(space, b, 1, 1);
-	kml_settled_set(&kml_test_pins, space, b, 8);
+	kml_settled_set(space, b, 8);
 	KUNIT_EXPECT_TRUE(test, kml_settled(space, a));
 	/* an object that settles twice, or needs clearing again, is fine */
-	kml_settled_set(&kml_test_pins, space, a, 30);
+	kml_settled_set(space, a, 30);
 	KUNIT_EXPECT_TRUE(test, kml_settled(space, c));
 	kml_settled_clear(space, c, 100);
 	KUNIT_EXPECT_FALSE(test, kml_settled(space, a));
@@ -238,7 +236,7 @@ static void covered_fn(struct kunit *test, struct kml_space *space)
 	for (set = 0; set < 2; set++) {
 		if (set) {
 			set_state(space, start, 1, 1);
-			kml_settled_set(&kml_test_pins, space, start, size);
+			kml_settled_set(space, start, size);
 		}
 		for (off = 0; off < size; off += 4096 + 8)
 			if (!kml_ok(test, kml_settled(space, start + off) == set))
@@ -270,14 +268,19 @@ static void no_object_no_interest(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, nothing_fn);
 }
 
-/* An object born during a scan is looked up, whatever the bits said. */
+/* An object born during a scan is grey: pointers to it stay settled. */
 static void born_fn(struct kunit *test, struct kml_space *space)
 {
 	unsigned long other = KML_BASE + 9 * KML_INTERVAL_SIZE;
 	bool active = kml_state.scan_active;
+	struct kml_interval *iv;
+	u32 state;
 
 	kml_leaf_ensure(space, KML_BASE, GFP_KERNEL);
+	kml_test_insert(space, KML_BASE, 64);
 	prepare(space);
+	iv = kml_interval_find(space, KML_BASE);
+	KUNIT_EXPECT_FALSE(test, iv->fresh);
 	KUNIT_EXPECT_TRUE(test, kml_settled(space, KML_BASE + 4000));
 
 	/* kml_scan_mutex is held: nobody else is told a tale */
@@ -287,12 +290,19 @@ static void born_fn(struct kunit *test, struct kml_space *space)
 	kml_test_insert(space, other - 8, 8);
 	WRITE_ONCE(kml_state.scan_active, active);
 
-	KUNIT_EXPECT_FALSE(test, kml_settled(space, KML_BASE + 4000));
-	KUNIT_EXPECT_FALSE(test, kml_settled(space, KML_BASE + 4199));
-	KUNIT_EXPECT_TRUE(test, kml_settled(space, KML_BASE + 4000 - 64));
-	KUNIT_EXPECT_FALSE(test, kml_settled(space, other));
-	KUNIT_EXPECT_FALSE(test, kml_settled(space, other - 1));
-	KUNIT_EXPECT_FALSE(test, kml_settled(space, other + 2 * KML_INTERVAL_SIZE));
+	KUNIT_EXPECT_TRUE(test, kml_settled(space, KML_BASE + 4000));
+	KUNIT_EXPECT_TRUE(test, kml_settled(space, KML_BASE + 4199));
+	KUNIT_EXPECT_TRUE(test, iv->fresh);
+	KUNIT_EXPECT_TRUE(test, kml_interval_find(space, other)->fresh);
+	KUNIT_EXPECT_TRUE(test, kml_interval_find(space, other - 8)->fresh);
+
+	state = kml_hot_state(kml_lookup_exact(space, KML_BASE + 4000));
+	KUNIT_EXPECT_TRUE(test, state & KML_F_NEW);
+	KUNIT_EXPECT_TRUE(test, kml_grey(state));
+	KUNIT_EXPECT_FALSE(test, kml_white(state));
+	state = kml_hot_state(kml_lookup_exact(space, KML_BASE));
+	KUNIT_EXPECT_FALSE(test, state & KML_F_NEW);
+	KUNIT_EXPECT_TRUE(test, kml_white(state));
 }
 
 static void born_during_a_scan(struct kunit *test)
@@ -312,7 +322,7 @@ static void try_at_top(struct kunit *test, struct kml_space *space, size_t size)
 	KUNIT_EXPECT_FALSE(test, kml_settled(space, ~0UL));
 	KUNIT_EXPECT_TRUE(test, kml_settled(space, start - KML_BLOCK_SIZE));
 	set_state(space, start, 1, 1);
-	kml_settled_set(&kml_test_pins, space, start, size);
+	kml_settled_set(space, start, size);
 	KUNIT_EXPECT_TRUE(test, kml_settled(space, ~0UL));
 	kml_track_remove(space, start);
 }

@@ -130,6 +130,7 @@ if build native; then
 		result skip "ours against stock" "no KSRC: give a kernel tree"
 	fi
 	run "stopped scans" "$native/stop_test"
+	run "born during a scan" "$native/birth_test"
 	run "memory given back" "$native/giveback_test"
 	run "lost metadata" "$native/fault_test"
 	run "late reads" "$native/stress_free"
@@ -141,6 +142,7 @@ if build asan; then
 	run "ours against the oracle, asan" "$native/differ" "$asan/run-ours" - \
 		"$SEEDS" $((SEEDS + SEEDS / 5))
 	pair "stopped scans, asan" "$asan/stop_test 4" "lost metadata, asan" "$asan/fault_test 4"
+	run "born during a scan, asan" "$asan/birth_test"
 	run "moving pointers, asan" "$asan/stress_move"
 fi
 if build tsan; then

@@ -26,7 +26,7 @@ extern struct world_file stress_file;
 
 u64 stress_rnd(struct worker *w);
 /* How many scans a program makes: fewer where each step is slow. */
-#define STRESS_SCANS	(SHIM_TSAN ? 25 : SHIM_ASAN ? 60 : 150)
+#define STRESS_SCANS	(SHIM_TSAN ? 100 : SHIM_ASAN ? 150 : 400)
 
 /* Boot with so many CPUs and with RCU callbacks in a thread of their own. */
 void stress_boot(unsigned int cpus);

@@ -9,8 +9,8 @@
 
 #define THREADS		3
 /* A slow scan must still be able to read faster than blocks are replaced. */
-#define SLOTS		(SHIM_TSAN ? 24 : 96)
-#define SLOT_PAGES	(SHIM_TSAN ? 6 : 16)
+#define SLOTS		96
+#define SLOT_PAGES	16
 
 struct slot {
 	unsigned long addr;

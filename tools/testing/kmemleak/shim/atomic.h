@@ -8,7 +8,14 @@
 
 #include "base.h"
 
+#if SHIM_TSAN
+/* TSan knows nothing of address dependencies: pointers are read with acquire. */
+#define READ_ONCE(x)							\
+	__atomic_load_n(&(x), __builtin_classify_type(x) == 5 ?		\
+			__ATOMIC_ACQUIRE : __ATOMIC_RELAXED)
+#else
 #define READ_ONCE(x)	__atomic_load_n(&(x), __ATOMIC_RELAXED)
+#endif
 #define WRITE_ONCE(x, v) do {						\
 	typeof(x) *__wp = (typeof(x) *)&(x);				\
 	__atomic_store_n(__wp, (typeof(x))(v), __ATOMIC_RELAXED);	\

@@ -15,6 +15,7 @@ bool shim_strict;
 bool shim_cpus_private;
 int shim_need_resched;
 long shim_signal_in, shim_polls;
+void (*shim_poll)(void);
 int shim_fence_word;
 
 /* Thread structures outlive their threads: RCU waiters and locks refer to them. */
@@ -158,6 +159,8 @@ int shim_cond_resched(void)
 		if (!--shim_signal_in)
 			current->sigpending = 1;
 	}
+	if (unlikely(shim_poll))
+		shim_poll();
 	return 0;
 }
 

@@ -163,8 +163,10 @@ static inline int get_cpu(void)
 
 /*
  * Each call may be the one at which a signal arrives: shim_signal_in counts
- * down to it, shim_polls counts up.
+ * down to it, shim_polls counts up. shim_poll, if set, is called each time: it
+ * may do what another thread could do meanwhile.
  */
+extern void (*shim_poll)(void);
 extern long shim_signal_in, shim_polls;
 int shim_cond_resched(void);
 #define cond_resched()		shim_cond_resched()
