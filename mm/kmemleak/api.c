@@ -12,7 +12,6 @@
 #include "compat.h"
 #include "control.h"
 #include "debugfs.h"
-#include "mark.h"
 #include "page_desc.h"
 #include "pool.h"
 #include "report.h"
@@ -21,6 +20,7 @@
 #include "shard.h"
 #include "state.h"
 #include "track.h"
+#include "workers.h"
 
 #define kml_warn(fmt, ...)			\
 do {						\
@@ -372,7 +372,7 @@ void __init kmemleak_init(void)
 
 	kml_shard_init();
 	kml_pool_init();
-	if (kml_mark_init()) {
+	if (kml_workers_init()) {
 		pr_err("No memory to scan with\n");
 		kml_state_disable();
 		return;

@@ -124,8 +124,10 @@ int kml_track_set_excess(struct kml_space *space, unsigned long ptr,
 		return kml_reserve_paint(space, start, KML_RESERVE_KEEP) ? -ENOMEM : -ENOENT;
 	}
 	ext = kml_hot_extend(l.hot, spare, &unused);
-	if (ext)
+	if (ext) {
 		ext->not_excess = ~excess_ref;
+		WRITE_ONCE(kml_interval_find(space, start)->excess, true);
+	}
 	kml_object_unlock(&l);
 
 	if (spare != ext)

@@ -5,7 +5,7 @@
  *   bits  0-11	offset of the object in its page
  *   bits 12-15	count: references found by this scan, at most min_count
  *   bits 16-19	min_count: references wanted; KML_BLACK for "not of interest"
- *   bits 21-31	flags
+ *   bits 20-31	flags
  *
  * White: fewer references than wanted. Grey: enough (or none wanted, or born
  * since the mark began), the content is scanned. Black: neither reported nor
@@ -27,6 +27,7 @@
 #define KML_MIN_MAX		0xeU	/* callers ask for 2 at most */
 #define KML_BLACK		0xfU
 
+#define KML_F_LATE		BIT(20)	/* counted after the first mark: confirm.c */
 #define KML_F_NEW		BIT(21)	/* born since this mark began: grey */
 #define KML_F_ALLOCATED		BIT(22)
 #define KML_F_FROZEN		BIT(23)	/* the entry moved: look up again */

@@ -14,6 +14,7 @@
 #include "state.h"
 #include "stats.h"
 #include "track.h"
+#include "workers.h"
 
 struct kml_boot kml_boot;
 
@@ -231,6 +232,25 @@ static int kml_cmd_dump(const char *arg)
 	return -EINVAL;
 }
 
+/* parallel=on: as many as at boot, or would have been */
+static int kml_cmd_parallel_on(const char *arg)
+{
+	return kml_workers_set(kml_boot.threads ?: KML_WORKERS_ALL);
+}
+
+static int kml_cmd_parallel_off(const char *arg)
+{
+	return kml_workers_set(1);
+}
+
+static int kml_cmd_parallel(const char *arg)
+{
+	unsigned int nr;
+	int ret = kstrtouint(arg, 0, &nr);
+
+	return ret ?: kml_workers_set(nr ?: KML_WORKERS_ALL);
+}
+
 /* Matched by prefix, in this order; what follows is the argument. */
 static const struct kml_command {
 	const char *name;
@@ -246,6 +266,9 @@ static const struct kml_command {
 	{ "scan=",	kml_cmd_scan_period },
 	{ "scan",	kml_cmd_scan },
 	{ "dump=",	kml_cmd_dump },
+	{ "parallel=on", kml_cmd_parallel_on },
+	{ "parallel=off", kml_cmd_parallel_off },
+	{ "parallel=",	kml_cmd_parallel },
 };
 
 /**
@@ -283,10 +306,12 @@ void __init kml_control_late_init(void)
 		return;
 	}
 
-	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_AUTO_SCAN)) {
-		mutex_lock(&kml_scan_mutex);
+	mutex_lock(&kml_scan_mutex);
+	/* if that fails, one will do */
+	if (kml_boot.parallel)
+		kml_cmd_parallel_on(NULL);
+	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_AUTO_SCAN))
 		kml_thread_start();
-		mutex_unlock(&kml_scan_mutex);
-	}
+	mutex_unlock(&kml_scan_mutex);
 	schedule_delayed_work(&kml_trim_work, secs_to_jiffies(KML_TRIM_SECS));
 }

@@ -14,6 +14,7 @@
 #include "shard.h"
 #include "state.h"
 #include "stats.h"
+#include "workers.h"
 
 static void *kml_seq_start(struct seq_file *seq, loff_t *pos)
 {
@@ -104,18 +105,22 @@ static int kml_stats_show(struct seq_file *seq, void *v)
 	seq_printf(seq, "reserve_blocks %lu\n", READ_ONCE(kml_reserve_nr));
 	seq_printf(seq, "reserve_dry %d\n", kml_reserve_ran_dry());
 	seq_printf(seq, "enabled %d\n", kml_enabled());
-	seq_printf(seq, "parallel %d\n", kml_boot.parallel);
+	seq_printf(seq, "parallel %d\n", kml_workers_wanted() > 1);
+	seq_printf(seq, "workers_wanted %u\n",
+		   min(kml_workers_wanted(), num_possible_cpus()));
 	seq_printf(seq, "filter %s\n", kml_filter_current()->name);
 	seq_printf(seq, "scans %lu\n", s->scans);
 	seq_printf(seq, "scans_stopped %lu\n", s->stopped);
 	seq_printf(seq, "scan_ms %llu\n", div_u64(s->ns, NSEC_PER_MSEC));
 	seq_printf(seq, "scan_us %llu\n", div_u64(s->ns, NSEC_PER_USEC));
-	seq_printf(seq, "scan_bytes %llu\n", s->words * sizeof(long));
-	seq_printf(seq, "scan_objects %llu\n", s->objects);
-	seq_printf(seq, "scan_candidates %llu\n", s->candidates);
-	seq_printf(seq, "scan_settled %llu\n", s->settled);
-	seq_printf(seq, "scan_lookups %llu\n", s->lookups);
-	seq_printf(seq, "scan_overflows %llu\n", s->overflows);
+	seq_printf(seq, "scan_bytes %llu\n", s->sum.words * sizeof(long));
+	seq_printf(seq, "scan_objects %llu\n", s->sum.objects);
+	seq_printf(seq, "scan_candidates %llu\n", s->sum.candidates);
+	seq_printf(seq, "scan_settled %llu\n", s->sum.settled);
+	seq_printf(seq, "scan_lookups %llu\n", s->sum.lookups);
+	seq_printf(seq, "scan_overflows %llu\n", s->sum.overflows);
+	seq_printf(seq, "scan_steals %llu\n", s->sum.steals);
+	seq_printf(seq, "scan_workers %u\n", s->workers);
 	seq_printf(seq, "scan_suspects %lu\n", s->suspects);
 
 	mutex_unlock(&kml_scan_mutex);

@@ -5,11 +5,20 @@
 
 #include "kmemleak.h"
 
-/* Read the object at @start from @off (a multiple of KML_CHUNK) to its end. */
+/* Large objects are cut into slices, which different workers may read. */
+#define KML_SLICE	(128UL * 1024)
+
+/*
+ * Read the object at @start from @off (a multiple of KML_CHUNK), with
+ * KML_WORK_SLICE to the end of the slice, else to its own.
+ */
 struct kml_work {
 	unsigned long start;
 	unsigned long off_space;
 };
+
+#define KML_WORK_SPACE	3UL
+#define KML_WORK_SLICE	4UL
 
 static inline struct kml_work kml_work(enum kml_space_id space,
 				       unsigned long start, size_t off)
@@ -19,7 +28,15 @@ static inline struct kml_work kml_work(enum kml_space_id space,
 
 static inline enum kml_space_id kml_work_space(const struct kml_work *w)
 {
-	return w->off_space & (KML_CHUNK - 1);
+	return w->off_space & KML_WORK_SPACE;
+}
+
+/* Behind the last byte to be read of an object of @size. */
+static inline size_t kml_work_end(const struct kml_work *w, size_t size)
+{
+	size_t slice = w->off_space | (KML_SLICE - 1);
+
+	return w->off_space & KML_WORK_SLICE ? min(size - 1, slice) + 1 : size;
 }
 
 static inline size_t kml_work_off(const struct kml_work *w)
@@ -50,6 +67,7 @@ struct kml_worklist {
 struct kml_deque {
 	struct kml_worklist *list;
 	struct kml_block *cur;		/* never NULL between open and close */
+	unsigned long stolen;		/* blocks that others had filled */
 };
 
 void kml_worklist_init(struct kml_worklist *list);
@@ -60,6 +78,7 @@ bool kml_deque_open(struct kml_deque *d, struct kml_worklist *list);
 void kml_deque_close(struct kml_deque *d);
 bool kml_deque_push(struct kml_deque *d, struct kml_work work);
 bool kml_deque_pop(struct kml_deque *d, struct kml_work *work);
+bool kml_deque_share(struct kml_deque *d);
 
 static inline bool kml_worklist_has_work(struct kml_worklist *list)
 {

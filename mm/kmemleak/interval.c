@@ -59,8 +59,7 @@ struct kml_hot *kml_lookup_exact(struct kml_space *space, unsigned long start)
  * kml_lookup_pinned() - what is at an address, for those who have pinned it
  * @space: where
  * @start: untagged address, pinned
- * @state: set to the state of the object
- * @size: set to its size
+ * @p: set to what is there
  *
  * What is found stays until it is unpinned. Its entry does not: whoever frees
  * the object takes the entry out and then waits. The entry may belong to a
@@ -71,7 +70,7 @@ struct kml_hot *kml_lookup_exact(struct kml_space *space, unsigned long start)
  * starts at @start.
  */
 bool kml_lookup_pinned(struct kml_space *space, unsigned long start,
-		       u32 *state, size_t *size)
+		       struct kml_pinned *p)
 {
 	const u32 fixed = KML_OFF_MASK | KML_F_ALLOCATED | KML_F_FROZEN |
 			  KML_F_EXT | KML_F_BIG;
@@ -79,30 +78,34 @@ bool kml_lookup_pinned(struct kml_space *space, unsigned long start,
 	for (;;) {
 		struct kml_hot *hot = kml_lookup_exact(space, start);
 		struct kml_cold *cold;
-		u32 again;
+		u32 state, again;
 
 		if (!hot)
 			return false;
-		*state = kml_hot_state(hot);
-		if ((*state & KML_OFF_MASK) != (start & ~KML_PAGE_MASK))
+		state = kml_hot_state(hot);
+		if ((state & KML_OFF_MASK) != (start & ~KML_PAGE_MASK))
 			return false;
-		if (unlikely(*state & KML_F_FROZEN)) {
+		if (unlikely(state & KML_F_FROZEN)) {
 			/* its new place is about to be published */
 			cpu_relax();
 			continue;
 		}
-		if (!(*state & KML_F_ALLOCATED))
+		if (!(state & KML_F_ALLOCATED))
 			return false;
 
-		*size = READ_ONCE(hot->size);
+		p->state = state;
+		p->size = READ_ONCE(hot->size);
+		p->ext = NULL;
 		cold = READ_ONCE(hot->cold);
 		/* pairs with the release of the state in kml_desc_add() */
 		smp_rmb();
 		again = atomic_read(&hot->state);
-		if (unlikely((*state ^ again) & fixed))
+		if (unlikely((state ^ again) & fixed))
 			continue;
-		if (unlikely(*state & KML_F_BIG))
-			*size = container_of(cold, struct kml_ext, cold)->size;
+		if (unlikely(state & KML_F_EXT))
+			p->ext = container_of(cold, struct kml_ext, cold);
+		if (unlikely(state & KML_F_BIG))
+			p->size = p->ext->size;
 		return true;
 	}
 }

@@ -68,6 +68,15 @@ static inline void kml_interval_freshen(struct kml_interval *iv)
 		WRITE_ONCE(iv->fresh, true);
 }
 
+/* An object that the confirmation has to look at. Context: RCU. */
+static inline void kml_interval_doubt(struct kml_space *space, unsigned long addr)
+{
+	struct kml_interval *iv = kml_interval_find(space, addr);
+
+	if (iv && !READ_ONCE(iv->doubtful))
+		WRITE_ONCE(iv->doubtful, true);
+}
+
 /* leaf->cont and interval->cover: inverted, so that no object is 0 */
 static inline bool kml_cont_get(unsigned long cont, unsigned long *start)
 {
@@ -78,8 +87,16 @@ static inline bool kml_cont_get(unsigned long cont, unsigned long *start)
 struct kml_hot *kml_lookup(struct kml_space *space, unsigned long addr,
 			   unsigned long *start);
 struct kml_hot *kml_lookup_exact(struct kml_space *space, unsigned long start);
+
+/* What kml_lookup_pinned() finds. */
+struct kml_pinned {
+	u32 state;
+	size_t size;
+	struct kml_ext *ext;		/* or NULL; stays while pinned */
+};
+
 bool kml_lookup_pinned(struct kml_space *space, unsigned long start,
-		       u32 *state, size_t *size);
+		       struct kml_pinned *p);
 
 int kml_interval_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp);
 int kml_leaf_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp);

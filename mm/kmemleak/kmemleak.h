@@ -205,16 +205,23 @@ struct kml_interval {
 	unsigned long cover;		/* like leaf->cont, for the whole interval */
 	unsigned long nr;		/* address / KML_INTERVAL_SIZE */
 	bool fresh;			/* has objects with KML_F_NEW */
+	bool doubtful;			/* with KML_F_SUSPECT or KML_F_LATE */
+	bool excess;			/* that have ever passed references on */
 	struct kml_shard *shard;
 	struct list_head link;		/* shard->intervals[space] */
 	struct rcu_head rcu;
 };
 
-/* A CPU's intervals: its share of scan work. */
+/*
+ * A CPU's intervals: its share of scan work. Workers take one after the other:
+ * @taken is the last one taken, or the head of the list of @space.
+ */
 struct kml_shard {
-	raw_spinlock_t lock;		/* changes of the lists */
+	raw_spinlock_t lock;		/* of the lists and what follows */
 	unsigned long nr;
 	struct list_head intervals[KML_NR_SPACES];
+	struct list_head *taken;
+	unsigned int space;
 };
 
 struct kml_l3 {

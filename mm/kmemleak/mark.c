@@ -20,39 +20,56 @@
 
 struct kml_mark kml_mark;
 
-/* The worker that is always there: scans need no memory to begin. */
-static struct kml_worker *kml_first_worker;
-
-/* Context: kmemleak_init(), after kml_pool_init(). */
-int __init kml_mark_init(void)
+/**
+ * kml_worker_alloc() - memory for one more marker
+ *
+ * It stays: whoever frees a block may look at its pins at any time.
+ *
+ * Context: process or boot.
+ * Return: the worker or NULL.
+ */
+struct kml_worker *kml_worker_alloc(void)
 {
+	struct kml_worker *w = kml_pool_alloc(KML_POOL_WORKER, GFP_KERNEL);
+
 	static_assert(sizeof(struct kml_worker) <= 4 * KML_PAGE_SIZE);
-
-	kml_worklist_init(&kml_mark.list);
-	kml_first_worker = kml_pool_alloc(KML_POOL_WORKER, GFP_KERNEL);
-	if (!kml_first_worker || !kml_worklist_grow(&kml_mark.list, 2))
-		return -ENOMEM;
-	kml_pins_attach(&kml_first_worker->pins);
-	return 0;
+	if (w && !kml_pins_attach(&w->pins)) {
+		kml_pool_free(KML_POOL_WORKER, w);
+		return NULL;
+	}
+	return w;
 }
 
-struct kml_worker *kml_mark_worker(void)
-{
-	return kml_first_worker;
-}
-
-/* Context: process, kml_scan_mutex. Return: false without memory. */
+/* Context: process. Return: false without memory for work. */
 bool kml_mark_open(struct kml_worker *w)
 {
-	memset(&w->stats, 0, sizeof(w->stats));
 	memset(w->nr_unsettled, 0, sizeof(w->nr_unsettled));
-	w->scanned = 0;
 	return kml_deque_open(&w->deque, &kml_mark.list);
 }
 
 void kml_mark_close(struct kml_worker *w)
 {
+	w->stats.steals += w->deque.stolen;
 	kml_deque_close(&w->deque);
+}
+
+/**
+ * kml_mark_stop() - has the scan been told to stop?
+ * @w: who asks; every few KiB
+ *
+ * Context: process; may reschedule.
+ */
+bool kml_mark_stop(struct kml_worker *w)
+{
+	struct kml_mark *m = &kml_mark;
+
+	cond_resched_tasks_rcu_qs();
+	if (READ_ONCE(m->stopped))
+		return true;
+	if (likely(kml_enabled() && !(w->initiator && m->stop())))
+		return false;
+	WRITE_ONCE(m->stopped, true);
+	return true;
 }
 
 /* Change the state of an object that may move. Context: RCU. */
@@ -128,12 +145,17 @@ static bool kml_count_ref(struct kml_worker *w, struct kml_space *space,
 		}
 		if (addr - start >= size)
 			return true;
+		if (unlikely(kml_mark.confirm) && kml_white(state) &&
+		    !(state & (KML_F_SUSPECT | KML_F_LATE)))
+			return true;
 		if (!kml_white(state)) {
 			*surplus = kml_grey(state) && (state & KML_F_EXT);
 			return true;
 		}
 
 		new = state + KML_COUNT_ONE;
+		if (kml_mark.late)
+			new |= KML_F_LATE;
 		if (kml_grey(new))
 			new &= ~KML_F_SUSPECT;
 		old = state;
@@ -142,6 +164,8 @@ static bool kml_count_ref(struct kml_worker *w, struct kml_space *space,
 		state = old;
 	}
 
+	if (unlikely(new & KML_F_LATE))
+		kml_interval_doubt(space, start);
 	if (kml_grey(new)) {
 		if (state & KML_F_SUSPECT)
 			atomic_long_dec(&kml_mark.suspects);
@@ -168,9 +192,9 @@ static unsigned long kml_shade_one(struct kml_worker *w, struct kml_space *space
 }
 
 /*
- * A surplus reference to the object at @start goes to whom it names, unless
- * that is the object in which the reference was found: a circle keeps nothing
- * alive.
+ * A surplus reference to the object at @start goes to whom it names. If that is
+ * the object in which the reference was found, nothing happens: it is read, so
+ * it is grey.
  */
 static void kml_pass_surplus(struct kml_worker *w, struct kml_space *space,
 			     unsigned long start)
@@ -182,8 +206,7 @@ static void kml_pass_surplus(struct kml_worker *w, struct kml_space *space,
 	if (!kml_object_info(space, start, false, &info) || !info.excess_ref)
 		return;
 	target = kml_untag(info.excess_ref);
-	if (target != w->scanned)
-		kml_shade_one(w, kml_space(KML_VIRT), target, true, &more);
+	kml_shade_one(w, kml_space(KML_VIRT), target, true, &more);
 }
 
 static void kml_shade(struct kml_worker *w, struct kml_space *space,
@@ -291,38 +314,34 @@ void kml_mark_take(struct kml_worker *w, const struct kmemleak_windows *win,
 }
 
 /**
- * kml_mark_drain() - read grey objects until there are none
+ * kml_mark_probe() - could a range hold a reference that changes anything?
  * @w: worker
+ * @start: memory that stays readable
+ * @len: in bytes
  *
- * Returns when all workers have run out of work, for only then nobody can find
- * any. A worker counts as idle only after it saw the shared list empty, and
- * stops being idle before it takes from it: when all are idle it is empty.
- *
- * Context: process.
- * Return: false if stopped.
+ * Context: process, no lock held.
  */
-bool kml_mark_drain(struct kml_worker *w)
+bool kml_mark_probe(struct kml_worker *w, const void *start, size_t len)
 {
-	struct kml_mark *m = &kml_mark;
+	const struct kmemleak_windows *win = &w->win;
+	bool found = false;
+	unsigned int i, nr;
+	size_t chunk;
 
-	for (;;) {
-		if (m->stop())
-			return false;
-		if (kml_mark_group(w))
-			continue;
-		if (w->nr_unsettled[KML_VIRT] || w->nr_unsettled[KML_PERCPU]) {
-			kml_mark_flush(w);
-			continue;
-		}
+	for (; len && !found; start += chunk, len -= chunk) {
+		chunk = min_t(size_t, len, KML_CHUNK);
+		nr = kml_filter_run(start, chunk, win, w->cand);
+		w->stats.words += chunk / sizeof(long);
+		rcu_read_lock();
+		for (i = 0; i < nr && !found; i++) {
+			unsigned long v = w->cand[i];
 
-		atomic_inc(&m->idle);
-		while (!kml_worklist_has_work(&m->list)) {
-			if (atomic_read(&m->idle) == m->nr_workers)
-				return true;
-			if (m->stop())
-				return false;
-			cpu_relax();
+			found = (v - win->virt.min < win->virt.len &&
+				 !kml_settled(kml_space(KML_VIRT), v)) ||
+				(v - win->percpu.min < win->percpu.len &&
+				 !kml_settled(kml_space(KML_PERCPU), v));
 		}
-		atomic_dec(&m->idle);
+		rcu_read_unlock();
 	}
+	return found;
 }

@@ -7,17 +7,16 @@
 #include "filter.h"
 #include "object.h"
 #include "pin.h"
+#include "shard.h"
+#include "stats.h"
 
 #define KML_BATCH	64	/* look-ups in flight together */
 #define KML_WORDS	(KML_CHUNK / sizeof(long))
 
-struct kml_mark_stats {
-	u64 words;
-	u64 candidates;
-	u64 settled;
-	u64 lookups;
-	u64 objects;
-	u64 overflows;
+/* What lies between the lowest and the highest of some objects; inverted if 0. */
+struct kml_extent {
+	unsigned long min;
+	unsigned long last;
 };
 
 /*
@@ -27,9 +26,12 @@ struct kml_mark_stats {
 struct kml_worker {
 	struct kml_pins pins;
 	struct kml_deque deque;
-	struct kmemleak_windows win;
-	unsigned long scanned;		/* object being read, if it may get surplus */
+	struct kmemleak_windows base;	/* the initiator's: of this mark */
+	struct kmemleak_windows win;	/* and without the object being read */
+	struct kml_shard_cursor cursor;	/* in the current walk */
+	struct kml_extent doubtful[KML_NR_SPACES];	/* see confirm.c */
 	struct kmemleak_range self_percpu;
+	bool initiator;			/* who asked for the scan, not a helper */
 	unsigned int nr_unsettled[KML_NR_SPACES];
 	struct kml_mark_stats stats;
 	unsigned long unsettled[KML_NR_SPACES][KML_BATCH];
@@ -41,19 +43,19 @@ struct kml_worker {
 struct kml_mark {
 	struct kml_worklist list;
 	atomic_long_t suspects;		/* objects with KML_F_SUSPECT */
-	atomic_t idle;			/* workers with nothing to do */
-	unsigned int nr_workers;
+	bool late;			/* who turns grey now gets KML_F_LATE */
+	bool confirm;			/* count only what confirm.c has chosen */
 	bool overflow;			/* some objects are pending */
-	/* May this worker go on? May reschedule. Called every few KiB. */
-	bool (*stop)(void);
+	bool stopped;			/* all are to stop */
+	bool (*stop)(void);		/* asked by the initiator alone */
 };
 
 extern struct kml_mark kml_mark;
 
-int kml_mark_init(void);
-struct kml_worker *kml_mark_worker(void);
+struct kml_worker *kml_worker_alloc(void);
 bool kml_mark_open(struct kml_worker *w);
 void kml_mark_close(struct kml_worker *w);
+bool kml_mark_stop(struct kml_worker *w);
 
 void kml_mark_push(struct kml_worker *w, struct kml_space *space,
 		   unsigned long start);
@@ -62,6 +64,13 @@ void kml_mark_greyed(struct kml_worker *w, struct kml_space *space,
 bool kml_mark_range(struct kml_worker *w, const void *start, size_t len,
 		    const struct kmemleak_range *self);
 bool kml_mark_reserve(struct kml_worker *w);
-bool kml_mark_drain(struct kml_worker *w);
+bool kml_mark_group(struct kml_worker *w);
+bool kml_mark_probe(struct kml_worker *w, const void *start, size_t len);
+void kml_mark_flush(struct kml_worker *w);
+
+static inline bool kml_mark_unresolved(const struct kml_worker *w)
+{
+	return w->nr_unsettled[KML_VIRT] || w->nr_unsettled[KML_PERCPU];
+}
 
 #endif /* _MM_KMEMLEAK_MARK_H */

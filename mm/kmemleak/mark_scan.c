@@ -3,8 +3,9 @@
  * Reading grey objects.
  *
  * Most are small and plain: they are taken in groups which share one section
- * with IRQs off, one barrier and KML_CHUNK bytes. What needs more (per-CPU
- * objects, scan areas, receivers of surplus references) is read one by one.
+ * with IRQs off, one barrier and KML_CHUNK bytes. Large ones are cut into slices
+ * for several workers. What needs more (per-CPU objects, scan areas) is read one
+ * by one.
  * Candidates are collected with IRQs off and processed with IRQs on.
  */
 
@@ -16,12 +17,13 @@
 #include "snapshot.h"
 #include "track.h"
 
-/* Needs more than a plain range of virtual memory? */
-static bool kml_special(const struct kml_work *work, u32 state)
+/* Needs more than a plain range of memory? The object is pinned. */
+static bool kml_special(const struct kml_work *work, const struct kml_pinned *p)
 {
-	return kml_work_space(work) != KML_VIRT ||
-	       (state & (KML_F_EXT | KML_F_BIG)) ||
-	       (kml_state_min(state) > 1 && !kml_black(state));
+	if (kml_work_space(work) == KML_PERCPU)
+		return true;
+	return unlikely(p->ext) && !(p->state & KML_F_FULL_SCAN) &&
+	       smp_load_acquire(&p->ext->areas);
 }
 
 /* An object one of whose chunks is to be read. */
@@ -44,9 +46,9 @@ static bool kml_read_chunk(struct kml_worker *w, struct kml_reading *r,
 {
 	unsigned int nr = 0;
 	unsigned long flags;
+	struct kml_pinned p;
 	size_t size = 0;
 	bool alive;
-	u32 state;
 
 	rcu_read_lock();
 	local_irq_save(flags);
@@ -55,9 +57,9 @@ static bool kml_read_chunk(struct kml_worker *w, struct kml_reading *r,
 	smp_mb();
 	if (r->reserved)
 		size = kml_reserve_size(r->space, r->start);
-	else if (kml_lookup_pinned(r->space, r->start, &state, &size) &&
-		 !kml_scannable(state))
-		size = 0;
+	else if (kml_lookup_pinned(r->space, r->start, &p) &&
+		 kml_scannable(p.state))
+		size = p.size;
 	/* it may have become shorter, or be another one, since the last chunk */
 	alive = r->off + off + len <= size;
 	if (alive)
@@ -79,7 +81,7 @@ static bool kml_read(struct kml_worker *w, struct kml_reading *r)
 
 	for (off = 0; off < r->len; off += len) {
 		len = min_t(size_t, r->len - off, KML_CHUNK);
-		if (kml_mark.stop() || !kml_read_chunk(w, r, off, len))
+		if (kml_mark_stop(w) || !kml_read_chunk(w, r, off, len))
 			return false;
 	}
 	return true;
@@ -118,26 +120,17 @@ static void kml_read_special(struct kml_worker *w, const struct kml_work *work)
 	struct kml_area area;
 	struct kml_info info;
 	unsigned int i, cpu;
-	bool receiver;
 
 	if (!kml_object_info(space, work->start, false, &info) ||
 	    !kml_scannable(info.state))
 		return;
 
-	w->stats.objects++;
-	kml_filter_windows(&w->win);
+	w->stats.objects += !off;
 	r.win = w->win;
 	if (space->id == KML_VIRT)
 		r.win.self = (struct kmemleak_range){ work->start, info.size };
 	if (space->id == KML_PERCPU)
 		w->self_percpu = (struct kmemleak_range){ work->start, info.size };
-
-	/* a reference found in here must not come back here as surplus */
-	receiver = kml_state_min(info.state) > 1;
-	if (receiver) {
-		kml_mark_flush(w);
-		w->scanned = work->start;
-	}
 
 	if (space->id == KML_PERCPU) {
 		for_each_possible_cpu(cpu) {
@@ -158,14 +151,10 @@ static void kml_read_special(struct kml_worker *w, const struct kml_work *work)
 	} else if (off < info.size) {
 		r.from = kml_object_memory(space, work->start, 0) + off;
 		r.off = off;
-		r.len = info.size - off;
+		r.len = kml_work_end(work, info.size) - off;
 		kml_read(w, &r);
 	}
 
-	if (receiver) {
-		kml_mark_flush(w);
-		w->scanned = 0;
-	}
 	w->self_percpu = (struct kmemleak_range){};
 }
 
@@ -206,36 +195,53 @@ enum kml_group_fate {
 	KML_GROUP_MORE,		/* from work->off on */
 };
 
+/*
+ * Leave all but the first slice of a large object to whoever has time. Without
+ * room to note that it stays in one piece.
+ */
+static void kml_cut(struct kml_worker *w, struct kml_work *work, size_t size)
+{
+	size_t off = kml_work_off(work);
+	size_t rest = round_down(off, KML_SLICE) + KML_SLICE;
+
+	if (!(work->off_space & KML_WORK_SLICE) && rest < size &&
+	    kml_deque_push(&w->deque, kml_work(kml_work_space(work), work->start, rest)))
+		work->off_space |= KML_WORK_SLICE;
+}
+
 /* Read up to @budget bytes of an object; it is pinned. */
 static enum kml_group_fate kml_group_read(struct kml_worker *w,
 					  struct kml_work *work, size_t *budget,
 					  unsigned int *nr)
 {
 	struct kml_space *space = kml_space(kml_work_space(work));
-	size_t off = kml_work_off(work), len, size;
-	u32 state;
+	size_t off = kml_work_off(work), len, end;
+	struct kml_pinned p;
 
-	if (!kml_lookup_pinned(space, work->start, &state, &size) ||
-	    !kml_scannable(state))
+	if (!kml_lookup_pinned(space, work->start, &p) ||
+	    !kml_scannable(p.state) || off >= p.size)
 		return KML_GROUP_DONE;
-	if (unlikely(kml_special(work, state)))
+	if (unlikely(kml_special(work, &p)))
 		return KML_GROUP_SPECIAL;
-	if (off >= size)
-		return KML_GROUP_DONE;
-	len = min(size - off, KML_CHUNK);
+	if (unlikely(p.size > KML_SLICE))
+		kml_cut(w, work, p.size);
+	end = kml_work_end(work, p.size);
+	len = min(end - off, KML_CHUNK);
 	if (len > *budget)
 		return KML_GROUP_MORE;
 
-	w->win.self.min = work->start;
-	w->win.self.len = size;
-	*nr += kml_filter_run((const void *)(work->start + off), len, &w->win,
-			      w->cand + *nr);
+	if (space->id == KML_VIRT) {
+		w->win.self.min = work->start;
+		w->win.self.len = p.size;
+	}
+	*nr += kml_filter_run(kml_object_memory(space, work->start, 0) + off,
+			      len, &w->win, w->cand + *nr);
 	*budget -= len;
 	w->stats.words += len / sizeof(long);
 	w->stats.objects += !off;
-	if (off + len == size)
+	if (off + len == end)
 		return KML_GROUP_DONE;
-	*work = kml_work(space->id, work->start, off + len);
+	work->off_space += len;
 	return KML_GROUP_MORE;
 }
 
@@ -261,7 +267,6 @@ bool kml_mark_group(struct kml_worker *w)
 	if (!n)
 		return false;
 
-	kml_filter_windows(&w->win);
 	rcu_read_lock();
 	kml_prefetch_group(work, n);
 	local_irq_save(flags);
@@ -316,13 +321,13 @@ bool kml_mark_range(struct kml_worker *w, const void *start, size_t len,
 		unsigned int nr;
 
 		chunk = min_t(size_t, len, KML_CHUNK);
-		kml_filter_windows(&w->win);
 		if (self)
 			w->win.self = *self;
 		nr = kml_filter_run(start, chunk, &w->win, w->cand);
 		w->stats.words += chunk / sizeof(long);
 		kml_mark_take(w, &w->win, 0, nr);
-		if (kml_mark.stop())
+		w->win.self = (struct kmemleak_range){};
+		if (kml_mark_stop(w))
 			return false;
 	}
 	return true;
@@ -353,14 +358,13 @@ bool kml_mark_reserve(struct kml_worker *w)
 		if (block.space->id == KML_PHYS &&
 		    !kml_phys_in_lowmem(block.start, block.size))
 			continue;
-		kml_filter_windows(&w->win);
 		r.win = w->win;
 		for_each_possible_cpu(cpu) {
 			r.from = kml_object_memory(block.space, block.start, cpu);
 			if (!kml_read(w, &r) || block.space->id != KML_PERCPU)
 				break;
 		}
-		if (kml_mark.stop())
+		if (kml_mark_stop(w))
 			return false;
 	}
 	return true;

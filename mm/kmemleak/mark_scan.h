@@ -5,8 +5,6 @@
 
 #include "mark.h"
 
-bool kml_mark_group(struct kml_worker *w);
-void kml_mark_flush(struct kml_worker *w);
 void kml_mark_take(struct kml_worker *w, const struct kmemleak_windows *win,
 		   unsigned int from, unsigned int to);
 

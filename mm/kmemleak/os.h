@@ -47,12 +47,14 @@
 #include <linux/rculist.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/sched/isolation.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/sched/task_stack.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
+#include <linux/smpboot.h>
 #include <linux/sort.h>
 #include <linux/spinlock.h>
 #include <linux/stackdepot.h>
@@ -60,8 +62,10 @@
 #include <linux/string.h>
 #include <linux/timekeeping.h>
 #include <linux/threads.h>
+#include <linux/topology.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 

@@ -14,6 +14,7 @@
 
 module_param_named(min_unref_scans, kml_scan_params.min_unref_scans, uint, 0644);
 module_param_named(verbose, kml_scan_params.verbose, bool, 0600);
+module_param_named(threads, kml_boot.threads, uint, 0444);
 
 static const struct {
 	const char *name;

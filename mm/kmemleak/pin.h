@@ -38,7 +38,7 @@ struct kml_pins {
 	unsigned long start[KML_PINS];
 } ____cacheline_aligned;
 
-void kml_pins_attach(struct kml_pins *pins);
+bool kml_pins_attach(struct kml_pins *pins);
 
 void __kml_pin_wait(unsigned long start);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Roots: sections, per-CPU areas, struct pages. All functions return false if
- * the sink wanted to stop; they may sleep.
+ * Roots: sections, per-CPU areas, struct pages. Whoever gives them to a sink may
+ * sleep, and returns false if the sink wanted to stop.
  */
 
 #include "os.h"
@@ -17,19 +17,6 @@ void kml_roots_sections(void (*section)(const void *start, size_t len))
 	    (unsigned long)__end_ro_after_init > (unsigned long)_edata)
 		section(__start_ro_after_init,
 			__end_ro_after_init - __start_ro_after_init);
-}
-
-bool kml_roots_percpu(struct kml_root_sink *sink)
-{
-#ifdef CONFIG_SMP
-	unsigned int cpu;
-
-	for_each_possible_cpu(cpu)
-		if (!sink->range(sink, __per_cpu_start + per_cpu_offset(cpu),
-				 __per_cpu_end - __per_cpu_start))
-			return false;
-#endif
-	return true;
 }
 
 /*
@@ -60,26 +47,144 @@ static bool kml_roots_run(struct kml_root_sink *sink, struct zone *zone,
 	return true;
 }
 
-bool kml_roots_pages(struct kml_root_sink *sink)
+/*
+ * Where we are: CPUs, then struct pages, then tasks. Workers take from here in
+ * turn, a few hundred KiB at a time.
+ */
+static struct {
+	spinlock_t lock;
+	unsigned int cpu;
+	unsigned int zone;		/* the how manieth populated one */
+	unsigned long pfn;		/* 0: its first */
+	int pid;
+	bool stacks;
+} kml_roots_at = {
+	.lock = __SPIN_LOCK_UNLOCKED(kml_roots_at.lock),
+};
+
+#define KML_PAGE_UNIT	(128UL * KML_PAGE_RUN)
+
+/**
+ * kml_roots_begin() - be ready to hand out roots
+ * @stacks: are stacks roots?
+ *
+ * Context: process; memory does not go offline until kml_roots_end().
+ */
+void kml_roots_begin(bool stacks)
+{
+	get_online_mems();
+	spin_lock(&kml_roots_at.lock);
+	kml_roots_at.cpu = IS_ENABLED(CONFIG_SMP) ? 0 : nr_cpu_ids;
+	kml_roots_at.zone = 0;
+	kml_roots_at.pfn = 0;
+	kml_roots_at.pid = 1;
+	kml_roots_at.stacks = stacks;
+	spin_unlock(&kml_roots_at.lock);
+}
+
+void kml_roots_end(void)
+{
+	put_online_mems();
+}
+
+static struct zone *kml_nth_zone(unsigned int n)
 {
 	struct zone *zone;
-	bool more = true;
 
-	get_online_mems();
-	for_each_populated_zone(zone) {
-		unsigned long pfn = zone->zone_start_pfn, next;
-		unsigned long end = zone_end_pfn(zone);
+	for_each_populated_zone(zone)
+		if (!n--)
+			return zone;
+	return NULL;
+}
 
-		for (; more && pfn < end; pfn = next) {
-			next = min(end, round_down(pfn, KML_PAGE_RUN) + KML_PAGE_RUN);
-			more = kml_roots_run(sink, zone, pfn, next);
-			cond_resched_tasks_rcu_qs();
+/* Take some pages of a zone. Return: the zone, or NULL if there are none left. */
+static struct zone *kml_take_pages(unsigned long *pfn, unsigned long *end)
+{
+	struct zone *zone;
+
+	spin_lock(&kml_roots_at.lock);
+	zone = kml_nth_zone(kml_roots_at.zone);
+	if (zone) {
+		*pfn = kml_roots_at.pfn ?: zone->zone_start_pfn;
+		*end = min(zone_end_pfn(zone),
+			   round_down(*pfn, KML_PAGE_UNIT) + KML_PAGE_UNIT);
+		kml_roots_at.pfn = *end;
+		if (*end == zone_end_pfn(zone)) {
+			kml_roots_at.zone++;
+			kml_roots_at.pfn = 0;
 		}
-		if (!more)
-			break;
 	}
-	put_online_mems();
-	return more;
+	spin_unlock(&kml_roots_at.lock);
+	return zone;
+}
+
+static unsigned int kml_take_cpu(void)
+{
+	unsigned int cpu;
+
+	spin_lock(&kml_roots_at.lock);
+	cpu = kml_roots_at.cpu;
+	if (cpu < nr_cpu_ids)
+		kml_roots_at.cpu++;
+	spin_unlock(&kml_roots_at.lock);
+	return cpu;
+}
+
+static struct task_struct *kml_take_task(void)
+{
+	struct task_struct *task;
+
+	spin_lock(&kml_roots_at.lock);
+	task = kml_roots_at.stacks ? kml_task_from(&kml_roots_at.pid) : NULL;
+	spin_unlock(&kml_roots_at.lock);
+	return task;
+}
+
+/**
+ * kml_roots_next() - hand out roots that nobody else got
+ * @sink: gets them
+ *
+ * Context: process, for one or many.
+ * Return: false if there were none left.
+ */
+bool kml_roots_next(struct kml_root_sink *sink)
+{
+	unsigned long pfn = 0, end = 0;
+	struct task_struct *task;
+	struct zone *zone;
+	unsigned int cpu;
+
+	cpu = kml_take_cpu();
+	if (cpu < nr_cpu_ids) {
+#ifdef CONFIG_SMP
+		if (cpu_possible(cpu))
+			sink->range(sink, __per_cpu_start + per_cpu_offset(cpu),
+				    __per_cpu_end - __per_cpu_start);
+#endif
+		return true;
+	}
+
+	zone = kml_take_pages(&pfn, &end);
+	if (zone) {
+		while (pfn < end) {
+			unsigned long next = min(end, round_down(pfn, KML_PAGE_RUN) +
+						 KML_PAGE_RUN);
+
+			if (!kml_roots_run(sink, zone, pfn, next))
+				break;
+			cond_resched_tasks_rcu_qs();
+			pfn = next;
+		}
+		return true;
+	}
+
+	task = kml_take_task();
+	if (task) {
+		if (!sink->skip(task))
+			kml_roots_stack(sink, task);
+		put_task_struct(task);
+	}
+	return task;
 }
 
 /* Copy what may not be mapped, or not for long. */

@@ -13,21 +13,29 @@
  *	the struct page when the slab is gone and its page somebody's.
  * @probe: could the range hold a reference? Cheaper than @range and without
  *	effect; the range may contain memory that is not a root.
+ * @skip: is the stack of this task not a root?
  */
 struct kml_root_sink {
 	bool (*range)(struct kml_root_sink *sink, const void *start, size_t len);
 	bool (*page)(struct kml_root_sink *sink, const struct page *page,
 		     unsigned long mem);
 	bool (*probe)(struct kml_root_sink *sink, const void *start, size_t len);
+	bool (*skip)(const struct task_struct *task);
 };
 
-bool kml_roots_percpu(struct kml_root_sink *sink);
-bool kml_roots_pages(struct kml_root_sink *sink);
-bool kml_roots_stacks(struct kml_root_sink *sink, struct task_struct *skip);
+void kml_roots_begin(bool stacks);
+bool kml_roots_next(struct kml_root_sink *sink);
+void kml_roots_end(void);
+
+bool kml_roots_own_stack(struct kml_root_sink *sink);
 bool kml_roots_in_use(struct kml_root_sink *sink, void *buf);
 bool kml_phys_in_lowmem(unsigned long phys, size_t size);
 
 /* Calls @section for each section that is to be an object, always grey. */
 void kml_roots_sections(void (*section)(const void *start, size_t len));
+
+/* roots_stack.c: */
+struct task_struct *kml_task_from(int *nr);
+bool kml_roots_stack(struct kml_root_sink *sink, struct task_struct *task);
 
 #endif /* _MM_KMEMLEAK_ROOTS_H */

@@ -8,7 +8,11 @@
 #include "os.h"
 #include "roots.h"
 
-static struct task_struct *kml_next_task(int *nr)
+/*
+ * The first task with a number of at least *@nr, which is set behind it.
+ * Context: any that RCU readers may be in. Return: referenced, or NULL.
+ */
+struct task_struct *kml_task_from(int *nr)
 {
 	struct task_struct *task = NULL;
 	struct pid *pid;
@@ -27,38 +31,33 @@ static struct task_struct *kml_next_task(int *nr)
 	return task;
 }
 
-/*
- * Below the frames in use, our own stack is littered with addresses that we
- * went through in an earlier phase: they are not references. Not inlined, so
- * that registers which our callers saved lie above.
- */
-static noinline const void *kml_stack_begin(struct task_struct *task, const void *stack)
+/* Another task's stack. */
+bool kml_roots_stack(struct kml_root_sink *sink, struct task_struct *task)
 {
-#ifndef CONFIG_STACK_GROWSUP
-	if (task == current)
-		return __builtin_frame_address(0);
-#endif
-	return stack;
-}
-
-/* @skip: a task whose stack is not a root, or NULL. */
-bool kml_roots_stacks(struct kml_root_sink *sink, struct task_struct *skip)
-{
-	struct task_struct *task;
+	void *stack = try_get_task_stack(task);
 	bool more = true;
-	int nr = 1;
 
-	while (more && (task = kml_next_task(&nr))) {
-		void *stack = task == skip ? NULL : try_get_task_stack(task);
-
-		if (stack) {
-			const void *begin = kml_stack_begin(task, stack);
-
-			more = sink->range(sink, begin, stack + THREAD_SIZE - begin);
-			put_task_stack(task);
-		}
-		put_task_struct(task);
-		cond_resched_tasks_rcu_qs();
+	if (stack) {
+		more = sink->range(sink, stack, THREAD_SIZE);
+		put_task_stack(task);
 	}
 	return more;
+}
+
+/*
+ * Our own. Below the frames in use, it is littered with addresses that we went
+ * through in an earlier phase: they are not references. Not inlined, so that
+ * registers which our callers saved lie above.
+ */
+noinline bool kml_roots_own_stack(struct kml_root_sink *sink)
+{
+	void *stack = task_stack_page(current);
+	const void *begin = stack;
+
+	if (!stack)
+		return true;
+#ifndef CONFIG_STACK_GROWSUP
+	begin = __builtin_frame_address(0);
+#endif
+	return sink->range(sink, begin, stack + THREAD_SIZE - begin);
 }

@@ -69,6 +69,88 @@ void kml_shard_del(struct kml_interval *iv)
 	raw_spin_unlock(&shard->lock);
 }
 
+/*
+ * Let workers take all intervals anew. Context: kml_scan_mutex held, so that
+ * none vanishes; nobody is taking.
+ */
+void kml_shards_rewind(void)
+{
+	struct kml_shard *shard;
+
+	for (shard = kml_shard_next(NULL); shard; shard = kml_shard_next(shard)) {
+		raw_spin_lock_irq(&shard->lock);
+		WRITE_ONCE(shard->space, 0);
+		shard->taken = &shard->intervals[0];
+		raw_spin_unlock_irq(&shard->lock);
+	}
+}
+
+void kml_shard_cursor_init(struct kml_shard_cursor *c, unsigned int cpu)
+{
+	*c = (struct kml_shard_cursor){ .cpu = cpu };
+}
+
+/* Intervals born meanwhile are taken, too, unless their list is done. */
+static struct kml_interval *kml_shard_take_one(struct kml_shard *shard,
+					       enum kml_space_id *id)
+{
+	struct kml_interval *iv = NULL;
+
+	if (READ_ONCE(shard->space) == KML_NR_SPACES)
+		return NULL;
+
+	raw_spin_lock_irq(&shard->lock);
+	while (!iv && shard->space < KML_NR_SPACES) {
+		struct list_head *next = shard->taken->next;
+
+		if (next != &shard->intervals[shard->space]) {
+			iv = list_entry(next, struct kml_interval, link);
+			*id = shard->space;
+		} else {
+			WRITE_ONCE(shard->space, shard->space + 1);
+			next = &shard->intervals[shard->space % KML_NR_SPACES];
+		}
+		shard->taken = next;
+	}
+	raw_spin_unlock_irq(&shard->lock);
+	return iv;
+}
+
+/**
+ * kml_shard_take() - take an interval that nobody else has taken
+ * @c: the caller's, its own
+ * @id: set to the interval's space
+ *
+ * Context: process; the initiator of the scan holds kml_scan_mutex.
+ * Return: the interval, or NULL if there is none left.
+ */
+struct kml_interval *kml_shard_take(struct kml_shard_cursor *c,
+				    enum kml_space_id *id)
+{
+	struct kml_interval *iv = NULL;
+
+	for (;;) {
+		/* behind the last CPU: the boot shard */
+		unsigned int cpu = (c->cpu + c->i) % (nr_cpu_ids + 1);
+
+		if (cpu == nr_cpu_ids)
+			iv = kml_shard_take_one(&kml_boot_shard, id);
+		else if (cpu_possible(cpu) &&
+			 (c->remote || cpu_to_node(cpu) == cpu_to_node(c->cpu)))
+			iv = kml_shard_take_one(per_cpu_ptr(&kml_shards, cpu), id);
+		if (iv)
+			return iv;
+		if (c->i < nr_cpu_ids) {
+			c->i++;
+		} else {
+			if (c->remote)
+				return NULL;
+			c->remote = true;
+			c->i = 0;
+		}
+	}
+}
+
 unsigned long kml_shard_intervals(void)
 {
 	struct kml_shard *shard;

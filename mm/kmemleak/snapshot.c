@@ -49,9 +49,8 @@ static bool kml_checksum_chunk(struct kml_pins *pins, struct kml_space *space,
 			       int cpu, u32 *sum)
 {
 	unsigned long flags;
-	size_t size;
+	struct kml_pinned p;
 	bool alive;
-	u32 state;
 
 	rcu_read_lock();
 	local_irq_save(flags);
@@ -59,8 +58,7 @@ static bool kml_checksum_chunk(struct kml_pins *pins, struct kml_space *space,
 	/* pairs with the atomic in kml_remove_entry(), see pin.h */
 	smp_mb();
 	/* it may have become shorter, or be another one, since the last chunk */
-	alive = kml_lookup_pinned(space, start, &state, &size) &&
-		off + len <= size;
+	alive = kml_lookup_pinned(space, start, &p) && off + len <= p.size;
 	if (alive)
 		*sum = kml_checksum(*sum, kml_object_memory(space, start, cpu) + off,
 				    len);
@@ -78,6 +76,7 @@ static bool kml_checksum_chunk(struct kml_pins *pins, struct kml_space *space,
  * @size: in bytes
  * @sum: result
  * @stop: asked after each chunk; may reschedule
+ * @data: for @stop
  *
  * Context: process, a scan is active.
  * Return: false if the object went away or
@@ -85,7 +84,7 @@ static bool kml_checksum_chunk(struct kml_pins *pins, struct kml_space *space,
  */
 bool kml_checksum_pinned(struct kml_pins *pins, struct kml_space *space,
 			 unsigned long start, size_t size, u32 *sum,
-			 bool (*stop)(void))
+			 bool (*stop)(void *data), void *data)
 {
 	unsigned int cpu;
 	size_t off, len;
@@ -95,7 +94,7 @@ bool kml_checksum_pinned(struct kml_pins *pins, struct kml_space *space,
 		for (off = 0; off < size; off += len) {
 			len = min_t(size_t, size - off, KML_CHUNK);
 			if (!kml_checksum_chunk(pins, space, start, off, len,
-						cpu, sum) || stop())
+						cpu, sum) || stop(data))
 				return false;
 		}
 		if (space->id != KML_PERCPU)

@@ -58,17 +58,25 @@ long kml_count_sum(enum kml_counter c);
 long kml_count_objects(void);
 const char *kml_counter_name(enum kml_counter c);
 
-/* The last scan, written under kml_scan_mutex. */
-struct kml_scan_stats {
-	unsigned long scans;		/* begun */
-	unsigned long stopped;		/* of those, not finished */
-	u64 ns;				/* the last one, from begin to end */
+/* What a worker has done, or all of them. */
+struct kml_mark_stats {
 	u64 words;			/* read through the filter */
 	u64 candidates;			/* passed the filter */
 	u64 settled;			/* of those, needed no look-up */
 	u64 lookups;
 	u64 objects;			/* whose content was read */
 	u64 overflows;			/* work list full, objects left pending */
+	u64 steals;			/* blocks of work that others had filled */
+	u64 ns;				/* at work or waiting for some */
+};
+
+/* The last scan, written under kml_scan_mutex. */
+struct kml_scan_stats {
+	unsigned long scans;		/* begun */
+	unsigned long stopped;		/* of those, not finished */
+	u64 ns;				/* the last one, from begin to end */
+	struct kml_mark_stats sum;
+	unsigned int workers;
 	unsigned long suspects;		/* after the first mark */
 	unsigned long new_leaks;	/* after confirmation */
 };

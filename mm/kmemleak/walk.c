@@ -64,7 +64,7 @@ static int kml_walk_interval(struct kml_space *space, struct kml_interval *iv,
 	struct kml_visitor *v = data;
 	unsigned int i, j;
 
-	if (v->fresh && !READ_ONCE(iv->fresh))
+	if (v->want && !v->want(iv))
 		return 0;
 	for (i = 0; i < KML_GROUPS; i++) {
 		struct kml_group *group = READ_ONCE(iv->group[i]);
@@ -81,6 +81,26 @@ static int kml_walk_interval(struct kml_space *space, struct kml_interval *iv,
 		}
 	}
 	return 0;
+}
+
+/**
+ * kml_walk_share() - visit the objects of an interval nobody else has visited
+ * @c: the caller's place in a walk that began with kml_shards_rewind()
+ * @v: visitor
+ *
+ * Context: process, for one or many; kml_scan_mutex is held on their behalf.
+ * Return: false if no interval is left.
+ */
+bool kml_walk_share(struct kml_shard_cursor *c, struct kml_visitor *v)
+{
+	struct kml_interval *iv;
+	enum kml_space_id id;
+
+	iv = kml_shard_take(c, &id);
+	if (!iv)
+		return false;
+	kml_walk_interval(kml_space(id), iv, v);
+	return true;
 }
 
 /**

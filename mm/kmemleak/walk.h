@@ -4,6 +4,7 @@
 #define _MM_KMEMLEAK_WALK_H
 
 #include "interval.h"
+#include "shard.h"
 
 enum kml_visit {
 	KML_VISIT_NEXT,		/* go on under the same lock */
@@ -19,7 +20,7 @@ enum kml_visit {
  *	object may be gone by then.
  * @resched: called with no lock held after each leaf; NULL: cond_resched().
  *	Returns whether to stop.
- * @fresh: only intervals that are marked so
+ * @want: which intervals to visit; NULL: all
  */
 struct kml_visitor {
 	enum kml_visit (*visit)(struct kml_visitor *v, struct kml_space *space,
@@ -27,9 +28,10 @@ struct kml_visitor {
 	void (*unlocked)(struct kml_visitor *v, struct kml_space *space,
 			 unsigned long start);
 	bool (*resched)(struct kml_visitor *v);
-	bool fresh;
+	bool (*want)(const struct kml_interval *iv);
 };
 
 bool kml_walk(struct kml_space *space, struct kml_visitor *v);
+bool kml_walk_share(struct kml_shard_cursor *c, struct kml_visitor *v);
 
 #endif /* _MM_KMEMLEAK_WALK_H */

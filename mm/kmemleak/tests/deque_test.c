@@ -240,6 +240,50 @@ static void work_left_behind(struct kunit *test)
 	end_list(test, list);
 }
 
+/* What is shared is the older half, and nothing is lost or doubled. */
+static void half_for_others(struct kunit *test)
+{
+	struct kml_worklist *list = new_list(test, 4);
+	struct kml_deque a, b;
+	struct kml_work w;
+	unsigned long n;
+
+	KUNIT_ASSERT_TRUE(test, kml_deque_open(&a, list));
+	KUNIT_ASSERT_TRUE(test, kml_deque_open(&b, list));
+	KUNIT_EXPECT_FALSE(test, kml_deque_share(&a));
+	for (n = 0; n < 7; n++)
+		kml_deque_push(&a, nth_work(n));
+	KUNIT_EXPECT_FALSE(test, kml_deque_share(&a));	/* not worth it */
+	kml_deque_push(&a, nth_work(n++));
+	KUNIT_EXPECT_TRUE(test, kml_deque_share(&a));
+	KUNIT_EXPECT_TRUE(test, kml_worklist_has_work(list));
+
+	for (n = 4; n--; )
+		KUNIT_EXPECT_TRUE(test, kml_deque_pop(&b, &w) && is_nth(&w, n));
+	KUNIT_EXPECT_FALSE(test, kml_deque_pop(&b, &w));
+	KUNIT_EXPECT_EQ(test, b.stolen, 1UL);
+	for (n = 8; n-- > 4; )
+		KUNIT_EXPECT_TRUE(test, kml_deque_pop(&a, &w) && is_nth(&w, n));
+	KUNIT_EXPECT_FALSE(test, kml_deque_pop(&a, &w));
+	kml_deque_close(&a);
+	kml_deque_close(&b);
+	end_list(test, list);
+}
+
+/* A slice ends where the next one begins, or with the object. */
+static void slices(struct kunit *test)
+{
+	struct kml_work w = kml_work(KML_PERCPU, 64, 3 * KML_SLICE + KML_CHUNK);
+
+	KUNIT_EXPECT_EQ(test, kml_work_end(&w, 9 * KML_SLICE), 9 * KML_SLICE);
+	w.off_space |= KML_WORK_SLICE;
+	KUNIT_EXPECT_EQ(test, kml_work_space(&w), KML_PERCPU);
+	KUNIT_EXPECT_EQ(test, kml_work_off(&w), 3 * KML_SLICE + KML_CHUNK);
+	KUNIT_EXPECT_EQ(test, kml_work_end(&w, 9 * KML_SLICE), 4 * KML_SLICE);
+	KUNIT_EXPECT_EQ(test, kml_work_end(&w, 4 * KML_SLICE), 4 * KML_SLICE);
+	KUNIT_EXPECT_EQ(test, kml_work_end(&w, 4 * KML_SLICE - 1), 4 * KML_SLICE - 1);
+}
+
 static void grow_and_shrink(struct kunit *test)
 {
 	struct kml_worklist *list = new_list(test, 2);
@@ -263,6 +307,8 @@ static struct kunit_case kml_deque_cases[] = {
 	KUNIT_CASE(sharing),
 	KUNIT_CASE(random_workers),
 	KUNIT_CASE(work_left_behind),
+	KUNIT_CASE(half_for_others),
+	KUNIT_CASE(slices),
 	KUNIT_CASE(grow_and_shrink),
 	{}
 };

@@ -122,9 +122,8 @@ static void leaves_of_an_interval(struct kunit *test)
 /* An object of one byte at each edge is found there and only there. */
 static void lookup_fn(struct kunit *test, struct kml_space *space)
 {
+	struct kml_pinned p;
 	unsigned int i, j;
-	size_t size;
-	u32 state;
 
 	for (i = 0; i < ARRAY_SIZE(kml_edges); i++)
 		if (!kml_ok(test, !kml_test_insert(space, kml_edges[i], 1)))
@@ -138,13 +137,15 @@ static void lookup_fn(struct kunit *test, struct kml_space *space)
 		KUNIT_EXPECT_NOT_NULL(test, hot);
 		KUNIT_EXPECT_EQ(test, start, addr);
 		KUNIT_EXPECT_PTR_EQ(test, kml_lookup_exact(space, addr), hot);
-		KUNIT_EXPECT_TRUE(test, kml_lookup_pinned(space, addr, &state, &size));
+		KUNIT_EXPECT_TRUE(test, kml_lookup_pinned(space, addr, &p));
+		KUNIT_EXPECT_EQ(test, p.size, 1UL);
+		KUNIT_EXPECT_NULL(test, p.ext);
 		for (j = 0; j < i; j++)
 			KUNIT_EXPECT_PTR_NE(test, kml_lookup_exact(space, kml_edges[j]), hot);
 	}
 	/* neighbours that are no edge themselves */
 	KUNIT_EXPECT_NULL(test, kml_lookup_exact(space, 2));
-	KUNIT_EXPECT_FALSE(test, kml_lookup_pinned(space, KML_PAGE_SIZE + 1, &state, &size));
+	KUNIT_EXPECT_FALSE(test, kml_lookup_pinned(space, KML_PAGE_SIZE + 1, &p));
 	KUNIT_EXPECT_NULL(test, kml_lookup_exact(space, ~0UL - 2));
 	rcu_read_unlock();
 }

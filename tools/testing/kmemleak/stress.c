@@ -39,8 +39,8 @@ void stress_boot(unsigned int cpus)
 {
 	world_cpus(cpus);
 	world_task(&world_tasks[0]);
-	world_boot("on");
 	shim_strict = true;
+	world_boot("on");
 	shim_rcu_thread(true);
 	if (world_open(&stress_file, "kmemleak", FMODE_READ | FMODE_WRITE))
 		shim_fatal("no debugfs file");

@@ -202,6 +202,24 @@ void world_quiesce(void)
 	shim_rcu_run();
 }
 
+/* KMEMLEAK_PARALLEL=<n>: with so many workers, whatever the test. */
+static void world_parallel(void)
+{
+	const char *nr = getenv("KMEMLEAK_PARALLEL");
+	struct task_struct *was = current;
+	struct world_file f;
+	char cmd[40];
+
+	if (!nr || world_open(&f, "kmemleak", FMODE_READ | FMODE_WRITE))
+		return;
+	world_task(&world_tasks[0]);
+	shim_snprintf(cmd, sizeof(cmd), "parallel=%s", nr);
+	/* stock and a kmemleak that is off refuse it */
+	world_write(&f, cmd, strlen(cmd));
+	world_close(&f);
+	world_task(was);
+}
+
 void world_boot(const char *arg)
 {
 	char buf[128];
@@ -212,4 +230,5 @@ void world_boot(const char *arg)
 	}
 	kmemleak_init();
 	shim_run_initcalls();
+	world_parallel();
 }

@@ -93,7 +93,7 @@ static long shim_sleep(long timeout, bool intr)
 	/* The harness's own threads cannot wait for a clock they move. */
 	while (k && time_before(jiffies, until) && !k->should_stop &&
 	       !(intr && signal_pending(current)) &&
-	       current->__state != TASK_RUNNING)
+	       READ_ONCE(current->__state) != TASK_RUNNING)
 		shim_block();
 	WRITE_ONCE(current->__state, TASK_RUNNING);
 	pthread_mutex_unlock(&shim_sleepers);
@@ -124,7 +124,7 @@ void schedule(void)
 {
 	shim_might_sleep("schedule");
 	pthread_mutex_lock(&shim_sleepers);
-	while (current->__state != TASK_RUNNING)
+	while (READ_ONCE(current->__state) != TASK_RUNNING)
 		shim_block();
 	pthread_mutex_unlock(&shim_sleepers);
 }
@@ -139,7 +139,7 @@ int wake_up_process(struct task_struct *t)
 	int was;
 
 	pthread_mutex_lock(&shim_sleepers);
-	was = t->__state != TASK_RUNNING;
+	was = READ_ONCE(t->__state) != TASK_RUNNING;
 	WRITE_ONCE(t->__state, TASK_RUNNING);
 	if (t->kthread)
 		t->kthread->started = true;
@@ -151,12 +151,10 @@ int wake_up_process(struct task_struct *t)
 bool shim_wait(wait_queue_head_t *q, unsigned int seq, bool intr, unsigned long until)
 {
 	pthread_mutex_lock(&shim_sleepers);
-	q->waiters++;
-	while (q->seq == seq && !(intr && signal_pending(current)) &&
+	while (READ_ONCE(q->seq) == seq && !(intr && signal_pending(current)) &&
 	       !(until && time_after_eq(jiffies, until)) &&
 	       !(current->kthread && current->kthread->should_stop && intr))
 		shim_block();
-	q->waiters--;
 	pthread_mutex_unlock(&shim_sleepers);
 	return true;
 }
@@ -384,6 +382,60 @@ void shim_kthreads_settle(void)
 	}
 	shim_gate_open = !shim_kthreads_gated;
 	pthread_mutex_unlock(&shim_sleepers);
+}
+
+/* As kernel/smpboot.c: run, sleep or park. */
+static struct smp_hotplug_thread *shim_smpboot;
+
+static int shim_smpboot_main(void *arg)
+{
+	unsigned int cpu = (unsigned long)arg;
+	struct smp_hotplug_thread *ht = shim_smpboot;
+
+	if (ht->setup)
+		ht->setup(cpu);
+	while (!kthread_should_stop()) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (kthread_should_park()) {
+			__set_current_state(TASK_RUNNING);
+			kthread_parkme();
+		} else if (ht->thread_should_run(cpu)) {
+			__set_current_state(TASK_RUNNING);
+			ht->thread_fn(cpu);
+		} else {
+			schedule();
+		}
+	}
+	return 0;
+}
+
+int smpboot_register_percpu_thread(struct smp_hotplug_thread *ht)
+{
+	unsigned int cpu;
+
+	shim_smpboot = ht;
+	for_each_online_cpu(cpu) {
+		struct task_struct *t;
+
+		t = kthread_create_on_cpu(shim_smpboot_main, (void *)(unsigned long)cpu,
+					  cpu, ht->thread_comm);
+		if (IS_ERR(t))
+			return PTR_ERR(t);
+		t->cpu = cpu;
+		WRITE_ONCE(*per_cpu_ptr(ht->store, cpu), t);
+		wake_up_process(t);
+	}
+	return 0;
+}
+
+void shim_cpu_down(unsigned int cpu)
+{
+	kthread_park(*per_cpu_ptr(shim_smpboot->store, cpu));
+}
+
+void shim_cpu_up(unsigned int cpu)
+{
+	kthread_unpark(*per_cpu_ptr(shim_smpboot->store, cpu));
 }
 
 struct pid *find_ge_pid(int nr, struct pid_namespace *ns)

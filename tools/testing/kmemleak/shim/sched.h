@@ -34,6 +34,7 @@ struct task_struct {
 	unsigned int __state;
 	int usage;
 	int nice;
+	unsigned int cpu;
 	int kmemleak_nesting;
 	struct shim_kthread *kthread;
 };
@@ -150,6 +151,21 @@ void kthread_unpark(struct task_struct *t);
 int kthread_stop(struct task_struct *t);
 #define kthread_freezable_should_stop(f) kthread_should_stop()
 #define try_to_freeze() false
+/* One thread a CPU; CPUs come and go by shim_cpu_down() and shim_cpu_up(). */
+struct smp_hotplug_thread {
+	struct task_struct **store;
+	int (*thread_should_run)(unsigned int cpu);
+	void (*thread_fn)(unsigned int cpu);
+	void (*setup)(unsigned int cpu);
+	const char *thread_comm;
+};
+
+int smpboot_register_percpu_thread(struct smp_hotplug_thread *ht);
+void shim_cpu_down(unsigned int cpu);
+void shim_cpu_up(unsigned int cpu);
+#define cpu_is_isolated(c)	((void)(c), false)
+#define task_cpu(t)		((t)->cpu)
+#define task_nice(t)		((t)->nice)
 /* Wait until every kernel thread sleeps or has ended. */
 void shim_kthreads_settle(void);
 /* Let new threads begin only in shim_kthreads_settle(): no race with a test. */
@@ -171,12 +187,15 @@ void wake_up_all(wait_queue_head_t *q);
 #define wake_up(q)		wake_up_all(q)
 #define wake_up_interruptible(q) wake_up_all(q)
 #define wake_up_interruptible_all(q) wake_up_all(q)
-#define wq_has_sleeper(q)	(smp_load_acquire(&(q)->waiters) != 0)
+#define wq_has_sleeper(q)						\
+	({ smp_mb(); __atomic_load_n(&(q)->waiters, __ATOMIC_SEQ_CST) != 0; })
 #define waitqueue_active(q)	wq_has_sleeper(q)
 
 #define __shim_wait_event(q, c, intr, until) ({				\
 	long __ret = 0;							\
 	shim_might_sleep("wait_event");					\
+	/* on the queue before the condition is looked at */		\
+	__atomic_fetch_add(&(q).waiters, 1, __ATOMIC_SEQ_CST);		\
 	for (;;) {							\
 		unsigned int __seq = smp_load_acquire(&(q).seq);	\
 		if (c)							\
@@ -191,6 +210,7 @@ void wake_up_all(wait_queue_head_t *q);
 		}							\
 		shim_wait(&(q), __seq, intr, until);			\
 	}								\
+	__atomic_fetch_sub(&(q).waiters, 1, __ATOMIC_SEQ_CST);		\
 	__ret; })
 #define wait_event(q, c)	((void)__shim_wait_event(q, c, 0, 0UL))
 #define wait_event_idle(q, c)	wait_event(q, c)

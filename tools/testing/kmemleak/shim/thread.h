@@ -142,7 +142,6 @@ static inline void shim_irq_restore(unsigned long was)
 #define raw_smp_processor_id()	(shim_self()->cpu)
 #define smp_processor_id()	raw_smp_processor_id()
 #define debug_smp_processor_id() raw_smp_processor_id()
-#define task_cpu(t)		raw_smp_processor_id()
 
 static inline int get_cpu(void)
 {

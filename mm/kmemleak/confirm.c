@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The second mark. The only reference to a suspect may have moved while the
+ * first one ran, from where it had not been yet to where it had. So all roots
+ * and all that is grey are read again; what that finds and was missed turns
+ * grey and is read, too. Whatever a second mark from white would find this one
+ * finds, for everything such a mark reads this one reads.
+ *
+ * It is cheaper by far. Nothing is whitened, so the settled bits stay as they
+ * are: set for all but white objects. Grey objects are read in the order of
+ * their addresses. And the filter lets through only what points between the
+ * first suspect and the last.
+ *
+ * Some objects are white again and their references are counted anew, from zero:
+ *
+ * - suspects: they may have been referenced, but not often enough;
+ * - those whose colour or count depends on objects that are grey only because
+ *   their checksum changed (KML_F_LATE), and these themselves. To users they
+ *   are unreferenced: if one has been reported, it is still listed;
+ * - an object whose surplus references one of these would get. It becomes
+ *   KML_F_LATE, too.
+ *
+ * References to other white objects are not counted: they are as many as in the
+ * first mark.
+ *
+ * What turns grey in this mark is KML_F_LATE, and on the list of work: the sweep
+ * leaves it alone. Each object is read once, or references would count twice.
+ */
+
+#include "os.h"
+#include "phase.h"
+#include "report.h"
+#include "scan.h"
+#include "settled.h"
+#include "stats.h"
+#include "track.h"
+
+static void kml_extent_add(struct kml_extent *e, unsigned long start, size_t size)
+{
+	e->min = min(e->min, start);
+	e->last = max(e->last, kml_last(start, size));
+}
+
+/* Does somebody who is counted anew get the surplus of a locked object? */
+static bool kml_feeds_counted(const struct kml_hot *hot)
+{
+	unsigned long start = kml_untag(~kml_ext(hot)->not_excess);
+	struct kml_hot *target;
+
+	if (!start)
+		return false;
+	target = kml_lookup_exact(kml_space(KML_VIRT), start);
+	return target && kml_hot_state(target) & (KML_F_SUSPECT | KML_F_LATE);
+}
+
+/* White, not yet referenced. If it was grey its unreferenced scans start anew. */
+static void kml_bleach(struct kml_hot *hot, u32 set)
+{
+	u32 clear = KML_COUNT_MASK;
+
+	if (!kml_white(kml_hot_state(hot)))
+		clear |= KML_F_UNREF;
+	if (kml_hot_change(hot, clear, set) & clear & KML_F_UNREF)
+		kml_cold_set_unref(hot->cold, 0);
+}
+
+static enum kml_visit kml_doubt(struct kml_visitor *v, struct kml_space *space,
+				unsigned long start, struct kml_hot *hot)
+{
+	struct kml_phase *phase = kml_phase(v);
+	u32 state = kml_hot_state(hot);
+	size_t size;
+
+	if (state & KML_F_SUSPECT)
+		kml_hot_change(hot, KML_COUNT_MASK, 0);
+	else if (state & KML_F_LATE)
+		kml_bleach(hot, 0);
+	else if (state & KML_F_EXT && kml_state_min(state) &&
+		 kml_grey(state) && !(state & KML_F_NEW) &&
+		 kml_feeds_counted(hot))
+		kml_bleach(hot, KML_F_LATE);
+	else
+		return KML_VISIT_NEXT;
+
+	size = kml_hot_size(hot, state);
+	kml_extent_add(&phase->w->doubtful[space->id], start, size);
+	if (!kml_grey(state))
+		return KML_VISIT_NEXT;
+	return kml_phase_unsettle(phase, space, start, size);
+}
+
+static bool kml_is_doubtful(const struct kml_interval *iv)
+{
+	return READ_ONCE(iv->doubtful) || READ_ONCE(iv->excess);
+}
+
+static bool kml_source_doubt(struct kml_worker *w)
+{
+	struct kml_phase phase = {
+		.v = {
+			.visit = kml_doubt,
+			.unlocked = kml_phase_unsettle_big,
+			.resched = kml_phase_resched,
+			.want = kml_is_doubtful,
+		},
+		.w = w,
+	};
+
+	return kml_walk_share(&w->cursor, &phase.v);
+}
+
+static void kml_extent_init(struct kml_worker *w, void *data)
+{
+	unsigned int id;
+
+	for (id = 0; id < KML_NR_SPACES; id++)
+		w->doubtful[id] = (struct kml_extent){ .min = ULONG_MAX };
+}
+
+static void kml_extent_merge(struct kml_worker *w, void *data)
+{
+	struct kml_extent *all = data;
+	unsigned int id;
+
+	for (id = 0; id < KML_NR_SPACES; id++) {
+		all[id].min = min(all[id].min, w->doubtful[id].min);
+		all[id].last = max(all[id].last, w->doubtful[id].last);
+	}
+}
+
+static struct kmemleak_range kml_extent_range(const struct kml_extent *e)
+{
+	if (e->min > e->last)
+		return (struct kmemleak_range){};
+	return (struct kmemleak_range){ e->min, e->last - e->min + 1 ?: ULONG_MAX };
+}
+
+/**
+ * kml_confirm_prepare() - get ready for the second mark
+ * @w: the initiator's
+ *
+ * Return: false if stopped.
+ */
+bool kml_confirm_prepare(struct kml_worker *w)
+{
+	kml_workers_each(kml_extent_init, NULL);
+	if (!kml_workers_run(kml_source_doubt, false))
+		return false;
+
+	kml_workers_each(kml_extent_merge, w->doubtful);
+	w->base.virt = kml_extent_range(&w->doubtful[KML_VIRT]);
+	w->base.percpu = kml_extent_range(&w->doubtful[KML_PERCPU]);
+	w->win = w->base;
+	kml_mark.late = true;
+	kml_mark.confirm = true;
+	return true;
+}
+
+static enum kml_visit kml_sweep(struct kml_visitor *v, struct kml_space *space,
+				unsigned long start, struct kml_hot *hot)
+{
+	u32 state = kml_hot_state(hot);
+
+	if (kml_grey(state) && kml_scannable(state) &&
+	    !(state & (KML_F_NEW | KML_F_LATE)))
+		kml_phase_push(kml_phase(v)->w, space, start, hot);
+	return KML_VISIT_NEXT;
+}
+
+/* After each page: read what it has. */
+static bool kml_sweep_page(struct kml_visitor *v)
+{
+	struct kml_worker *w = kml_phase(v)->w;
+
+	while (kml_mark_group(w))
+		if (kml_mark_stop(w))
+			return true;
+	return kml_mark_stop(w);
+}
+
+/* The roots must have been handed out by kml_roots_next() before. */
+bool kml_source_sweep(struct kml_worker *w)
+{
+	struct kml_phase phase = {
+		.v = { .visit = kml_sweep, .resched = kml_sweep_page },
+		.w = w,
+	};
+
+	return kml_walk_share(&w->cursor, &phase.v);
+}
+
+/* A suspect that is white after both marks: reported, if often enough. */
+static enum kml_visit kml_convict(struct kml_visitor *v, struct kml_space *space,
+				  unsigned long start, struct kml_hot *hot)
+{
+	unsigned int unref, wanted = READ_ONCE(kml_scan_params.min_unref_scans);
+	u32 state = kml_hot_state(hot);
+
+	if ((state & (KML_F_SUSPECT | KML_F_REPORTED)) != KML_F_SUSPECT ||
+	    !kml_white(state) || !kml_report_old_enough(hot->cold))
+		return KML_VISIT_NEXT;
+
+	unref = kml_cold_unref(hot->cold) + 1;
+	kml_cold_set_unref(hot->cold, unref);
+	if (unref >= min(wanted, KML_UNREF_MAX) &&
+	    kml_report_add(space, start, hot->cold))
+		kml_hot_change(hot, 0, KML_F_UNREF | KML_F_REPORTED);
+	else
+		kml_hot_change(hot, 0, KML_F_UNREF);
+	return KML_VISIT_NEXT;
+}
+
+/* Put the suspects that are left into the report. Too late to be stopped. */
+void kml_convict_all(void)
+{
+	struct kml_visitor v = {
+		.visit = kml_convict,
+		.want = kml_is_doubtful,
+	};
+	unsigned int id;
+
+	/* without room for all, those left over are reported by the next scan */
+	kml_report_room(atomic_long_read(&kml_mark.suspects));
+	for (id = 0; id < KML_NR_SPACES; id++)
+		kml_walk(kml_space(id), &v);
+}

@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Workers.
+ *
+ * A scan is a sequence of jobs, each done by the task that asked for the scan,
+ * the initiator, and by helpers: threads bound to other CPUs, which smpboot
+ * parks and unparks as CPUs go and come. A job has a source of work and, if it
+ * marks, the shared list of grey objects.
+ *
+ * Whoever comes. The initiator posts a job to its helpers and begins. A helper
+ * takes it (POSTED -> RUNNING, one cmpxchg) whenever its CPU gets to it. When
+ * the initiator runs out of work it takes back what nobody took (POSTED ->
+ * IDLE) and waits for those running. So no job waits for a CPU that is busy or
+ * gone, and the initiator alone can do all of it.
+ *
+ * When is it done? Work is on the list, in the source, or with a busy worker.
+ * A worker counts as busy (kml_job.busy) before it takes any, and until it has
+ * found list and source empty with nothing left of its own. The last one to
+ * become idle found the list empty when nobody else was busy; nobody can put
+ * work there after it. Hence: busy == 0 and then an empty list means done, for
+ * ever. The counter's atomics are fully ordered, so what an idle worker put on
+ * the list is seen by whoever sees it idle. A helper that leaves (its CPU goes
+ * away) puts its work on the list first: then an idle one sees busy == 0 and a
+ * list which is not empty, and takes it. The initiator does not leave.
+ * tools/testing/kmemleak/models/termination.pml is this as a model.
+ *
+ * Idle workers spin for a while, then sleep on kml_job.wait. Busy ones who see
+ * that somebody is hungry put half of what they have on the list and wake them.
+ */
+
+#include "os.h"
+#include "compat.h"
+#include "pool.h"
+#include "workers.h"
+
+enum kml_helper_state {
+	KML_HELPER_IDLE,
+	KML_HELPER_POSTED,
+	KML_HELPER_RUNNING,
+};
+
+struct kml_helper {
+	atomic_t state;
+	struct kml_worker *w;		/* set once, by its thread */
+	bool used;			/* by this scan; kml_scan_mutex */
+};
+
+static DEFINE_PER_CPU(struct kml_helper, kml_helpers);
+static DEFINE_PER_CPU(struct task_struct *, kml_helper_task);
+
+static struct kml_job {
+	kml_source source;
+	bool drain;
+	atomic_t busy;			/* workers who have work or look for it */
+	atomic_t hungry;		/* who have found none */
+	wait_queue_head_t wait;		/* they */
+	wait_queue_head_t left;		/* the initiator, for its helpers */
+	int nice;			/* the initiator's */
+} kml_job = {
+	.wait = __WAIT_QUEUE_HEAD_INITIALIZER(kml_job.wait),
+	.left = __WAIT_QUEUE_HEAD_INITIALIZER(kml_job.left),
+};
+
+/* The initiator's worker is always there: a scan needs no memory to begin. */
+static struct kml_worker *kml_first_worker;
+
+/* kml_scan_mutex */
+static unsigned int kml_wanted = 1;
+static unsigned int kml_nr_workers = 1;	/* in this scan */
+static bool kml_have_threads;
+
+/* Looks at the list, too: what others put there is better than half of ours. */
+static void kml_feed_the_hungry(struct kml_worker *w)
+{
+	struct kml_worklist *list = &kml_mark.list;
+
+	if (likely(!atomic_read(&kml_job.hungry)))
+		return;
+	if (!kml_worklist_has_work(list) && !kml_deque_share(&w->deque))
+		return;
+	if (wq_has_sleeper(&kml_job.wait))
+		wake_up(&kml_job.wait);
+}
+
+static bool kml_job_may_be_done(void)
+{
+	if (atomic_read(&kml_job.busy))
+		return false;
+	/* busy before list: pairs with the atomics that change busy */
+	smp_rmb();
+	return !kml_worklist_has_work(&kml_mark.list);
+}
+
+static bool kml_should_leave(const struct kml_worker *w)
+{
+	return !w->initiator && kthread_should_park();
+}
+
+/* Is there a reason to stop waiting for work? */
+static bool kml_wait_is_over(struct kml_worker *w)
+{
+	if (kml_worklist_has_work(&kml_mark.list) || kml_job_may_be_done() ||
+	    READ_ONCE(kml_mark.stopped))
+		return true;
+	return w->initiator ? kml_mark.stop() : kml_should_leave(w);
+}
+
+#define KML_IDLE_SPINS	2000	/* some tens of us */
+
+/*
+ * Idle. Return: true if there may be work again, and then the caller counts as
+ * busy again; false if there will be none, or the job is stopped.
+ */
+static bool kml_wait_for_work(struct kml_worker *w)
+{
+	unsigned int spins = 0;
+
+	atomic_inc(&kml_job.hungry);
+	/* full barrier: what we put on the list comes before */
+	if (!atomic_dec_return(&kml_job.busy))
+		wake_up_all(&kml_job.wait);
+
+	while (!kml_worklist_has_work(&kml_mark.list)) {
+		if (kml_job_may_be_done() || kml_mark_stop(w) ||
+		    kml_should_leave(w)) {
+			atomic_dec(&kml_job.hungry);
+			return false;
+		}
+		if (spins++ < KML_IDLE_SPINS)
+			cpu_relax();
+		else
+			wait_event_interruptible(kml_job.wait, kml_wait_is_over(w));
+	}
+	atomic_dec(&kml_job.hungry);
+	/* before we take any: pairs with kml_job_may_be_done() */
+	atomic_inc_return(&kml_job.busy);
+	return true;
+}
+
+/* One worker's part of a job. */
+static void kml_do_job(struct kml_worker *w)
+{
+	u64 begin = ktime_get_ns();
+	bool busy = true;
+
+	w->win = kml_first_worker->base;
+	kml_shard_cursor_init(&w->cursor, raw_smp_processor_id());
+
+	/* before we take any: pairs with kml_job_may_be_done() */
+	atomic_inc_return(&kml_job.busy);
+	while (!kml_mark_stop(w) && !kml_should_leave(w)) {
+		if ((kml_job.drain && kml_mark_group(w)) ||
+		    (kml_job.source && kml_job.source(w))) {
+			kml_feed_the_hungry(w);
+			continue;
+		}
+		if (kml_mark_unresolved(w)) {
+			kml_mark_flush(w);
+			continue;
+		}
+		if (!kml_job.drain)
+			break;
+		busy = kml_wait_for_work(w);
+		if (!busy)
+			break;
+	}
+
+	kml_mark_flush(w);
+	if (!w->initiator)
+		kml_mark_close(w);
+	/* full barrier: what we gave back is on the list */
+	if ((busy && !atomic_dec_return(&kml_job.busy)) ||
+	    READ_ONCE(kml_mark.stopped))
+		wake_up_all(&kml_job.wait);
+	w->stats.ns += ktime_get_ns() - begin;
+}
+
+static int kml_helper_should_run(unsigned int cpu)
+{
+	return atomic_read(&per_cpu_ptr(&kml_helpers, cpu)->state) ==
+	       KML_HELPER_POSTED;
+}
+
+static void kml_helper_run(unsigned int cpu)
+{
+	struct kml_helper *h = per_cpu_ptr(&kml_helpers, cpu);
+
+	/* pairs with the release in kml_post() */
+	if (atomic_cmpxchg(&h->state, KML_HELPER_POSTED, KML_HELPER_RUNNING) !=
+	    KML_HELPER_POSTED)
+		return;
+	set_user_nice(current, kml_job.nice);
+	if (kml_mark_open(h->w))
+		kml_do_job(h->w);
+	/* pairs with the acquire in kml_recall() */
+	atomic_set_release(&h->state, KML_HELPER_IDLE);
+	wake_up(&kml_job.left);
+}
+
+/* On the helper's own CPU, so that the memory is near. */
+static void kml_helper_setup(unsigned int cpu)
+{
+	struct kml_helper *h = per_cpu_ptr(&kml_helpers, cpu);
+
+	if (!h->w)
+		/* pairs with the acquire in kml_hire() */
+		smp_store_release(&h->w, kml_worker_alloc());
+}
+
+static struct smp_hotplug_thread kml_helper_threads = {
+	.store			= &kml_helper_task,
+	.setup			= kml_helper_setup,
+	.thread_should_run	= kml_helper_should_run,
+	.thread_fn		= kml_helper_run,
+	.thread_comm		= "kmemleak/%u",
+};
+
+/* Choose who will help with this scan. */
+static void kml_hire(void)
+{
+	unsigned int cpu, here = raw_smp_processor_id();
+	struct kml_helper *h;
+
+	kml_nr_workers = 1;
+	for_each_possible_cpu(cpu) {
+		h = per_cpu_ptr(&kml_helpers, cpu);
+		h->used = kml_have_threads && kml_nr_workers < kml_wanted &&
+			  cpu != here && cpu_online(cpu) &&
+			  !cpu_is_isolated(cpu) && per_cpu(kml_helper_task, cpu) &&
+			  /* pairs with the release in kml_helper_setup() */
+			  smp_load_acquire(&h->w);
+		if (!h->used)
+			continue;
+		kml_nr_workers++;
+		memset(&h->w->stats, 0, sizeof(h->w->stats));
+	}
+}
+
+static void kml_post(void)
+{
+	struct kml_helper *h;
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		h = per_cpu_ptr(&kml_helpers, cpu);
+		if (!h->used)
+			continue;
+		/* the job before the post: pairs with kml_helper_run() */
+		atomic_set_release(&h->state, KML_HELPER_POSTED);
+		wake_up_process(per_cpu(kml_helper_task, cpu));
+	}
+}
+
+/* The job is done: nobody need begin, and those who did have ended. */
+static void kml_recall(void)
+{
+	struct kml_helper *h;
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		h = per_cpu_ptr(&kml_helpers, cpu);
+		if (h->used && atomic_cmpxchg(&h->state, KML_HELPER_POSTED,
+					      KML_HELPER_IDLE) == KML_HELPER_RUNNING)
+			/* pairs with the release in kml_helper_run() */
+			wait_event(kml_job.left,
+				   atomic_read_acquire(&h->state) == KML_HELPER_IDLE);
+	}
+}
+
+/**
+ * kml_workers_run() - do a job
+ * @source: of work, or NULL
+ * @drain: read grey objects, too
+ *
+ * Context: process; between kml_workers_begin() and kml_workers_end().
+ * Return: false if the scan was stopped.
+ */
+bool kml_workers_run(kml_source source, bool drain)
+{
+	lockdep_assert_held(&kml_scan_mutex);
+
+	if (READ_ONCE(kml_mark.stopped))
+		return false;
+
+	kml_job.source = source;
+	kml_job.drain = drain;
+	kml_job.nice = task_nice(current);
+	atomic_set(&kml_job.busy, 0);
+	atomic_set(&kml_job.hungry, 0);
+	kml_shards_rewind();
+
+	kml_post();
+	kml_do_job(kml_first_worker);
+	kml_recall();
+	return !READ_ONCE(kml_mark.stopped);
+}
+
+/**
+ * kml_workers_each() - call a function for the worker of each who marks
+ * @fn: function
+ * @data: passed on
+ *
+ * Context: process, kml_scan_mutex held, during a scan but not during a job.
+ */
+void kml_workers_each(void (*fn)(struct kml_worker *w, void *data), void *data)
+{
+	unsigned int cpu;
+
+	fn(kml_first_worker, data);
+	for_each_possible_cpu(cpu) {
+		struct kml_helper *h = per_cpu_ptr(&kml_helpers, cpu);
+
+		if (h->used)
+			fn(h->w, data);
+	}
+}
+
+/**
+ * kml_workers_begin() - a scan begins
+ * @stop: asked by the initiator, us, every few KiB: should the scan stop? May
+ *	reschedule.
+ *
+ * Context: process, kml_scan_mutex held.
+ * Return: the initiator's worker, or NULL without memory for work.
+ */
+struct kml_worker *kml_workers_begin(bool (*stop)(void))
+{
+	struct kml_worker *w = kml_first_worker;
+
+	lockdep_assert_held(&kml_scan_mutex);
+
+	kml_mark.stop = stop;
+	kml_mark.stopped = false;
+	kml_hire();
+	memset(&w->stats, 0, sizeof(w->stats));
+	return kml_mark_open(w) ? w : NULL;
+}
+
+static void kml_stats_add(struct kml_worker *w, void *data)
+{
+	struct kml_mark_stats *sum = data;
+
+	sum->words += w->stats.words;
+	sum->candidates += w->stats.candidates;
+	sum->settled += w->stats.settled;
+	sum->lookups += w->stats.lookups;
+	sum->objects += w->stats.objects;
+	sum->overflows += w->stats.overflows;
+	sum->steals += w->stats.steals;
+	sum->ns += w->stats.ns;
+}
+
+/* The scan is over. @sum: what all workers did. Context: as above. */
+void kml_workers_end(struct kml_mark_stats *sum)
+{
+	kml_mark_close(kml_first_worker);
+	*sum = (struct kml_mark_stats){};
+	kml_workers_each(kml_stats_add, sum);
+}
+
+/* How many mark in this scan, or did in the last one. */
+unsigned int kml_workers_nr(void)
+{
+	return kml_nr_workers;
+}
+
+unsigned int kml_workers_wanted(void)
+{
+	return kml_wanted;
+}
+
+/* Is @task a helper? Context: any; @task is pinned. */
+bool kml_workers_has(const struct task_struct *task)
+{
+	return task->flags & PF_KTHREAD &&
+	       per_cpu(kml_helper_task, task_cpu(task)) == task;
+}
+
+/**
+ * kml_workers_set() - choose how many mark from the next scan on
+ * @nr: at least 1; KML_WORKERS_ALL for as many as there are housekeeping CPUs
+ *
+ * Threads are created when first needed, and stay, asleep.
+ *
+ * Context: process, kml_scan_mutex held.
+ * Return: 0 or -ENOMEM.
+ */
+int kml_workers_set(unsigned int nr)
+{
+	int ret;
+
+	lockdep_assert_held(&kml_scan_mutex);
+
+	if (nr > 1 && !kml_have_threads && num_possible_cpus() > 1) {
+		ret = smpboot_register_percpu_thread(&kml_helper_threads);
+		if (ret) {
+			pr_warn("Failed to create helper threads\n");
+			return ret;
+		}
+		kml_have_threads = true;
+	}
+	kml_wanted = nr;
+	return 0;
+}
+
+/* Context: kmemleak_init(), after kml_pool_init(). Return: 0 or -ENOMEM. */
+int __init kml_workers_init(void)
+{
+	kml_worklist_init(&kml_mark.list);
+	kml_first_worker = kml_worker_alloc();
+	if (!kml_first_worker || !kml_worklist_grow(&kml_mark.list, 2))
+		return -ENOMEM;
+	kml_first_worker->initiator = true;
+	return 0;
+}
