@@ -15,6 +15,8 @@ static void scan(void)
 
 static void scan_prepare(const struct bench_args *args)
 {
+	char cmd[32];
+
 	heap_layout(args->objects);
 	heap_track();
 	if (!heap_connect(args->heap)) {
@@ -24,6 +26,9 @@ static void scan_prepare(const struct bench_args *args)
 	}
 	if (world_open(&file, "kmemleak", FMODE_READ | FMODE_WRITE))
 		abort();
+	/* stock knows no such command, and no second thread */
+	snprintf(cmd, sizeof(cmd), "parallel=%u", args->threads);
+	world_write(&file, cmd, strlen(cmd));
 	/* checksums settle, and the heap gets its age */
 	scan();
 	jiffies += 10 * HZ;

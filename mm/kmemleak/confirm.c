@@ -150,7 +150,7 @@ bool kml_confirm_prepare(struct kml_worker *w)
 	kml_workers_each(kml_extent_merge, w->doubtful);
 	w->base.virt = kml_extent_range(&w->doubtful[KML_VIRT]);
 	w->base.percpu = kml_extent_range(&w->doubtful[KML_PERCPU]);
-	w->win = w->base;
+	kml_mark_windows(w, &w->base);
 	kml_mark.late = true;
 	kml_mark.confirm = true;
 	return true;

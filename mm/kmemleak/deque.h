@@ -19,11 +19,24 @@ struct kml_work {
 
 #define KML_WORK_SPACE	3UL
 #define KML_WORK_SLICE	4UL
+/* and the size, in cache lines, for those who fetch ahead */
+#define KML_WORK_LINES_SHIFT	3
+#define KML_WORK_LINES_MAX	(KML_CHUNK / 64)
 
 static inline struct kml_work kml_work(enum kml_space_id space,
-				       unsigned long start, size_t off)
+				       unsigned long start, size_t off, size_t size)
 {
-	return (struct kml_work){ .start = start, .off_space = off | space };
+	unsigned long lines = min(size / 64, KML_WORK_LINES_MAX - 1);
+
+	return (struct kml_work){
+		.start = start,
+		.off_space = off | lines << KML_WORK_LINES_SHIFT | space,
+	};
+}
+
+static inline unsigned int kml_work_lines(const struct kml_work *w)
+{
+	return (w->off_space >> KML_WORK_LINES_SHIFT) % KML_WORK_LINES_MAX + 1;
 }
 
 static inline enum kml_space_id kml_work_space(const struct kml_work *w)
@@ -53,6 +66,7 @@ struct kml_block {
 };
 
 static_assert(sizeof(struct kml_block) <= KML_PAGE_SIZE);
+static_assert(KML_WORK_LINES_MAX << KML_WORK_LINES_SHIFT <= KML_CHUNK);
 
 /* Shared between workers: full blocks to take over, empty ones to fill. */
 struct kml_worklist {

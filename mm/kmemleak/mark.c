@@ -40,17 +40,49 @@ struct kml_worker *kml_worker_alloc(void)
 	return w;
 }
 
+/* Change the state of an object that may move. Context: RCU. */
+static void kml_mark_pending(struct kml_space *space, unsigned long start)
+{
+	struct kml_locked l;
+
+	if (kml_object_lock(&l, space, start, false)) {
+		kml_hot_change(l.hot, 0, KML_F_PENDING);
+		kml_object_unlock(&l);
+	}
+	WRITE_ONCE(kml_mark.overflow, true);
+}
+
+/* Put work back that was taken. */
+static void kml_mark_again(struct kml_worker *w, const struct kml_work *work)
+{
+	if (likely(kml_deque_push(&w->deque, *work)))
+		return;
+	w->stats.overflows++;
+	kml_mark_pending(kml_space(kml_work_space(work)), work->start);
+}
+
 /* Context: process. Return: false without memory for work. */
 bool kml_mark_open(struct kml_worker *w)
 {
 	memset(w->nr_unsettled, 0, sizeof(w->nr_unsettled));
+	w->nr_ahead = 0;
 	return kml_deque_open(&w->deque, &kml_mark.list);
 }
 
 void kml_mark_close(struct kml_worker *w)
 {
+	/* there is room: they came from there */
+	while (w->nr_ahead)
+		kml_mark_again(w, &w->ahead[--w->nr_ahead]);
 	w->stats.steals += w->deque.stolen;
 	kml_deque_close(&w->deque);
+}
+
+/* What to look for from now on; what is known of settled tables may be old. */
+void kml_mark_windows(struct kml_worker *w, const struct kmemleak_windows *win)
+{
+	w->win = *win;
+	memset(w->near, 0, sizeof(w->near));
 }
 
 /**
@@ -72,23 +104,11 @@ bool kml_mark_stop(struct kml_worker *w)
 	return true;
 }
 
-/* Change the state of an object that may move. Context: RCU. */
-static void kml_mark_pending(struct kml_space *space, unsigned long start)
-{
-	struct kml_locked l;
-
-	if (kml_object_lock(&l, space, start, false)) {
-		kml_hot_change(l.hot, 0, KML_F_PENDING);
-		kml_object_unlock(&l);
-	}
-	WRITE_ONCE(kml_mark.overflow, true);
-}
-
 /* Have an object's content read. Context: process or leaf->lock. */
 void kml_mark_push(struct kml_worker *w, struct kml_space *space,
-		   unsigned long start)
+		   unsigned long start, size_t size)
 {
-	if (likely(kml_deque_push(&w->deque, kml_work(space->id, start, 0))))
+	if (likely(kml_deque_push(&w->deque, kml_work(space->id, start, 0, size))))
 		return;
 	w->stats.overflows++;
 	kml_mark_pending(space, start);
@@ -111,7 +131,7 @@ void kml_mark_greyed(struct kml_worker *w, struct kml_space *space,
 	if (!(state & KML_F_EXT))
 		kml_settled_set(space, start, size);
 	if (kml_scannable(state))
-		kml_mark_push(w, space, start);
+		kml_mark_push(w, space, start, size);
 }
 
 /*
@@ -262,12 +282,31 @@ void kml_mark_flush(struct kml_worker *w)
 	kml_resolve(w, kml_space(KML_PERCPU));
 }
 
+/* kml_settled(), with the way to the table remembered. Context: RCU. */
+static bool kml_mark_settled(struct kml_worker *w, struct kml_space *space,
+			     unsigned long addr)
+{
+	unsigned long nr = addr >> KML_INTERVAL_SHIFT;
+	struct kml_near *near = &w->near[nr % KML_NEAR];
+	unsigned int bit = kml_settled_bit(addr);
+
+	if (unlikely(near->key != nr + 1)) {
+		struct kml_interval *iv = kml_interval_find(space, addr);
+
+		near->key = nr + 1;
+		near->table = iv ? READ_ONCE(iv->settled) : NULL;
+	}
+	return !near->table ||
+	       READ_ONCE(near->table[BIT_WORD(bit)]) & BIT_MASK(bit);
+}
+
 static void kml_mark_candidate(struct kml_worker *w, struct kml_space *space,
 			       unsigned long addr)
 {
 	unsigned int *n = &w->nr_unsettled[space->id];
 
-	if (kml_settled(space, addr)) {
+	if (space->id == KML_VIRT ? kml_mark_settled(w, space, addr) :
+				    kml_settled(space, addr)) {
 		w->stats.settled++;
 		return;
 	}

@@ -11,7 +11,17 @@
 #include "stats.h"
 
 #define KML_BATCH	64	/* look-ups in flight together */
+#define KML_NEAR	256	/* settled tables at hand */
 #define KML_WORDS	(KML_CHUNK / sizeof(long))
+
+/*
+ * Where an interval's settled bits are. Valid for one job: a table may be
+ * replaced by a better one meanwhile, and what is born needs no look-up.
+ */
+struct kml_near {
+	unsigned long key;		/* interval + 1 */
+	unsigned long *table;		/* NULL: no such interval */
+};
 
 /* What lies between the lowest and the highest of some objects; inverted if 0. */
 struct kml_extent {
@@ -32,9 +42,12 @@ struct kml_worker {
 	struct kml_extent doubtful[KML_NR_SPACES];	/* see confirm.c */
 	struct kmemleak_range self_percpu;
 	bool initiator;			/* who asked for the scan, not a helper */
+	unsigned int nr_ahead;
+	struct kml_work ahead[KML_PINS];	/* being fetched, to be read next */
 	unsigned int nr_unsettled[KML_NR_SPACES];
 	struct kml_mark_stats stats;
 	unsigned long unsettled[KML_NR_SPACES][KML_BATCH];
+	struct kml_near near[KML_NEAR];
 	unsigned long cand[KML_WORDS + KMEMLEAK_FILTER_PAD];
 	char copy[KML_CHUNK];
 };
@@ -55,10 +68,11 @@ extern struct kml_mark kml_mark;
 struct kml_worker *kml_worker_alloc(void);
 bool kml_mark_open(struct kml_worker *w);
 void kml_mark_close(struct kml_worker *w);
+void kml_mark_windows(struct kml_worker *w, const struct kmemleak_windows *win);
 bool kml_mark_stop(struct kml_worker *w);
 
 void kml_mark_push(struct kml_worker *w, struct kml_space *space,
-		   unsigned long start);
+		   unsigned long start, size_t size);
 void kml_mark_greyed(struct kml_worker *w, struct kml_space *space,
 		     unsigned long start, size_t size, u32 state);
 bool kml_mark_range(struct kml_worker *w, const void *start, size_t len,

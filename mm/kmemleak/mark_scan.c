@@ -158,34 +158,76 @@ static void kml_read_special(struct kml_worker *w, const struct kml_work *work)
 	w->self_percpu = (struct kmemleak_range){};
 }
 
-/* Fetch what reading a group will touch: all of it is likely to be cold. */
-static void kml_prefetch_group(const struct kml_work *work, unsigned int n)
+/*
+ * What reading an object touches is likely to be cold: its content, and the way
+ * to its entry, which is a chain of three. Each link is fetched for all of a
+ * group while the one before it is being worked on.
+ */
+enum kml_fetch {
+	KML_FETCH_LEAF,			/* and the content */
+	KML_FETCH_DESC,
+	KML_FETCH_HOT,
+};
+
+#define KML_FETCH_LINES	8U		/* from there on the CPU has noticed */
+
+static void kml_fetch(const struct kml_work *work, enum kml_fetch what)
 {
-	struct kml_desc *desc[KML_PINS];
-	struct kml_leaf *leaf[KML_PINS];
+	struct kml_space *space = kml_space(kml_work_space(work));
+	struct kml_interval *iv = kml_interval_find(space, work->start);
+	struct kml_leaf *leaf = iv ? kml_leaf_find(iv, work->start) : NULL;
+	unsigned int i, lines = min(kml_work_lines(work), KML_FETCH_LINES);
+	struct kml_desc *desc;
+
+	if (what == KML_FETCH_LEAF) {
+		prefetch(leaf);
+		for (i = 0; space->id == KML_VIRT && i < lines; i++)
+			prefetch((void *)(work->start + kml_work_off(work) + i * 64));
+		return;
+	}
+	desc = leaf ? kml_leaf_desc(leaf) : NULL;
+	if (what == KML_FETCH_DESC)
+		prefetch(desc);
+	else if (desc)
+		prefetch(kml_desc_hot(desc) +
+			 kml_desc_slot(desc->cls, work->start & ~KML_PAGE_MASK));
+}
+
+static void kml_fetch_ahead(struct kml_worker *w, enum kml_fetch what)
+{
 	unsigned int i;
 
-	for (i = 0; i < n; i++) {
-		struct kml_interval *iv;
+	rcu_read_lock();
+	for (i = 0; i < w->nr_ahead; i++)
+		kml_fetch(&w->ahead[i], what);
+	rcu_read_unlock();
+}
 
-		iv = kml_interval_find(kml_space(kml_work_space(&work[i])),
-				       work[i].start);
-		leaf[i] = iv ? kml_leaf_find(iv, work[i].start) : NULL;
-		prefetch(leaf[i]);
-		if (kml_work_space(&work[i]) == KML_VIRT) {
-			prefetch((void *)(work[i].start + kml_work_off(&work[i])));
-			prefetch((void *)(work[i].start + kml_work_off(&work[i]) + 64));
-		}
+/* Take the work that was fetched, and have the next fetched. */
+static unsigned int kml_next_group(struct kml_worker *w, struct kml_work *work)
+{
+	unsigned int n = w->nr_ahead;
+
+	memcpy(work, w->ahead, n * sizeof(*work));
+	w->nr_ahead = 0;
+	while (w->nr_ahead < KML_PINS &&
+	       kml_deque_pop(&w->deque, &w->ahead[w->nr_ahead]))
+		w->nr_ahead++;
+	if (n) {
+		kml_fetch_ahead(w, KML_FETCH_LEAF);
+		return n;
 	}
-	for (i = 0; i < n; i++) {
-		desc[i] = leaf[i] ? kml_leaf_desc(leaf[i]) : NULL;
-		prefetch(desc[i]);
+
+	/* nothing was: what there is cannot wait */
+	n = w->nr_ahead;
+	memcpy(work, w->ahead, n * sizeof(*work));
+	if (n > 1) {
+		kml_fetch_ahead(w, KML_FETCH_LEAF);
+		kml_fetch_ahead(w, KML_FETCH_DESC);
+		kml_fetch_ahead(w, KML_FETCH_HOT);
 	}
-	for (i = 0; i < n; i++)
-		if (desc[i])
-			prefetch(kml_desc_hot(desc[i]) +
-				 kml_desc_slot(desc[i]->cls,
-					       work[i].start & ~KML_PAGE_MASK));
+	w->nr_ahead = 0;
+	return n;
 }
 
 /* What became of one object of a group. */
@@ -205,7 +247,8 @@ static void kml_cut(struct kml_worker *w, struct kml_work *work, size_t size)
 	size_t rest = round_down(off, KML_SLICE) + KML_SLICE;
 
 	if (!(work->off_space & KML_WORK_SLICE) && rest < size &&
-	    kml_deque_push(&w->deque, kml_work(kml_work_space(work), work->start, rest)))
+	    kml_deque_push(&w->deque, kml_work(kml_work_space(work), work->start,
+						rest, size)))
 		work->off_space |= KML_WORK_SLICE;
 }
 
@@ -258,17 +301,15 @@ bool kml_mark_group(struct kml_worker *w)
 	struct kml_work work[KML_PINS];
 	unsigned int end[KML_PINS];	/* of its candidates */
 	size_t size[KML_PINS];
-	unsigned int i, n = 0, nr = 0;
+	unsigned int i, n, nr = 0;
 	size_t budget = KML_CHUNK;
 	unsigned long flags;
 
-	while (n < KML_PINS && kml_deque_pop(&w->deque, &work[n]))
-		n++;
+	n = kml_next_group(w, work);
 	if (!n)
 		return false;
 
 	rcu_read_lock();
-	kml_prefetch_group(work, n);
 	local_irq_save(flags);
 	for (i = 0; i < n; i++)
 		kml_pin(&w->pins, i, work[i].start);
@@ -285,12 +326,14 @@ bool kml_mark_group(struct kml_worker *w)
 	local_irq_restore(flags);
 	rcu_read_unlock();
 
+	kml_fetch_ahead(w, KML_FETCH_DESC);
 	for (i = 0; i < n; i++) {
 		w->win.self.min = work[i].start;
 		w->win.self.len = size[i];
 		kml_mark_take(w, &w->win, i ? end[i - 1] : 0, end[i]);
 	}
 	w->win.self = (struct kmemleak_range){};
+	kml_fetch_ahead(w, KML_FETCH_HOT);
 
 	for (i = 0; i < n; i++) {
 		if (fate[i] == KML_GROUP_MORE &&

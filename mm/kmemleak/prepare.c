@@ -20,7 +20,8 @@ bool kml_phase_resched(struct kml_visitor *v)
 void kml_phase_push(struct kml_worker *w, struct kml_space *space,
 		    unsigned long start, struct kml_hot *hot)
 {
-	if (likely(kml_deque_push(&w->deque, kml_work(space->id, start, 0))))
+	if (likely(kml_deque_push(&w->deque, kml_work(space->id, start, 0,
+						       hot->size))))
 		return;
 	kml_hot_change(hot, 0, KML_F_PENDING);
 	WRITE_ONCE(kml_mark.overflow, true);
@@ -126,7 +127,7 @@ static bool kml_source_whiten(struct kml_worker *w)
 bool kml_prepare_all(struct kml_worker *w)
 {
 	kml_filter_windows(&w->base);
-	w->win = w->base;
+	kml_mark_windows(w, &w->base);
 	kml_mark.late = false;
 	kml_mark.confirm = false;
 	if (!kml_workers_run(kml_source_tables, false))

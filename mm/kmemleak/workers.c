@@ -143,7 +143,7 @@ static void kml_do_job(struct kml_worker *w)
 	u64 begin = ktime_get_ns();
 	bool busy = true;
 
-	w->win = kml_first_worker->base;
+	kml_mark_windows(w, &kml_first_worker->base);
 	kml_shard_cursor_init(&w->cursor, raw_smp_processor_id());
 
 	/* before we take any: pairs with kml_job_may_be_done() */

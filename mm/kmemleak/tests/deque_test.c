@@ -7,7 +7,7 @@
 /* Distinct and recognizable. */
 static struct kml_work nth_work(unsigned long n)
 {
-	return kml_work(n % KML_NR_SPACES, ~n, n * KML_CHUNK);
+	return kml_work(n % KML_NR_SPACES, ~n, n * KML_CHUNK, n);
 }
 
 static bool is_nth(const struct kml_work *w, unsigned long n)
@@ -57,7 +57,7 @@ static void work_keeps_its_fields(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(offs); i++) {
 		for (j = 0; j < ARRAY_SIZE(starts); j++) {
 			for (id = 0; id < KML_NR_SPACES; id++) {
-				struct kml_work w = kml_work(id, starts[j], offs[i]);
+				struct kml_work w = kml_work(id, starts[j], offs[i], ~0UL);
 
 				KUNIT_EXPECT_EQ(test, w.start, starts[j]);
 				KUNIT_EXPECT_EQ(test, kml_work_off(&w), offs[i]);
@@ -273,7 +273,7 @@ static void half_for_others(struct kunit *test)
 /* A slice ends where the next one begins, or with the object. */
 static void slices(struct kunit *test)
 {
-	struct kml_work w = kml_work(KML_PERCPU, 64, 3 * KML_SLICE + KML_CHUNK);
+	struct kml_work w = kml_work(KML_PERCPU, 64, 3 * KML_SLICE + KML_CHUNK, 100);
 
 	KUNIT_EXPECT_EQ(test, kml_work_end(&w, 9 * KML_SLICE), 9 * KML_SLICE);
 	w.off_space |= KML_WORK_SLICE;
