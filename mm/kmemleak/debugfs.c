@@ -8,12 +8,11 @@
 #include "control.h"
 #include "debugfs.h"
 #include "filter.h"
+#include "progress.h"
 #include "report.h"
 #include "reserve.h"
-#include "scan.h"
 #include "shard.h"
 #include "state.h"
-#include "stats.h"
 #include "workers.h"
 
 static void *kml_seq_start(struct seq_file *seq, loff_t *pos)
@@ -88,15 +87,56 @@ static const struct file_operations kml_fops = {
 	.release	= seq_release,
 };
 
+static void kml_show_running(struct seq_file *seq)
+{
+	u64 begin = READ_ONCE(kml_progress.begin);
+
+	seq_printf(seq, "running %d\n", !!begin);
+	if (!begin)
+		return;
+	seq_printf(seq, "running_phase %s\n",
+		   kml_stage_name(READ_ONCE(kml_progress.stage)));
+	seq_printf(seq, "running_ms %llu\n",
+		   div_u64(ktime_get_ns() - begin, NSEC_PER_MSEC));
+	seq_printf(seq, "running_bytes %llu\n", kml_workers_words() * sizeof(long));
+	seq_printf(seq, "running_bytes_expected %llu\n",
+		   READ_ONCE(kml_progress.expected));
+	seq_printf(seq, "running_workers %u\n", kml_workers_nr());
+}
+
+static void kml_show_scan(struct seq_file *seq, const struct kml_scan_stats *s)
+{
+	unsigned int i;
+
+	seq_printf(seq, "scan_stopped %d\n", s->stopped);
+	seq_printf(seq, "scan_ms %llu\n", div_u64(s->ns, NSEC_PER_MSEC));
+	seq_printf(seq, "scan_us %llu\n", div_u64(s->ns, NSEC_PER_USEC));
+	for (i = KML_STAGE_PREPARE; i < KML_NR_STAGES; i++)
+		seq_printf(seq, "scan_%s_us %llu\n", kml_stage_name(i),
+			   div_u64(s->stage_ns[i], NSEC_PER_USEC));
+	seq_printf(seq, "scan_workers %u\n", s->workers);
+	seq_printf(seq, "scan_worker_us %llu\n", div_u64(s->sum.ns, NSEC_PER_USEC));
+	seq_printf(seq, "scan_bytes %llu\n", s->sum.words * sizeof(long));
+	seq_printf(seq, "scan_objects %llu\n", s->sum.objects);
+	seq_printf(seq, "scan_candidates %llu\n", s->sum.candidates);
+	seq_printf(seq, "scan_settled %llu\n", s->sum.settled);
+	seq_printf(seq, "scan_lookups %llu\n", s->sum.lookups);
+	seq_printf(seq, "scan_steals %llu\n", s->sum.steals);
+	seq_printf(seq, "scan_overflows %llu\n", s->sum.overflows);
+	seq_printf(seq, "scan_suspects %lu\n", s->suspects);
+	seq_printf(seq, "scan_leaks %lu\n", s->leaks);
+}
+
+/* Takes no lock that a scan holds: how it gets on is what one wants to know. */
 static int kml_stats_show(struct seq_file *seq, void *v)
 {
-	const struct kml_scan_stats *s = &kml_scan_stats;
-	unsigned int i;
-	int ret;
+	struct kml_scan_stats *scans;
+	unsigned int i, nr;
 
-	ret = mutex_lock_interruptible(&kml_scan_mutex);
-	if (ret)
-		return ret;
+	scans = kcalloc(KML_SCANS_KEPT, sizeof(*scans), GFP_KERNEL);
+	if (!scans)
+		return -ENOMEM;
+	nr = kml_progress_last(scans);
 
 	seq_printf(seq, "objects %ld\n", kml_count_objects());
 	for (i = 0; i < KML_NR_COUNTERS; i++)
@@ -109,21 +149,22 @@ static int kml_stats_show(struct seq_file *seq, void *v)
 	seq_printf(seq, "workers_wanted %u\n",
 		   min(kml_workers_wanted(), num_possible_cpus()));
 	seq_printf(seq, "filter %s\n", kml_filter_current()->name);
-	seq_printf(seq, "scans %lu\n", s->scans);
-	seq_printf(seq, "scans_stopped %lu\n", s->stopped);
-	seq_printf(seq, "scan_ms %llu\n", div_u64(s->ns, NSEC_PER_MSEC));
-	seq_printf(seq, "scan_us %llu\n", div_u64(s->ns, NSEC_PER_USEC));
-	seq_printf(seq, "scan_bytes %llu\n", s->sum.words * sizeof(long));
-	seq_printf(seq, "scan_objects %llu\n", s->sum.objects);
-	seq_printf(seq, "scan_candidates %llu\n", s->sum.candidates);
-	seq_printf(seq, "scan_settled %llu\n", s->sum.settled);
-	seq_printf(seq, "scan_lookups %llu\n", s->sum.lookups);
-	seq_printf(seq, "scan_overflows %llu\n", s->sum.overflows);
-	seq_printf(seq, "scan_steals %llu\n", s->sum.steals);
-	seq_printf(seq, "scan_workers %u\n", s->workers);
-	seq_printf(seq, "scan_suspects %lu\n", s->suspects);
-
-	mutex_unlock(&kml_scan_mutex);
+	kml_show_running(seq);
+	seq_printf(seq, "scans %lu\n", nr ? scans[0].seq : 0);
+	seq_printf(seq, "scans_stopped %lu\n", nr ? scans[0].all_stopped : 0);
+	if (nr)
+		kml_show_scan(seq, &scans[0]);
+	/* 1: the one before the last */
+	for (i = 1; i < nr; i++) {
+		seq_printf(seq, "scan_us.%u %llu\n", i,
+			   div_u64(scans[i].ns, NSEC_PER_USEC));
+		seq_printf(seq, "scan_bytes.%u %llu\n", i,
+			   scans[i].sum.words * sizeof(long));
+		seq_printf(seq, "scan_workers.%u %u\n", i, scans[i].workers);
+		seq_printf(seq, "scan_stopped.%u %d\n", i, scans[i].stopped);
+		seq_printf(seq, "scan_leaks.%u %lu\n", i, scans[i].leaks);
+	}
+	kfree(scans);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(kml_stats);

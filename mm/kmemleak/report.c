@@ -18,6 +18,8 @@
 #include "state.h"
 #include "track.h"
 
+#include <trace/events/kmemleak.h>
+
 #define KML_HEX_ROW	16
 
 struct kml_report_entry {
@@ -301,18 +303,38 @@ static void kml_log_new(void)
 	xa_destroy(&seen);
 }
 
+static void kml_trace_new(void)
+{
+	struct kml_locked l;
+	struct kml_info info;
+	unsigned long i;
+
+	for (i = kml_table_old; i < kml_table_nr; i++) {
+		if (!kml_entry_lock(&kml_table[i], &l))
+			continue;
+		kml_info_fill(&info, l.space, l.start, l.hot);
+		kml_object_unlock(&l);
+		trace_kmemleak_report(info.addr, info.size, info.pid);
+		cond_resched();
+	}
+}
+
 /**
  * kml_report_commit() - this scan's objects are all added
  * @verbose: log each of them
+ *
+ * Return: how many they are.
  */
-void kml_report_commit(bool verbose)
+unsigned long kml_report_commit(bool verbose)
 {
 	unsigned long new = kml_table_nr - kml_table_old;
 
 	if (!new)
-		return;
+		return 0;
 
 	sort(kml_table + kml_table_old, new, sizeof(*kml_table), kml_entry_cmp, NULL);
+	if (trace_kmemleak_report_enabled())
+		kml_trace_new();
 	if (verbose)
 		kml_log_new();
 	sort(kml_table, kml_table_nr, sizeof(*kml_table), kml_entry_cmp, NULL);
@@ -320,6 +342,7 @@ void kml_report_commit(bool verbose)
 	kml_found = true;
 	pr_info("%lu new suspected memory leaks (see /sys/kernel/debug/kmemleak)\n",
 		new);
+	return new;
 }
 
 /*

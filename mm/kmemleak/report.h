@@ -9,7 +9,7 @@
 bool kml_report_room(unsigned long more);
 bool kml_report_add(struct kml_space *space, unsigned long start,
 		    const struct kml_cold *cold);
-void kml_report_commit(bool verbose);
+unsigned long kml_report_commit(bool verbose);
 void kml_report_refresh(void);
 void kml_report_compact(void);
 void kml_report_drop(void);

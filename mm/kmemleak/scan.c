@@ -11,11 +11,11 @@
 
 #include "os.h"
 #include "phase.h"
+#include "progress.h"
 #include "report.h"
 #include "reserve.h"
 #include "roots.h"
 #include "scan.h"
-#include "stats.h"
 
 struct kml_scan_params kml_scan_params = {
 	.min_unref_scans = IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_VERBOSE) ? 2 : 1,
@@ -131,14 +131,21 @@ static noinline bool kml_scan_episode(struct kml_worker *w)
 {
 	atomic_long_set(&kml_mark.suspects, 0);
 	kml_report_scan_began();
-	if (!kml_prepare_all(w) || !kml_mark_from(w, kml_source_roots) ||
-	    !kml_check_all(w))
+	kml_progress_stage(KML_STAGE_PREPARE);
+	if (!kml_prepare_all(w))
+		return false;
+	kml_progress_stage(KML_STAGE_MARK);
+	if (!kml_mark_from(w, kml_source_roots))
+		return false;
+	kml_progress_stage(KML_STAGE_CHECK);
+	if (!kml_check_all(w))
 		return false;
 	kml_scan_stats.suspects = atomic_long_read(&kml_mark.suspects);
 	if (!kml_scan_stats.suspects)
 		return true;
 
 	kml_report_scan_began();
+	kml_progress_stage(KML_STAGE_CONFIRM);
 	if (!kml_confirm_prepare(w) || !kml_mark_from(w, kml_source_confirm))
 		return false;
 	kml_convict_all();
@@ -154,30 +161,36 @@ static noinline bool kml_scan_episode(struct kml_worker *w)
 static struct kml_worker *kml_scan_open(void)
 {
 	unsigned long blocks = kml_count_objects() / KML_BLOCK_WORK;
+	struct kml_worker *w;
 
 	kml_mark.overflow = false;
 	/* some for each worker to hold and to share */
 	kml_worklist_grow(&kml_mark.list, min(blocks, KML_MAX_BLOCKS) +
 			  4 * min(kml_workers_wanted(), num_online_cpus()));
 
+	w = kml_workers_begin(kml_scan_should_stop);
+	kml_progress_begin(kml_workers_nr());
 	WRITE_ONCE(kml_state.scan_active, true);
 	/* from now on hooks know, or we see what they have done: kmemleak.h */
 	synchronize_rcu_expedited();
-	return kml_workers_begin(kml_scan_should_stop);
+	return w;
 }
 
-static void kml_scan_close(u64 begin, bool done)
+static void kml_scan_close(bool done)
 {
-	struct kml_scan_stats *s = &kml_scan_stats;
+	struct kml_mark_stats sum;
 
 	WRITE_ONCE(kml_state.scan_active, false);
-	kml_workers_end(&s->sum);
+	kml_workers_end(&sum);
 	kml_worklist_shrink(&kml_mark.list, 4);
 
-	s->scans++;
-	s->stopped += !done;
-	s->ns = ktime_get_ns() - begin;
-	s->workers = kml_workers_nr();
+	kml_progress_stage(KML_STAGE_REPORT);
+	if (done)
+		kml_report_refresh();
+	if (done && kml_scan_stats.suspects)
+		kml_scan_stats.leaks =
+			kml_report_commit(READ_ONCE(kml_scan_params.verbose));
+	kml_progress_end(&sum, done);
 }
 
 /**
@@ -187,7 +200,6 @@ static void kml_scan_close(u64 begin, bool done)
  */
 void kml_scan(void)
 {
-	u64 begin = ktime_get_ns();
 	struct kml_worker *w;
 	unsigned int id;
 	bool done;
@@ -202,11 +214,6 @@ void kml_scan(void)
 	kml_initiator = current;
 	w = kml_scan_open();
 	done = w && kml_scan_episode(w);
-	kml_scan_close(begin, done);
+	kml_scan_close(done);
 	kml_initiator = NULL;
-
-	if (done)
-		kml_report_refresh();
-	if (done && kml_scan_stats.suspects)
-		kml_report_commit(READ_ONCE(kml_scan_params.verbose));
 }

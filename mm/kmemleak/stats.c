@@ -6,7 +6,6 @@
 
 DEFINE_PER_CPU(struct kml_counters, kml_counters);
 struct kml_counters kml_early_counters;
-struct kml_scan_stats kml_scan_stats;
 
 static const char * const kml_counter_names[] = {
 	[KML_C_ALLOCS]		= "allocs",

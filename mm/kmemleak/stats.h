@@ -70,15 +70,28 @@ struct kml_mark_stats {
 	u64 ns;				/* at work or waiting for some */
 };
 
-/* The last scan, written under kml_scan_mutex. */
+/* The phases of a scan; include/trace/events/kmemleak.h names them, too. */
+enum kml_stage {
+	KML_STAGE_IDLE,
+	KML_STAGE_PREPARE,
+	KML_STAGE_MARK,
+	KML_STAGE_CHECK,
+	KML_STAGE_CONFIRM,
+	KML_STAGE_REPORT,
+	KML_NR_STAGES,
+};
+
+/* A scan: the running one (kml_scan_mutex), or one that has ended. */
 struct kml_scan_stats {
-	unsigned long scans;		/* begun */
-	unsigned long stopped;		/* of those, not finished */
-	u64 ns;				/* the last one, from begin to end */
+	unsigned long seq;		/* since boot, from 1 */
+	unsigned long all_stopped;	/* since boot, not finished */
+	bool stopped;
+	u64 ns;				/* from begin to end */
+	u64 stage_ns[KML_NR_STAGES];
 	struct kml_mark_stats sum;
 	unsigned int workers;
 	unsigned long suspects;		/* after the first mark */
-	unsigned long new_leaks;	/* after confirmation */
+	unsigned long leaks;		/* after confirmation, new */
 };
 
 extern struct kml_scan_stats kml_scan_stats;

@@ -31,7 +31,10 @@
 #include "os.h"
 #include "compat.h"
 #include "pool.h"
+#include "progress.h"
 #include "workers.h"
+
+#include <trace/events/kmemleak.h>
 
 enum kml_helper_state {
 	KML_HELPER_IDLE,
@@ -140,9 +143,11 @@ static bool kml_wait_for_work(struct kml_worker *w)
 /* One worker's part of a job. */
 static void kml_do_job(struct kml_worker *w)
 {
+	const struct kml_mark_stats was = w->stats;
 	u64 begin = ktime_get_ns();
 	bool busy = true;
 
+	trace_kmemleak_worker_begin(READ_ONCE(kml_progress.stage));
 	kml_mark_windows(w, &kml_first_worker->base);
 	kml_shard_cursor_init(&w->cursor, raw_smp_processor_id());
 
@@ -173,6 +178,12 @@ static void kml_do_job(struct kml_worker *w)
 	    READ_ONCE(kml_mark.stopped))
 		wake_up_all(&kml_job.wait);
 	w->stats.ns += ktime_get_ns() - begin;
+	trace_kmemleak_worker_end(READ_ONCE(kml_progress.stage),
+				  w->stats.words - was.words,
+				  w->stats.candidates - was.candidates,
+				  w->stats.settled - was.settled,
+				  w->stats.lookups - was.lookups,
+				  w->stats.steals - was.steals);
 }
 
 static int kml_helper_should_run(unsigned int cpu)
@@ -334,6 +345,23 @@ struct kml_worker *kml_workers_begin(bool (*stop)(void))
 	kml_hire();
 	memset(&w->stats, 0, sizeof(w->stats));
 	return kml_mark_open(w) ? w : NULL;
+}
+
+/* Words read so far by a running scan. Context: any that may not sleep, too. */
+u64 kml_workers_words(void)
+{
+	u64 words = kml_first_worker ? data_race(kml_first_worker->stats.words) : 0;
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct kml_helper *h = per_cpu_ptr(&kml_helpers, cpu);
+		/* pairs with the release in kml_helper_setup() */
+		struct kml_worker *w = smp_load_acquire(&h->w);
+
+		if (w && data_race(h->used))
+			words += data_race(w->stats.words);
+	}
+	return words;
 }
 
 static void kml_stats_add(struct kml_worker *w, void *data)

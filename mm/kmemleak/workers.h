@@ -23,6 +23,7 @@ struct kml_worker *kml_workers_begin(bool (*stop)(void));
 void kml_workers_end(struct kml_mark_stats *sum);
 bool kml_workers_run(kml_source source, bool drain);
 unsigned int kml_workers_nr(void);
+u64 kml_workers_words(void);
 bool kml_workers_has(const struct task_struct *task);
 
 /* Calls @fn for the initiator's worker and those of all helpers. */

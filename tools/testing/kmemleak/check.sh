@@ -122,6 +122,9 @@ if build native; then
 		run "stock against the oracle" "$native/differ" "$native/run-stock" - 0 300
 		run "ours against stock" "$native/differ" "$native/run-ours" \
 			"$native/run-stock" 0 "$SEEDS"
+		run "ours against stock, 4 workers" env KMEMLEAK_PARALLEL=4 \
+			"$native/differ" "$native/run-ours" "$native/run-stock" \
+			"$SEEDS" $((SEEDS + SEEDS / 2))
 		run "ours against stock with tags" "$native/differ" -t \
 			"$native/run-ours-tags" "$native/run-stock-tags" 0 $((SEEDS / 4))
 		run "programs by hand" "$native/differ" "$native/run-ours" \
@@ -130,11 +133,16 @@ if build native; then
 		result skip "ours against stock" "no KSRC: give a kernel tree"
 	fi
 	run "stopped scans" "$native/stop_test"
+	run "stopped scans, 3 workers" env KMEMLEAK_PARALLEL=3 "$native/stop_test" 3
 	run "born during a scan" "$native/birth_test"
+	run "born during a scan, 3 workers" env KMEMLEAK_PARALLEL=3 "$native/birth_test"
 	run "memory given back" "$native/giveback_test"
 	run "lost metadata" "$native/fault_test"
 	run "late reads" "$native/stress_free"
+	run "late reads, 3 workers" env KMEMLEAK_PARALLEL=3 "$native/stress_free"
 	run "moving pointers" "$native/stress_move"
+	run "moving pointers, 3 workers" env KMEMLEAK_PARALLEL=3 "$native/stress_move"
+	run "CPUs going and coming" "$native/stress_park"
 fi
 if build asan; then
 	run "kunit, asan" "$asan/run-kunit"
@@ -144,10 +152,14 @@ if build asan; then
 	pair "stopped scans, asan" "$asan/stop_test 4" "lost metadata, asan" "$asan/fault_test 4"
 	run "born during a scan, asan" "$asan/birth_test"
 	run "moving pointers, asan" "$asan/stress_move"
+	run "CPUs going and coming, asan" "$asan/stress_park"
 fi
 if build tsan; then
 	run "late reads, tsan" "$tsan/stress_free"
+	run "late reads, 3 workers, tsan" env KMEMLEAK_PARALLEL=3 "$tsan/stress_free"
 	run "moving pointers, tsan" "$tsan/stress_move"
+	run "moving pointers, 3 workers, tsan" env KMEMLEAK_PARALLEL=3 "$tsan/stress_move"
+	run "CPUs going and coming, tsan" "$tsan/stress_park"
 fi
 if ! command -v clang >/dev/null; then
 	result skip "fuzz" "no clang"

@@ -15,6 +15,14 @@ u64 stress_rnd(struct worker *w)
 	return w->rnd ^= w->rnd << 17;
 }
 
+/* The same for the same seed. */
+u64 stress_rnd_seed(u64 seed)
+{
+	struct worker w = { .rnd = (seed + 1) * 0x9e3779b97f4a7c15ULL };
+
+	return stress_rnd(&w);
+}
+
 static void *stress_main(void *arg)
 {
 	struct worker *w = arg;

@@ -25,6 +25,7 @@ extern bool stress_over;
 extern struct world_file stress_file;
 
 u64 stress_rnd(struct worker *w);
+u64 stress_rnd_seed(u64 seed);
 /* How many scans a program makes: fewer where each step is slow. */
 #define STRESS_SCANS	(SHIM_TSAN ? 100 : SHIM_ASAN ? 150 : 400)
 

@@ -391,4 +391,16 @@ struct static_key_true { int on; };
 #define static_call_update(n, f) WRITE_ONCE(__sc_##n, f)
 #define static_call_query(n) READ_ONCE(__sc_##n)
 
+/* Tracepoints: the calls, without anybody listening. */
+#define TP_PROTO(a...)	a
+#define TP_ARGS(a...)	a
+#define TP_STRUCT__entry(a...)
+#define TP_fast_assign(a...)
+#define TP_printk(a...)
+#define DECLARE_EVENT_CLASS(n, proto, args...)
+#define TRACE_EVENT(n, proto, args...)					\
+	static inline __maybe_unused void trace_##n(proto) { }		\
+	static inline __maybe_unused bool trace_##n##_enabled(void) { return true; }
+#define DEFINE_EVENT(class, n, proto, args...) TRACE_EVENT(n, proto)
+
 #endif /* _SHIM_IO_H */
