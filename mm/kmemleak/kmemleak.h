@@ -7,11 +7,12 @@
  *
  * api.c takes a hook, track.c files the block in the interval index
  * (interval.c: address -> interval -> page leaf; page_desc.c: page leaf ->
- * object). A scan (scan.c) whitens all objects, feeds the roots (roots.c) and
- * the grey objects (mark.c) word by word through the range filter (filter.c),
- * drops candidates whose 64-byte block is settled (settled.c), resolves the
- * rest and shades the objects they hit. Objects which stay white are
- * checksummed (snapshot.c), confirmed by a second mark and reported (report.c).
+ * object). A scan (scan.c) whitens all objects (prepare.c), feeds the roots
+ * (roots.c) and the grey objects (mark_scan.c) word by word through the range
+ * filter (filter.c), drops candidates whose 64-byte block is settled
+ * (settled.c), resolves the rest and shades the objects they hit (mark.c), on
+ * several CPUs (workers.c). Objects which stay white are checksummed (check.c),
+ * confirmed by a second mark (confirm.c) and reported (report.c).
  *
  * Locks, outermost first
  * ----------------------
@@ -19,7 +20,10 @@
  * kml_scan_mutex (mutex)
  *	One scan, one reader or writer of the debugfs file, one trimmer at a
  *	time. Whoever walks the intervals holds it, so intervals and leaf groups
- *	vanish only under it. Protects the report table and scan parameters.
+ *	vanish only under it; whoever asked for a scan holds it for all its
+ *	workers. Protects the report table and scan parameters.
+ * kml_roots_at.lock, kml_last_lock (spin)
+ *	Which roots come next; the statistics of the last scans.
  * leaf->lock (raw, IRQs off)
  *	The objects which start in one 4 KiB page: the page descriptor pointer,
  *	its bitmap, hot entries other than the atomic state, cold and extended
@@ -28,6 +32,8 @@
  *	Publication of directory tables, intervals, leaf groups, interval covers
  *	and settled tables, and the windows when they grow. Nests inside
  *	leaf->lock only for the windows and settled tables.
+ * shard->lock (raw, IRQs off)
+ *	A shard's intervals and which of them was taken last. Inside space->lock.
  * pool, reserve and work-list locks (raw, IRQs off)
  *	Innermost; nothing is taken inside them.
  *
@@ -52,7 +58,7 @@
  *	OR of KML_F_FROZEN and copies the value that OR returned. Whoever meets
  *	a frozen state looks again: the new descriptor is published before the
  *	lock is dropped. State changes are cmpxchg loops, so none is lost.
- * Free against scan: see pin.h.
+ * Free against scan: see pin.h. Workers against each other: see workers.c.
  * Insert against scan: the writer reads kml_scan_active and makes the entry
  *	visible in the same RCU section. A scan sets that and waits for a grace
  *	period: it sees the entry, or the writer sees the scan. Then the object

@@ -112,8 +112,19 @@ static bool kml_own_roots(struct kml_worker *w)
 	return kml_mark_reserve(w);
 }
 
+/*
+ * What we called before has left addresses of objects on the stack, and the
+ * frames from which we are about to read our own have holes. Fill those.
+ */
+static noinline void kml_wipe_stack(void)
+{
+	unsigned long dead[128];
+
+	memzero_explicit(dead, sizeof(dead));
+}
+
 /* The part of a mark in which memory is read. Return: false if stopped. */
-static bool kml_mark_from(struct kml_worker *w, kml_source source)
+static noinline bool kml_mark_from(struct kml_worker *w, kml_source source)
 {
 	bool more;
 
@@ -135,6 +146,7 @@ static noinline bool kml_scan_episode(struct kml_worker *w)
 	if (!kml_prepare_all(w))
 		return false;
 	kml_progress_stage(KML_STAGE_MARK);
+	kml_wipe_stack();
 	if (!kml_mark_from(w, kml_source_roots))
 		return false;
 	kml_progress_stage(KML_STAGE_CHECK);
@@ -146,7 +158,10 @@ static noinline bool kml_scan_episode(struct kml_worker *w)
 
 	kml_report_scan_began();
 	kml_progress_stage(KML_STAGE_CONFIRM);
-	if (!kml_confirm_prepare(w) || !kml_mark_from(w, kml_source_confirm))
+	if (!kml_confirm_prepare(w))
+		return false;
+	kml_wipe_stack();
+	if (!kml_mark_from(w, kml_source_confirm))
 		return false;
 	kml_convict_all();
 	return true;

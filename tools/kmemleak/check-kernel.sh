@@ -82,8 +82,11 @@ one_part()
 	[ "$status" = 0 ] || : >"$work/failed"
 }
 
-# The long ones first, to end together.
-part selftests --timeout 600 -- "$suite" -d $here/kmemleak
+# The long ones first, to end together. On kernels with SMP all CPUs scan; the
+# others of these boots, and kernels without, use one.
+parallel=()
+[ $stock = 1 ] || parallel=(--append kmemleak=on,parallel)
+part selftests "${parallel[@]}" --timeout 600 -- "$suite" -d $here/kmemleak
 part tree --timeout 300 -- "$KML_TOOLS/guest/kselftests.sh" $here/mm \
 	ksft_kmemleak_confirm.sh ksft_kmemleak_dedup.sh
 part kunit --append 'kunit.enable=1 kunit.autorun=1' --timeout 300 -- "$KML_TOOLS/guest/kunit.sh"

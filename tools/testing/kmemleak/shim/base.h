@@ -140,6 +140,7 @@ typedef u64 async_cookie_t;
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 #define barrier()	__asm__ __volatile__("" : : : "memory")
+#define memzero_explicit(p, n)	do { memset(p, 0, n); barrier_data(p); } while (0)
 #define barrier_data(p)	__asm__ __volatile__("" : : "r"(p) : "memory")
 #define OPTIMIZER_HIDE_VAR(v) __asm__ ("" : "=r" (v) : "0" (v))
 #define RELOC_HIDE(p, off) ((typeof(p))((unsigned long)(p) + (off)))

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Several CPUs scan: the command that says how many, and that the report does
+ * not depend on it. Kernels whose kmemleak has no such command skip this.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../kselftest_harness.h"
+#include "kmemleak_util.h"
+
+static const char * const widths[] = {
+	"parallel=1", "parallel=2", "parallel=3", "parallel=on", "parallel=off", "parallel=0",
+};
+
+static struct kst_set leak[ARRAY_SIZE(widths)], held;
+
+/* A value of kmemleak_stats, or -1. */
+static long stat_value(const char *name)
+{
+	size_t len = strlen(name);
+	char line[200];
+	long value = -1;
+	FILE *f;
+
+	f = fopen(KML_STATS, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, name, len) && line[len] == ' ')
+			value = atol(line + len);
+	if (f)
+		fclose(f);
+	return value;
+}
+
+FIXTURE(parallel) {
+};
+
+FIXTURE_SETUP(parallel)
+{
+	if (kml_is_stock())
+		SKIP(return, "this kmemleak scans with one CPU");
+}
+
+FIXTURE_TEARDOWN(parallel)
+{
+	if (!kml_is_stock())
+		kml_command("parallel=on");
+}
+
+TEST_F(parallel, numbers_are_parsed_strictly)
+{
+	static const struct {
+		const char *command;
+		int err;
+	} commands[] = {
+		{ "parallel=on", 0 }, { "parallel=on\n", 0 }, { "parallel=off", 0 },
+		{ "parallel=0", 0 }, { "parallel=2\n", 0 }, { "parallel=0x2", 0 },
+		{ "parallel=4294967295", 0 },
+		{ "parallel", -EINVAL }, { "parallel=", -EINVAL },
+		{ "parallel=x", -EINVAL }, { "parallel=-1", -EINVAL },
+		{ "parallel=2 ", -EINVAL }, { "parallel=1.5", -EINVAL },
+		{ "parallel=4294967296", -ERANGE }, { "Parallel=on", -EINVAL },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		EXPECT_EQ(commands[i].err, kml_command(commands[i].command))
+			TH_LOG("\"%s\"", commands[i].command);
+}
+
+/* What is wanted is shown at once, what a scan had after it. */
+TEST_F(parallel, as_many_as_asked_for)
+{
+	int cpus = kml_nr_cpus(), n;
+	char command[32];
+
+	for (n = 1; n <= cpus + 1; n++) {
+		snprintf(command, sizeof(command), "parallel=%d", n);
+		ASSERT_EQ(0, kml_command(command));
+		EXPECT_EQ(n < cpus ? n : cpus, stat_value("workers_wanted"));
+		EXPECT_EQ(n > 1, stat_value("parallel"));
+		ASSERT_EQ(0, kml_scan());
+		/* some CPUs may be isolated */
+		EXPECT_GE(stat_value("scan_workers"), 1);
+		EXPECT_LE(stat_value("scan_workers"), n < cpus ? n : cpus);
+	}
+}
+
+TEST_F(parallel, a_wrong_number_changes_nothing)
+{
+	ASSERT_EQ(0, kml_command("parallel=1"));
+	EXPECT_EQ(-EINVAL, kml_command("parallel=two"));
+	EXPECT_EQ(1, stat_value("workers_wanted"));
+}
+
+TEST_F(parallel, the_report_does_not_depend_on_it)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(widths); i++) {
+		kst_set_drop(&leak[i]);
+		ASSERT_EQ(0, kml_command(widths[i]));
+		ASSERT_EQ(0, kml_scan());
+		EXPECT_LISTED(&leak[i])
+			TH_LOG("%s", widths[i]);
+		EXPECT_UNLISTED(&held)
+			TH_LOG("%s", widths[i]);
+	}
+}
+
+TEST_F(parallel, statistics_are_names_and_values)
+{
+	char line[200];
+	int lines = 0;
+	FILE *f;
+
+	ASSERT_EQ(0, kml_scan());
+	f = fopen(KML_STATS, "r");
+	ASSERT_NE(NULL, f);
+	while (fgets(line, sizeof(line), f)) {
+		EXPECT_TRUE(kml_match(line, "^[a-z][a-z_]*(\\.[0-9])? [a-z0-9-]+$"))
+			TH_LOG("%s", line);
+		lines++;
+	}
+	fclose(f);
+	EXPECT_GT(lines, 30);
+	EXPECT_EQ(0, stat_value("running"));
+	EXPECT_GT(stat_value("scan_bytes"), 0);
+	EXPECT_GE(stat_value("scan_candidates"), stat_value("scan_settled"));
+}
+
+int main(int argc, char **argv)
+{
+	size_t i;
+
+	kml_setup(KML_NEED_MODULE | KML_NEED_ENABLED);
+	held = kst_set(128, "kmalloc");
+	kst_set_hold(&held, 0);
+	for (i = 0; i < ARRAY_SIZE(leak); i++) {
+		leak[i] = kst_set(96, "kmalloc");
+		kst_set_hold(&leak[i], 0);
+	}
+	/* checksums settle, and they come of age */
+	kml_scan();
+	kml_sleep_ms(KML_AGE_MS);
+	return test_harness_run(argc, argv);
+}
