@@ -34,7 +34,7 @@ struct kmemleak_windows {
 /**
  * struct kmemleak_filter - a filter implementation
  * @name: as users choose it
- * @usable: can this machine run it? NULL: any can. Called once, at boot.
+ * @usable: can this machine run it? NULL: any can
  * @filter: append to @out those of the @nr words at @words that lie in
  *	@win->virt, but not in @win->self, or in @win->percpu, in order, without
  *	their tags. @words is aligned to its words. @out has room for @nr words

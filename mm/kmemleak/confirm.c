@@ -128,13 +128,6 @@ static void kml_extent_merge(struct kml_worker *w, void *data)
 	}
 }
 
-static struct kmemleak_range kml_extent_range(const struct kml_extent *e)
-{
-	if (e->min > e->last)
-		return (struct kmemleak_range){};
-	return (struct kmemleak_range){ e->min, e->last - e->min + 1 ?: ULONG_MAX };
-}
-
 /**
  * kml_confirm_prepare() - get ready for the second mark
  * @w: the initiator's
@@ -148,8 +141,10 @@ bool kml_confirm_prepare(struct kml_worker *w)
 		return false;
 
 	kml_workers_each(kml_extent_merge, w->doubtful);
-	w->base.virt = kml_extent_range(&w->doubtful[KML_VIRT]);
-	w->base.percpu = kml_extent_range(&w->doubtful[KML_PERCPU]);
+	w->base.virt = kml_filter_range(w->doubtful[KML_VIRT].min,
+					w->doubtful[KML_VIRT].last);
+	w->base.percpu = kml_filter_range(w->doubtful[KML_PERCPU].min,
+					  w->doubtful[KML_PERCPU].last);
 	kml_mark_windows(w, &w->base);
 	kml_mark.late = true;
 	kml_mark.confirm = true;

@@ -1,11 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The range filter. The generic one is the contract: others are tested against
- * it. It is free of branches: which words are candidates cannot be predicted.
+ * The range filter: the table, what is used of it, and the generic one. That is
+ * the contract: others are tested against it. It is free of branches: which
+ * words are candidates cannot be predicted.
  */
 
 #include "os.h"
 #include "filter.h"
+
+#ifdef CONFIG_HAVE_ARCH_KMEMLEAK_FILTER
+#include <asm/kmemleak.h>
+#else
+#define KMEMLEAK_FILTERS(generic) { (generic), NULL }
+
+struct kmemleak_simd {
+};
+
+static inline bool kmemleak_simd_usable(void)
+{
+	return false;
+}
+
+static inline void kmemleak_simd_begin(struct kmemleak_simd *simd)
+{
+}
+
+static inline void kmemleak_simd_end(struct kmemleak_simd *simd)
+{
+}
+#endif
 
 /* not bool: what is combined below are bits, not conditions */
 static unsigned int kml_in(unsigned long v, const struct kmemleak_range *r)
@@ -37,27 +60,111 @@ static const struct kmemleak_filter kml_filter_c = {
 	.filter	= kml_filter_generic,
 };
 
-const struct kmemleak_filter * const kml_filters[] = {
-	&kml_filter_c,
-	NULL,
-};
+const struct kmemleak_filter * const kml_filters[] = KMEMLEAK_FILTERS(&kml_filter_c);
+
+static const struct kmemleak_filter *kml_filter_used __ro_after_init = &kml_filter_c;
+static unsigned int kml_filter_from __ro_after_init = UINT_MAX;	/* words */
+static bool kml_filter_wants_irqs __ro_after_init;
+DEFINE_STATIC_CALL(kml_filter_simd, kml_filter_generic);
 
 const struct kmemleak_filter *kml_filter_current(void)
 {
-	return &kml_filter_c;
+	return kml_filter_used;
+}
+
+/**
+ * kml_filter_copies() - should memory be copied, to be filtered later?
+ *
+ * Return: true if the filter in use cannot run with IRQs off, so that
+ * kml_filter_run() would not use it there.
+ */
+bool kml_filter_copies(void)
+{
+	return kml_filter_wants_irqs;
+}
+
+/* From now on, use @f for @from words and more. */
+void __init kml_filter_use(const struct kmemleak_filter *f, unsigned int from)
+{
+	unsigned long flags;
+
+	kml_filter_used = f;
+	if (f == &kml_filter_c)
+		return;
+	local_irq_save(flags);
+	kml_filter_wants_irqs = !kmemleak_simd_usable();
+	local_irq_restore(flags);
+	static_call_update(kml_filter_simd, f->filter);
+	kml_filter_from = from;
+}
+
+/**
+ * kml_filter_call() - run a filter, in use or not
+ * @f: of the table
+ * @words: as for its function
+ * @nr: likewise
+ * @win: likewise
+ * @out: likewise
+ *
+ * Context: process.
+ * Return: number of words put into @out.
+ */
+unsigned int kml_filter_call(const struct kmemleak_filter *f,
+			     const unsigned long *words, unsigned int nr,
+			     const struct kmemleak_windows *win,
+			     unsigned long *out)
+{
+	struct kmemleak_simd simd __uninitialized;
+	unsigned int n;
+
+	if (f == &kml_filter_c)
+		return kml_filter_generic(words, nr, win, out);
+	if (WARN_ON_ONCE(!kmemleak_simd_usable()))
+		return kml_filter_generic(words, nr, win, out);
+	kmemleak_simd_begin(&simd);
+	n = f->filter(words, nr, win, out);
+	kmemleak_simd_end(&simd);
+	return n;
+}
+
+/* Apart: what has to be kept may be large. */
+static noinline_for_stack unsigned int
+kml_filter_words(const unsigned long *words, unsigned int nr,
+		 const struct kmemleak_windows *win, unsigned long *out)
+{
+	struct kmemleak_simd simd __uninitialized;
+	unsigned int n;
+
+	kmemleak_simd_begin(&simd);
+	n = static_call(kml_filter_simd)(words, nr, win, out);
+	kmemleak_simd_end(&simd);
+	return n;
+}
+
+/**
+ * kml_filter_range() - a range for a filter
+ * @min: lowest address wanted
+ * @last: highest; lower than @min: none is wanted
+ *
+ * It has one more at either end. Filters hold the limits in registers all the
+ * time, an interrupt saves them in some stack, and stacks are read: @min itself
+ * would be a reference to the object that begins there.
+ */
+struct kmemleak_range kml_filter_range(unsigned long min, unsigned long last)
+{
+	if (min > last)
+		return (struct kmemleak_range){};
+	min -= !!min;
+	last += last != ULONG_MAX;
+	/* all of a space does not fit in len: nobody needs its last byte */
+	return (struct kmemleak_range){ min, min(last - min, ULONG_MAX - 1) + 1 };
 }
 
 static struct kmemleak_range kml_space_range(enum kml_space_id id)
 {
 	struct kml_space *space = kml_space(id);
-	unsigned long min = kml_window_min(space);
-	unsigned long last = kml_window_last(space);
-	struct kmemleak_range range = { .min = min };
 
-	/* all of a space does not fit in len: nobody needs its last byte */
-	if (min <= last)
-		range.len = min(last - min, ULONG_MAX - 1) + 1;
-	return range;
+	return kml_filter_range(kml_window_min(space), kml_window_last(space));
 }
 
 /* What to look for now. Objects born later are not missed by this scan. */
@@ -72,7 +179,7 @@ void kml_filter_windows(struct kmemleak_windows *win)
 /**
  * kml_filter_run() - collect the candidates in a range
  * @start: memory that stays readable; need not be aligned
- * @len: in bytes, at most KML_CHUNK
+ * @len: in bytes, at most KML_CHUNK: SIMD registers are held that long
  * @win: what to look for
  * @out: room for KML_CHUNK / sizeof(long) + KMEMLEAK_FILTER_PAD words
  *
@@ -87,14 +194,18 @@ unsigned int kml_filter_run(const void *start, size_t len,
 {
 	unsigned long first = ALIGN((unsigned long)start, sizeof(long));
 	unsigned long skip = first - (unsigned long)start;
-	unsigned int n;
+	const unsigned long *words = kasan_reset_tag((void *)first);
+	unsigned int n, nr;
 
 	if (len < skip + sizeof(long))
 		return 0;
+	nr = (len - skip) / sizeof(long);
 
 	kasan_disable_current();
-	n = kml_filter_generic(kasan_reset_tag((void *)first),
-			       (len - skip) / sizeof(long), win, out);
+	if (nr >= kml_filter_from && kmemleak_simd_usable())
+		n = kml_filter_words(words, nr, win, out);
+	else
+		n = kml_filter_generic(words, nr, win, out);
 	kasan_enable_current();
 	return n;
 }

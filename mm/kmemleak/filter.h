@@ -6,10 +6,20 @@
 #include "kmemleak.h"
 #include <linux/kmemleak_filter.h>
 
-/* NULL-terminated, best last resort last: the generic one is always there. */
+/* NULL-terminated; the last is the generic one, which is always there. */
 extern const struct kmemleak_filter * const kml_filters[];
 
+/* As the boot option has it: a name of the table, or "auto". */
+extern char *kml_filter_wanted;
+
 const struct kmemleak_filter *kml_filter_current(void);
+bool kml_filter_copies(void);
+void kml_filter_use(const struct kmemleak_filter *f, unsigned int from);
+unsigned int kml_filter_call(const struct kmemleak_filter *f,
+			     const unsigned long *words, unsigned int nr,
+			     const struct kmemleak_windows *win,
+			     unsigned long *out);
+struct kmemleak_range kml_filter_range(unsigned long min, unsigned long last);
 void kml_filter_windows(struct kmemleak_windows *win);
 unsigned int kml_filter_run(const void *start, size_t len,
 			    const struct kmemleak_windows *win,

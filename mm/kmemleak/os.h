@@ -59,6 +59,7 @@
 #include <linux/spinlock.h>
 #include <linux/stackdepot.h>
 #include <linux/stacktrace.h>
+#include <linux/static_call.h>
 #include <linux/string.h>
 #include <linux/timekeeping.h>
 #include <linux/threads.h>

@@ -6,12 +6,14 @@
 
 #include "os.h"
 #include "control.h"
+#include "filter.h"
 #include "scan.h"
 #include "state.h"
 
 #undef MODULE_PARAM_PREFIX
 #define MODULE_PARAM_PREFIX "kmemleak."
 
+module_param_named(filter, kml_filter_wanted, charp, 0444);
 module_param_named(min_unref_scans, kml_scan_params.min_unref_scans, uint, 0644);
 module_param_named(verbose, kml_scan_params.verbose, bool, 0600);
 module_param_named(threads, kml_boot.threads, uint, 0444);

@@ -14,14 +14,16 @@ kernel_needs='gcc:gcc make:make flex:flex bison:bison bc:bc perl:perl
 	<libelf.h>:libelf-dev <openssl/opensslv.h>:libssl-dev <stdlib.h>:libc6-dev'
 guest_needs='cpio:cpio busybox:busybox-static bash:bash modprobe:kmod gzip:gzip'
 harness_needs='gcc:gcc make:make clang:clang +fuzzer:libclang-rt-dev'
+cross_needs='aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu qemu-aarch64:qemu-user'
 lint_needs='shellcheck:shellcheck sparse:sparse clang:clang perl:perl python3:python3'
 
 case ${1:-} in
 kernel) needs=$kernel_needs ;;
 guest) needs=$guest_needs ;;
 harness) needs=$harness_needs ;;
+cross) needs=$cross_needs ;;
 lint) needs=$lint_needs ;;
-*) usage_error "usage: build-deps.sh kernel|guest|harness|lint [flavour]" ;;
+*) usage_error "usage: build-deps.sh kernel|guest|harness|cross|lint [flavour]" ;;
 esac
 case ${2:-} in
 arm64) [ "$(uname -m)" = aarch64 ] || needs="$needs aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu" ;;

@@ -9,6 +9,8 @@ set -euo pipefail
 harness=$KML_TOP/tools/testing/kmemleak
 [ -f "$harness/Makefile" ] || die "this checkout has no tools/testing/kmemleak" "get a complete one"
 "$KML_TOOLS/build-deps.sh" harness
+# Without these the filters of arm64 are skipped.
+"$KML_TOOLS/build-deps.sh" cross || :
 "$KML_TOOLS/fetch-kernel.sh" 7.3
 kernel_paths um 7.3 1 0
 exec make -s -C "$harness" check KSRC="${kml_pristine:?}"

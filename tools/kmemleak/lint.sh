@@ -48,9 +48,9 @@ compiler_check()
 	"$KML_TOOLS/build-kernel.sh" --kernel "$kernel" --variant "$variant" --cc "$cc" --prepare ||
 		{ echo "preparing the $kernel tree failed"; return 1; }
 	kernel_paths um "$kernel" 0 0
-	find "$kml_out-$variant/mm/kmemleak" -name '*.o' -delete 2>/dev/null || :
+	find "$kml_out-$variant/mm/kmemleak" "$kml_out-$variant/arch/x86/lib" -name '*.o' -delete 2>/dev/null || :
 	make -C "$kml_src" O="$kml_out-$variant" ARCH=um -k -j"$(nproc)" CC="$cc" "$@" \
-		mm/kmemleak/ >"$log" 2>&1 || rc=$?
+		mm/kmemleak/ arch/x86/um/ >"$log" 2>&1 || rc=$?
 	about_us "$log"
 	[ "$rc" -eq 0 ] || tail -n 20 "$log"
 	[ "$rc" -eq 0 ] && [ -z "$(about_us "$log")" ]
@@ -59,7 +59,7 @@ compiler_check()
 # What a compiler said about our files (headers of others may be noisy).
 about_us()
 {
-	grep -E '(mm/kmemleak/|include/linux/kmemleak|include/trace/events/kmemleak)[^ ]*:[0-9]+.*(warning|error|note)' "$1" || :
+	grep -E '(mm/kmemleak/|kmemleak-filter|include/linux/kmemleak|asm/kmemleak|include/trace/events/kmemleak)[^ ]*:[0-9]+.*(warning|error|note)' "$1" || :
 }
 
 check_shellcheck()
@@ -133,7 +133,9 @@ run_checkpatch()
 check_checkpatch()
 {
 	local rc=0
-	run_checkpatch '' 'mm/*' 'include/*' 'arch/*' || rc=1
+	run_checkpatch '' 'mm/*' 'include/*' || rc=1
+	# linux/cpufeature.h does not include the one of User Mode Linux.
+	run_checkpatch ARCH_INCLUDE_LINUX 'arch/*' || rc=1
 	run_checkpatch "$userspace_ignores" 'tools/testing/*' 'benchmarks/*' || rc=1
 	return "$rc"
 }

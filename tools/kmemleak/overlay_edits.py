@@ -21,9 +21,14 @@ class Edit(NamedTuple):
     when: str
 
 
+def whole_line(line: str) -> re.Pattern[str]:
+    """That line, runs of blanks counted as one and those around it as none."""
+    return re.compile(r"^[ \t]*" + r"[ \t]+".join(map(re.escape, line.split())) + r"[ \t]*$", re.M)
+
+
 def replace_line(old: str, new: str) -> Callable[[str], str]:
-    """One whole line, runs of blanks counted as one; it must be there once."""
-    pattern = re.compile(r"^" + r"[ \t]+".join(map(re.escape, old.split())) + r"[ \t]*$", re.M)
+    """One whole line; it must be there once."""
+    pattern = whole_line(old)
 
     def apply(text: str) -> str:
         if len(pattern.findall(text)) != 1:
@@ -112,18 +117,20 @@ def insert_sorted(prefix: str, word: str, after: str, heading: str = "") -> Call
     return apply
 
 
-def append_after(anchor: str, new: str) -> Callable[[str], str]:
-    """Add lines behind one line that must be there once (arch Makefiles)."""
+def append_after(anchor: str, *new: str) -> Callable[[str], str]:
+    """Add lines behind one line that must be there once (arch files)."""
+    pattern = whole_line(anchor)
 
     def apply(text: str) -> str:
-        return replace_line(anchor, f"{anchor}\n{new}")(text)
+        if len(pattern.findall(text)) != 1:
+            raise Missing(f"exactly one line '{anchor}'")
+        return pattern.sub(lambda m: "\n".join((m[0], *new)), text)
 
     return apply
 
 
-# An arch that brings files adds its rows here, for instance
-#   Edit("arch/x86/lib/Makefile", append_after("obj-y += iomem.o", "obj-..."), "arch/x86/lib/")
-# and needs nothing else. Order matters only between rows of one file.
+# An arch that brings files adds its rows here and needs nothing else. Order
+# matters only between rows of one file.
 EDITS = (
     Edit("mm/Makefile",
          drop_object_flags("kmemleak", ("KASAN_SANITIZE", "KCSAN_SANITIZE", "KCOV_INSTRUMENT")),
@@ -142,6 +149,35 @@ EDITS = (
          insert_sorted("   ", "kmemleak-internals", after="hwpoison",
                        heading="Unsorted Documentation"),
          "Documentation/mm/kmemleak-internals.rst"),
+    Edit("arch/x86/Kconfig",
+         append_after("select HAVE_ARCH_KFENCE",
+                      "\tselect HAVE_ARCH_KMEMLEAK_FILTER\t\tif X86_64"),
+         "arch/x86/lib/"),
+    Edit("arch/x86/lib/Makefile",
+         append_after("obj-y += iomem.o",
+                      "obj-$(CONFIG_KMEMLEAK_ARCH_FILTER) += kmemleak-filter-avx2.o kmemleak-filter-avx512.o",
+                      "obj-$(CONFIG_KMEMLEAK_ARCH_FILTER) += kmemleak-filter-glue.o"),
+         "arch/x86/lib/"),
+    Edit("arch/um/Kconfig",
+         append_after("select HAVE_ARCH_KASAN_VMALLOC if HAVE_ARCH_KASAN",
+                      "\tselect HAVE_ARCH_KMEMLEAK_FILTER if X86_64"),
+         "arch/x86/lib/"),
+    Edit("arch/x86/um/Makefile",
+         append_after("subarch-$(CONFIG_MODULES) += ../kernel/module.o",
+                      "subarch-$(CONFIG_KMEMLEAK_ARCH_FILTER) += ../lib/kmemleak-filter-avx2.o \\",
+                      "\t../lib/kmemleak-filter-avx512.o ../lib/kmemleak-filter-glue.o"),
+         "arch/x86/lib/"),
+    Edit("arch/arm64/Kconfig",
+         append_after("select HAVE_ARCH_KGDB",
+                      "\tselect HAVE_ARCH_KMEMLEAK_FILTER if KERNEL_MODE_NEON && !CPU_BIG_ENDIAN"),
+         "arch/arm64/lib/"),
+    Edit("arch/arm64/lib/Makefile",
+         append_after("obj-$(CONFIG_ARM64_MTE) += mte.o",
+                      "",
+                      "obj-$(CONFIG_KMEMLEAK_ARCH_FILTER) += kmemleak-filter-glue.o kmemleak-filter-neon.o",
+                      "CFLAGS_kmemleak-filter-neon.o += $(CC_FLAGS_FPU)",
+                      "CFLAGS_REMOVE_kmemleak-filter-neon.o += $(CC_FLAGS_NO_FPU)"),
+         "arch/arm64/lib/"),
 )
 
 # Files of the tree that ours replace.

@@ -7,7 +7,7 @@
 #include "common.h"
 #include "../filter.h"
 
-#define KML_MAX_WORDS	96
+#define KML_MAX_WORDS	(KML_CHUNK / sizeof(long))
 #define KML_GUARD	16
 #define KML_CANARY	(~0UL / 255 * 0xc5)	/* that byte all over */
 
@@ -52,13 +52,13 @@ static bool run(struct kunit *test, const struct kmemleak_filter *f,
 {
 	unsigned int want = naive(words, nr, win, c->want), got, i;
 
-	for (i = 0; i < ARRAY_SIZE(c->out); i++)
+	for (i = 0; i < nr + KMEMLEAK_FILTER_PAD + KML_GUARD; i++)
 		c->out[i] = KML_CANARY;
-	got = f->filter(words, nr, win, c->out);
+	got = kml_filter_call(f, words, nr, win, c->out);
 	if (!kml_ok(test, got == want) ||
 	    !kml_ok(test, !memcmp(c->out, c->want, want * sizeof(long))))
 		return false;
-	for (i = got + KMEMLEAK_FILTER_PAD; i < ARRAY_SIZE(c->out); i++)
+	for (i = got + KMEMLEAK_FILTER_PAD; i < nr + KMEMLEAK_FILTER_PAD + KML_GUARD; i++)
 		if (!kml_ok(test, c->out[i] == KML_CANARY))
 			return false;
 	return true;
@@ -155,7 +155,7 @@ static void filter_all(struct kunit *test, const struct kmemleak_filter *f)
 			win.tag_bits = kml_tag_bits[t];
 			for (nr = 0; nr <= 72; nr++) {
 				align = nr % 9;
-				for (i = 0; i < ARRAY_SIZE(c->words); i++)
+				for (i = align; i < align + nr; i++)
 					c->words[i] = add_tag(pick_word(&win, &seed),
 							      win.tag_bits, &seed);
 				if (!run(test, f, c, c->words + align, nr, &win)) {
@@ -191,6 +191,146 @@ static void filter_patterns(struct kunit *test, const struct kmemleak_filter *f)
 	}
 }
 
+/* A word that is no candidate, one that is only in the object read, or one. */
+static unsigned long word_of_kind(unsigned int kind, unsigned int i)
+{
+	switch (kind) {
+	case 0:
+		return 77 + i;
+	case 1:
+		return KML_VMIN + 8 * i;
+	case 2:
+		return KML_PMIN + i;
+	default:
+		return KML_VMIN + 0x1000 + i;
+	}
+}
+
+static const struct kmemleak_windows kml_kinds = {
+	.virt	= { KML_VMIN, 0x2000 },
+	.percpu	= { KML_PMIN, 0x3000 },
+	.self	= { KML_VMIN + 0x1000, 0x1000 },
+};
+
+/*
+ * Filters change their ways where there are many candidates or none for long.
+ * Every number of words up to 40 in every place of a cache line, with none, with
+ * one anywhere, with one missing; as virtual, per-CPU and own pointers.
+ */
+static void filter_small(struct kunit *test, const struct kmemleak_filter *f)
+{
+	struct kml_filter_case *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	unsigned int nr, align, kinds, at, i;
+
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	for (nr = 0; nr <= 40; nr++)
+		for (align = 0; align < 8; align++)
+			for (kinds = 0; kinds < 16; kinds++)
+				for (at = 0; at <= nr; at++) {
+					unsigned long *words = c->words + align;
+
+					for (i = 0; i < nr; i++)
+						words[i] = word_of_kind(kinds % 4, i);
+					words[at] = word_of_kind(kinds / 4, at);
+					if (!run(test, f, c, words, nr, &kml_kinds))
+						return;
+				}
+}
+
+/* Stretches of one kind, of all lengths, in a whole chunk. */
+static void filter_stretches(struct kunit *test, const struct kmemleak_filter *f)
+{
+	struct kml_filter_case *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	unsigned int round, kind, left, i, nr;
+	u64 seed = 11;
+
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	for (round = 0; round < 2000; round++) {
+		struct kmemleak_windows win = kml_kinds;
+
+		win.tag_bits = round % 2 * 8;
+		nr = KML_MAX_WORDS - kml_test_below(&seed, 40);
+		for (i = 0, left = 0; i < nr; i++, left--) {
+			if (!left) {
+				left = 1 + kml_test_below(&seed, 1 << kml_test_below(&seed, 8));
+				kind = kml_test_below(&seed, 5);
+			}
+			/* the fifth kind are all mixed */
+			c->words[i] = word_of_kind(kind < 4 ? kind : kml_test_below(&seed, 4), i);
+			c->words[i] = add_tag(c->words[i], win.tag_bits, &seed);
+		}
+		if (!run(test, f, c, c->words, nr, &win))
+			return;
+	}
+}
+
+/* A word that is no candidate; there may be none. */
+static bool pick_miss(const struct kmemleak_windows *win, u64 *seed, unsigned long *miss)
+{
+	unsigned long out;
+	unsigned int i;
+
+	for (i = 0; i < 100; i++) {
+		*miss = pick_word(win, seed);
+		if (!naive(miss, 1, win, &out))
+			return true;
+	}
+	return false;
+}
+
+/* One word that matters among many that do not, in every place. */
+static void filter_lonely(struct kunit *test, const struct kmemleak_filter *f)
+{
+	struct kml_filter_case *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	const unsigned int nr = 160;
+	unsigned int w, tag_bits, at, i;
+	unsigned long miss;
+	u64 seed = 5;
+
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	for (w = 0; w < ARRAY_SIZE(kml_windows); w++)
+		for (tag_bits = 0; tag_bits <= 8; tag_bits += 8) {
+			struct kmemleak_windows win = kml_windows[w];
+
+			win.tag_bits = tag_bits;
+			if (!pick_miss(&win, &seed, &miss))
+				continue;
+			for (i = 0; i < nr; i++)
+				c->words[i] = add_tag(miss, tag_bits, &seed);
+			for (at = 0; at < nr; at++) {
+				c->words[at] = add_tag(pick_word(&win, &seed), tag_bits, &seed);
+				if (!run(test, f, c, c->words, nr, &win))
+					return;
+				c->words[at] = add_tag(miss, tag_bits, &seed);
+			}
+		}
+}
+
+/*
+ * Nothing before the first word or behind the last is read. Behind vmalloc
+ * memory there is a page that cannot be read, and before it another one's.
+ */
+static void filter_borders(struct kunit *test, const struct kmemleak_filter *f)
+{
+	struct kml_filter_case *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	const unsigned int page_words = PAGE_SIZE / sizeof(long);
+	unsigned int nr, kind, i;
+	unsigned long *page;
+
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	page = vmalloc(PAGE_SIZE);
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	for (kind = 0; kind < 4; kind++) {
+		for (i = 0; i < page_words; i++)
+			page[i] = word_of_kind(kind, i % 0x100);
+		for (nr = 0; nr <= KML_MAX_WORDS; nr += nr < 80 ? 1 : 27)
+			if (!run(test, f, c, page, nr, &kml_kinds) ||
+			    !run(test, f, c, page + page_words - nr, nr, &kml_kinds))
+				break;
+	}
+	vfree(page);
+}
+
 static void for_all_filters(struct kunit *test,
 			    void (*fn)(struct kunit *test, const struct kmemleak_filter *f))
 {
@@ -210,6 +350,26 @@ static void windows_sizes_and_tags(struct kunit *test)
 static void all_patterns(struct kunit *test)
 {
 	for_all_filters(test, filter_patterns);
+}
+
+static void small_ranges(struct kunit *test)
+{
+	for_all_filters(test, filter_small);
+}
+
+static void stretches(struct kunit *test)
+{
+	for_all_filters(test, filter_stretches);
+}
+
+static void lonely_words(struct kunit *test)
+{
+	for_all_filters(test, filter_lonely);
+}
+
+static void borders(struct kunit *test)
+{
+	for_all_filters(test, filter_borders);
 }
 
 /* There is always one to fall back to, and one in use. */
@@ -277,6 +437,29 @@ static void whole_chunk(struct kunit *test)
 			return;
 }
 
+/* A scan reads most memory with IRQs off. */
+static void irqs_off(struct kunit *test)
+{
+	struct kml_filter_case *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	unsigned int nr, want, got, i;
+	unsigned long flags;
+
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	for (i = 0; i < KML_MAX_WORDS; i++)
+		c->words[i] = word_of_kind(i % 7 % 4, i);
+	for (nr = 1; nr <= KML_MAX_WORDS; nr *= 2) {
+		want = naive(c->words, nr, &kml_kinds, c->want);
+		local_irq_save(flags);
+		got = kml_filter_run(c->words, nr * sizeof(long), &kml_kinds, c->out);
+		local_irq_restore(flags);
+		KUNIT_EXPECT_EQ(test, got, want);
+		KUNIT_EXPECT_MEMEQ(test, c->out, c->want, want * sizeof(long));
+	}
+	/* nothing is gained by a copy if there is only the generic one */
+	if (!kml_filter_current()->usable)
+		KUNIT_EXPECT_FALSE(test, kml_filter_copies());
+}
+
 /* The windows of a scan hold the objects there are. */
 static void windows_of_a_scan(struct kunit *test)
 {
@@ -294,12 +477,37 @@ static void windows_of_a_scan(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, range_has(v + 99, &win.virt));
 }
 
+/* The limits are outside of what is wanted: registers end up where we look. */
+static void ranges_have_a_margin(struct kunit *test)
+{
+	struct kmemleak_range r = kml_filter_range(4096, 8191);
+
+	KUNIT_EXPECT_EQ(test, r.min, 4095UL);
+	KUNIT_EXPECT_EQ(test, r.min + r.len, 8193UL);
+	r = kml_filter_range(0, ULONG_MAX);
+	KUNIT_EXPECT_EQ(test, r.min, 0UL);
+	KUNIT_EXPECT_EQ(test, r.len, ULONG_MAX);
+	r = kml_filter_range(1, ULONG_MAX);
+	KUNIT_EXPECT_EQ(test, r.min, 0UL);
+	KUNIT_EXPECT_EQ(test, r.len, ULONG_MAX);
+	r = kml_filter_range(ULONG_MAX, ULONG_MAX);
+	KUNIT_EXPECT_TRUE(test, range_has(ULONG_MAX, &r));
+	KUNIT_EXPECT_EQ(test, r.min, ULONG_MAX - 1);
+	KUNIT_EXPECT_EQ(test, kml_filter_range(2, 1).len, 0UL);
+}
+
 static struct kunit_case kml_filter_cases[] = {
 	KUNIT_CASE(table_of_filters),
 	KUNIT_CASE(windows_sizes_and_tags),
 	KUNIT_CASE(all_patterns),
+	KUNIT_CASE(small_ranges),
+	KUNIT_CASE(stretches),
+	KUNIT_CASE(lonely_words),
+	KUNIT_CASE(borders),
 	KUNIT_CASE(unaligned_ranges),
 	KUNIT_CASE(whole_chunk),
+	KUNIT_CASE(irqs_off),
+	KUNIT_CASE(ranges_have_a_margin),
 	KUNIT_CASE(windows_of_a_scan),
 	{}
 };

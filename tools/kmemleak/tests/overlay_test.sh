@@ -21,7 +21,7 @@ done
 tree_files='Makefile Kbuild Kconfig .gitignore mm/Makefile mm/Kconfig.debug mm/kmemleak.c mm/slub.c
 	scripts/Kbuild.include include/linux/kmemleak.h tools/testing/selftests/Makefile
 	Documentation/mm/index.rst Documentation/dev-tools/kmemleak.rst
-	arch/x86/Kconfig arch/x86/lib/Makefile arch/x86/um/Makefile arch/x86/um/Kconfig
+	arch/x86/Kconfig arch/x86/lib/Makefile arch/x86/um/Makefile arch/x86/um/Kconfig arch/um/Kconfig
 	arch/arm64/Kconfig arch/arm64/lib/Makefile include/trace/events/kmem.h'
 
 n=0 failed=0 case_dir=''
@@ -128,6 +128,12 @@ t_install()
 	fails grep -q 'config DEBUG_KMEMLEAK' "$case_dir/mm/Kconfig.debug"
 	grep -qx 'config PER_VMA_LOCK_STATS' "$case_dir/mm/Kconfig.debug"
 	diff -r "$work/checkout/mm/kmemleak" "$case_dir/mm/kmemleak"
+	for f in x86 um arm64; do
+		[ "$(grep -c 'select HAVE_ARCH_KMEMLEAK_FILTER' "$case_dir/arch/$f/Kconfig")" = 1 ]
+	done
+	for f in x86/lib x86/um arm64/lib; do
+		grep -q 'CONFIG_KMEMLEAK_ARCH_FILTER) += .*kmemleak-filter' "$case_dir/arch/$f/Makefile"
+	done
 	if [ -d "$work/checkout/tools/testing/selftests/kmemleak" ]; then
 		grep -qx 'TARGETS += kmemleak' "$case_dir/tools/testing/selftests/Makefile"
 	fi
@@ -282,6 +288,8 @@ refusals()
 	check "takes no inline and no comment for a hook" overlay install "$case_dir"
 	new_tree; edit_line include/linux/kmemleak.h 's/CONFIG_DEBUG_KMEMLEAK/CONFIG_MEMLEAK/'
 	check "refuses a header it cannot read" refuses 'looked for a prototype of kmemleak_alloc'
+	new_tree; edit_line arch/x86/um/Makefile '/CONFIG_MODULES/d'
+	check "refuses without the line an arch's files go behind" refuses 'CONFIG_MODULES.*arch/x86/um/Makefile'
 	new_tree; rm "$case_dir/mm/kmemleak.c"
 	check "refuses without mm/kmemleak.c" refuses 'looked for mm/kmemleak.c'
 	new_tree; rm "$case_dir/mm/Kconfig.debug"

@@ -98,13 +98,18 @@ pair()
 	echo "# $n1, $n2: $((SECONDS - t0)) s" >&2
 }
 
+# build MODE, or arm64: what tests its filters, in a directory of its own
 build()
 {
 	local t0=$SECONDS
+	local args=("MODE=$1" "KSRC=$KSRC" "BUILD=$BUILD" all)
 
+	if [ "$1" = arm64 ]; then
+		args=(CC=aarch64-linux-gnu-gcc KSRC= "BUILD=$BUILD/arm64"
+		      "$BUILD/arm64/native/run-kunit" "$BUILD/arm64/native/filter_choice_test")
+	fi
 	echo "# building: $1" >&2
-	if ! make -s -C "$here" -j"$(nproc)" MODE="$1" KSRC="$KSRC" BUILD="$BUILD" \
-	     all >"$logs/build-$1.log" 2>&1; then
+	if ! make -s -C "$here" -j"$(nproc)" "${args[@]}" >"$logs/build-$1.log" 2>&1; then
 		result bad "build $1"
 		tail -n 40 "$logs/build-$1.log" | sed 's/^/# /'
 		return 1
@@ -117,6 +122,7 @@ native=$BUILD/native asan=$BUILD/asan tsan=$BUILD/tsan fuzz=$BUILD/fuzz
 
 if build native; then
 	run "kunit" "$native/run-kunit"
+	run "filter choice" "$native/filter_choice_test"
 	run "abi" "$native/abi_test"
 	if [ -n "$KSRC" ]; then
 		run "stock against the oracle" "$native/differ" "$native/run-stock" - 0 300
@@ -143,6 +149,13 @@ if build native; then
 	run "moving pointers" "$native/stress_move"
 	run "moving pointers, 3 workers" env KMEMLEAK_PARALLEL=3 "$native/stress_move"
 	run "CPUs going and coming" "$native/stress_park"
+fi
+if ! command -v aarch64-linux-gnu-gcc >/dev/null || ! command -v qemu-aarch64 >/dev/null; then
+	result skip "filters of arm64" "no aarch64-linux-gnu-gcc or no qemu-aarch64"
+elif build arm64; then
+	arm64=(qemu-aarch64 -L /usr/aarch64-linux-gnu)
+	run "filters of arm64" "${arm64[@]}" "$BUILD/arm64/native/run-kunit" kmemleak_filter
+	run "filter choice, arm64" "${arm64[@]}" "$BUILD/arm64/native/filter_choice_test"
 fi
 if build asan; then
 	run "kunit, asan" "$asan/run-kunit"

@@ -23,5 +23,6 @@
 #include "shim/mm.h"
 #include "shim/io.h"
 #include "shim/xarray.h"
+#include "shim/simd.h"
 
 #endif /* _MM_KMEMLEAK_OS_H */

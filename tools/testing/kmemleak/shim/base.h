@@ -71,6 +71,7 @@ typedef u64 async_cookie_t;
 #define __printf(a, b)	__attribute__((__format__(printf, a, b)))
 #define __packed	__attribute__((__packed__))
 #define __aligned(x)	__attribute__((__aligned__(x)))
+#define __uninitialized
 #define __maybe_unused	__attribute__((__unused__))
 #define __always_unused	__attribute__((__unused__))
 #define __used		__attribute__((__used__))

@@ -9,6 +9,9 @@ static struct shim_boot *shim_boots;
 static struct shim_initcall *shim_initcalls;
 static struct kernel_param *shim_params;
 
+__thread bool shim_simd_begun;
+bool shim_simd_wants_irqs;
+
 void shim_boot_register(struct shim_boot *b)
 {
 	b->next = shim_boots;
@@ -114,6 +117,25 @@ const struct kernel_param_ops param_ops_##T = {				\
 SHIM_PARAM(uint, unsigned int, kstrtouint(val, 0, &v), "%u");
 SHIM_PARAM(int, int, kstrtoint(val, 0, &v), "%d");
 SHIM_PARAM(ulong, unsigned long, kstrtoul(val, 0, &v), "%lu");
+
+static int param_set_charp(const char *val, const struct kernel_param *kp)
+{
+	char *copy = strdup(val ?: "");
+
+	if (!copy)
+		return -ENOMEM;
+	*(char **)kp->arg = copy;
+	return 0;
+}
+
+static int param_get_charp(char *buf, const struct kernel_param *kp)
+{
+	return shim_scnprintf(buf, 4096, "%s\n", *(char **)kp->arg);
+}
+
+const struct kernel_param_ops param_ops_charp = {
+	.set = param_set_charp, .get = param_get_charp,
+};
 
 int param_set_bool(const char *val, const struct kernel_param *kp)
 {

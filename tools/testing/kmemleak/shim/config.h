@@ -37,5 +37,9 @@
 #ifdef __aarch64__
 #define CONFIG_ARM64			1
 #endif
+/* Programs that are linked with the filters of arch/. */
+#ifdef SHIM_ARCH_FILTERS
+#define CONFIG_HAVE_ARCH_KMEMLEAK_FILTER 1
+#endif
 
 #endif /* _SHIM_CONFIG_H */

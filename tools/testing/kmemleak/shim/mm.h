@@ -106,12 +106,9 @@ size_t ksize(const void *p);
 #define kvcalloc(n, s, g) kcalloc(n, s, g)
 #define kvfree(p)	kfree(p)
 #define kfree_sensitive(p) kfree(p)
-#define vmalloc(n)	shim_kmalloc(n, GFP_KERNEL)
-#define vzalloc(n)	shim_kmalloc(n, GFP_KERNEL | __GFP_ZERO)
-#define vmalloc_node(n, d) vmalloc(n)
-#define vzalloc_node(n, d) vzalloc(n)
-#define __vmalloc(n, g)	shim_kmalloc(n, g)
-#define vfree(p)	kfree(p)
+/* Zeroed pages, between pages that cannot be accessed. */
+void *vmalloc(size_t n);
+void vfree(const void *p);
 void *krealloc(const void *p, size_t n, gfp_t gfp);
 char *kstrdup(const char *s, gfp_t gfp);
 char *kasprintf(gfp_t gfp, const char *fmt, ...) __printf(2, 3);

@@ -386,3 +386,28 @@ void *memblock_alloc(phys_addr_t size, phys_addr_t align)
 {
 	return calloc(1, size);
 }
+
+/* The first page, not mapped for others, keeps the size. */
+void *vmalloc(size_t n)
+{
+	size_t all = PAGE_ALIGN(n) + 2 * PAGE_SIZE;
+	char *p = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	*(size_t *)p = all;
+	if (mprotect(p, PAGE_SIZE, PROT_NONE) ||
+	    mprotect(p + all - PAGE_SIZE, PAGE_SIZE, PROT_NONE))
+		shim_fatal("cannot protect the ends of vmalloc memory");
+	return p + PAGE_SIZE;
+}
+
+void vfree(const void *p)
+{
+	char *first = (char *)p - PAGE_SIZE;
+
+	if (!p)
+		return;
+	if (mprotect(first, PAGE_SIZE, PROT_READ) || munmap(first, *(size_t *)first))
+		shim_fatal("not vmalloc memory: %p", p);
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Which range filter is chosen at boot, and said to be; each boot in a child. */
+#include "tap.h"
+#include "world.h"
+#include "filter.h"
+
+static unsigned long memory[KML_CHUNK / sizeof(long)];
+static unsigned long out[KML_CHUNK / sizeof(long) + KMEMLEAK_FILTER_PAD];
+
+/* in filter.c */
+DECLARE_STATIC_CALL(kml_filter_simd, kml_filter_generic);
+
+static int complain(const char *what, const char *log)
+{
+	printf("# %s: used is %s, the log says:\n# %s", what, kml_filter_current()->name, log);
+	return 1;
+}
+
+static bool usable(const struct kmemleak_filter *f)
+{
+	return !f->usable || f->usable();
+}
+
+static void boot(const char *name)
+{
+	world_map();
+	world_task(&world_tasks[0]);
+	if (name)
+		shim_param_set("kmemleak.filter", name);
+	world_boot("on");
+}
+
+/* Any that is usable, with its speed; all others are named, too. */
+static int automatic(void *name)
+{
+	const char *log;
+	unsigned int i;
+
+	boot(name);
+	log = shim_log_take();
+	if (!usable(kml_filter_current()))
+		return complain("not usable", log);
+	if (!strstr(log, "kmemleak: filter: ") || !strstr(log, " GB/s"))
+		return complain("no message", log);
+	for (i = 0; kml_filters[i]; i++)
+		if (usable(kml_filters[i]) && !strstr(log, kml_filters[i]->name))
+			return complain("not all filters measured", log);
+	return 0;
+}
+
+static int forced(void *arg)
+{
+	const struct kmemleak_filter *f = arg;
+	char want[64];
+	const char *log;
+
+	boot(f->name);
+	log = shim_log_take();
+	shim_snprintf(want, sizeof(want), "kmemleak: filter: %s ", f->name);
+	if (kml_filter_current() != f || !strstr(log, want))
+		return complain(f->name, log);
+	if (static_call_query(kml_filter_simd) != f->filter)
+		return complain("chosen, but not called", log);
+	return 0;
+}
+
+static int unknown(void *arg)
+{
+	const char *log;
+	unsigned int i;
+
+	boot("avx1024");
+	log = shim_log_take();
+	if (!strstr(log, "No filter \"avx1024\" here: choose one of auto, "))
+		return complain("no warning", log);
+	for (i = 0; kml_filters[i]; i++)
+		if (usable(kml_filters[i]) && !strstr(log, kml_filters[i]->name))
+			return complain("choices are missing", log);
+	return !strstr(log, "kmemleak: filter: ");
+}
+
+/* Where SIMD is not to be used it is not: the shim ends the program. */
+static int irqs(void *arg)
+{
+	const struct kmemleak_windows win = { .virt = { 1000, 10 } };
+	unsigned long flags;
+	unsigned int n, m;
+
+	shim_simd_wants_irqs = arg;
+	boot(kml_filters[0]->name);
+	memory[3] = 1005;
+	memory[400] = 1006;
+	n = kml_filter_run(memory, sizeof(memory), &win, out);
+	local_irq_save(flags);
+	m = kml_filter_run(memory, sizeof(memory), &win, out);
+	local_irq_restore(flags);
+	if (n != 2 || m != 2 || out[1] != 1006 || shim_simd_begun)
+		return complain("wrong result", "");
+	if (kml_filter_copies() != (arg && kml_filter_current()->usable))
+		return complain("wrong advice to copy", "");
+	return 0;
+}
+
+int main(void)
+{
+	char name[64];
+	unsigned int i;
+
+	tap_case("by default", automatic, NULL, 10);
+	tap_case("auto", automatic, "auto", 10);
+	tap_case("unknown", unknown, NULL, 10);
+	for (i = 0; kml_filters[i]; i++) {
+		if (!usable(kml_filters[i]))
+			continue;
+		shim_snprintf(name, sizeof(name), "forced: %s", kml_filters[i]->name);
+		tap_case(name, forced, (void *)kml_filters[i], 10);
+	}
+	tap_case("usable with IRQs off", irqs, NULL, 10);
+	tap_case("not usable with IRQs off", irqs, memory, 10);
+	return tap_done();
+}
