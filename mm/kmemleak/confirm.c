@@ -162,14 +162,16 @@ static enum kml_visit kml_sweep(struct kml_visitor *v, struct kml_space *space,
 	return KML_VISIT_NEXT;
 }
 
-/* After each page: read what it has. */
+/* After each page: read what it has. Who has to leave only makes a list of it. */
 static bool kml_sweep_page(struct kml_visitor *v)
 {
 	struct kml_worker *w = kml_phase(v)->w;
 
-	while (kml_mark_group(w))
+	while (!kml_workers_leaving(w) && kml_mark_group(w)) {
 		if (kml_mark_stop(w))
 			return true;
+		kml_workers_feed(w);
+	}
 	return kml_mark_stop(w);
 }
 

@@ -18,11 +18,15 @@
  * found list and source empty with nothing left of its own. The last one to
  * become idle found the list empty when nobody else was busy; nobody can put
  * work there after it. Hence: busy == 0 and then an empty list means done, for
- * ever. The counter's atomics are fully ordered, so what an idle worker put on
- * the list is seen by whoever sees it idle. A helper that leaves (its CPU goes
- * away) puts its work on the list first: then an idle one sees busy == 0 and a
- * list which is not empty, and takes it. The initiator does not leave.
- * tools/testing/kmemleak/models/termination.pml is this as a model.
+ * ever, as long as nobody leaves. The counter's atomics are fully ordered, so
+ * what an idle worker put on the list is seen by whoever sees it idle.
+ *
+ * A helper that leaves (its CPU goes away) puts its work on the list first: then
+ * an idle one sees busy == 0 and a list which is not empty, and takes it. But
+ * between the two looks of the initiator another helper may have taken it, who
+ * may leave, too. So when all have ended the initiator, who never leaves, looks
+ * at the list again. tools/testing/kmemleak/models/termination.pml is this as a
+ * model.
  *
  * Idle workers spin for a while, then sleep on kml_job.wait. Busy ones who see
  * that somebody is hungry put half of what they have on the list and wake them.
@@ -72,8 +76,11 @@ static unsigned int kml_wanted = 1;
 static unsigned int kml_nr_workers = 1;	/* in this scan */
 static bool kml_have_threads;
 
-/* Looks at the list, too: what others put there is better than half of ours. */
-static void kml_feed_the_hungry(struct kml_worker *w)
+/*
+ * Does somebody have nothing to do? Then share. What is on the list already is
+ * better than half of ours. Context: process, no lock held.
+ */
+void kml_workers_feed(struct kml_worker *w)
 {
 	struct kml_worklist *list = &kml_mark.list;
 
@@ -94,7 +101,8 @@ static bool kml_job_may_be_done(void)
 	return !kml_worklist_has_work(&kml_mark.list);
 }
 
-static bool kml_should_leave(const struct kml_worker *w)
+/* Is the worker's CPU going away? Then it should end its part of the job. */
+bool kml_workers_leaving(const struct kml_worker *w)
 {
 	return !w->initiator && kthread_should_park();
 }
@@ -105,7 +113,7 @@ static bool kml_wait_is_over(struct kml_worker *w)
 	if (kml_worklist_has_work(&kml_mark.list) || kml_job_may_be_done() ||
 	    READ_ONCE(kml_mark.stopped))
 		return true;
-	return w->initiator ? kml_mark.stop() : kml_should_leave(w);
+	return w->initiator ? kml_mark.stop() : kml_workers_leaving(w);
 }
 
 #define KML_IDLE_SPINS	2000	/* some tens of us */
@@ -125,7 +133,7 @@ static bool kml_wait_for_work(struct kml_worker *w)
 
 	while (!kml_worklist_has_work(&kml_mark.list)) {
 		if (kml_job_may_be_done() || kml_mark_stop(w) ||
-		    kml_should_leave(w)) {
+		    kml_workers_leaving(w)) {
 			atomic_dec(&kml_job.hungry);
 			return false;
 		}
@@ -153,10 +161,10 @@ static void kml_do_job(struct kml_worker *w)
 
 	/* before we take any: pairs with kml_job_may_be_done() */
 	atomic_inc_return(&kml_job.busy);
-	while (!kml_mark_stop(w) && !kml_should_leave(w)) {
+	while (!kml_mark_stop(w) && !kml_workers_leaving(w)) {
 		if ((kml_job.drain && kml_mark_group(w)) ||
 		    (kml_job.source && kml_job.source(w))) {
-			kml_feed_the_hungry(w);
+			kml_workers_feed(w);
 			continue;
 		}
 		if (kml_mark_unresolved(w)) {
@@ -203,7 +211,7 @@ static void kml_helper_run(unsigned int cpu)
 	set_user_nice(current, kml_job.nice);
 	if (kml_mark_open(h->w))
 		kml_do_job(h->w);
-	/* pairs with the acquire in kml_recall() */
+	/* pairs with the acquire in kml_helper_is_idle() */
 	atomic_set_release(&h->state, KML_HELPER_IDLE);
 	wake_up(&kml_job.left);
 }
@@ -262,6 +270,22 @@ static void kml_post(void)
 	}
 }
 
+static bool kml_helper_is_idle(struct kml_helper *h)
+{
+	/* pairs with the release in kml_helper_run() */
+	return atomic_read_acquire(&h->state) == KML_HELPER_IDLE;
+}
+
+/* Wait for a helper who still works; we may be told to stop meanwhile. */
+static void kml_await(struct kml_helper *h)
+{
+	while (!kml_helper_is_idle(h) && !kml_mark_stop(kml_first_worker))
+		wait_event_interruptible(kml_job.left,
+					 kml_helper_is_idle(h) || kml_mark.stop());
+	wake_up_all(&kml_job.wait);
+	wait_event(kml_job.left, kml_helper_is_idle(h));
+}
+
 /* The job is done: nobody need begin, and those who did have ended. */
 static void kml_recall(void)
 {
@@ -272,9 +296,7 @@ static void kml_recall(void)
 		h = per_cpu_ptr(&kml_helpers, cpu);
 		if (h->used && atomic_cmpxchg(&h->state, KML_HELPER_POSTED,
 					      KML_HELPER_IDLE) == KML_HELPER_RUNNING)
-			/* pairs with the release in kml_helper_run() */
-			wait_event(kml_job.left,
-				   atomic_read_acquire(&h->state) == KML_HELPER_IDLE);
+			kml_await(h);
 	}
 }
 
@@ -303,6 +325,10 @@ bool kml_workers_run(kml_source source, bool drain)
 	kml_post();
 	kml_do_job(kml_first_worker);
 	kml_recall();
+	/* what the last to leave have left */
+	while (drain && !READ_ONCE(kml_mark.stopped) &&
+	       kml_worklist_has_work(&kml_mark.list))
+		kml_do_job(kml_first_worker);
 	return !READ_ONCE(kml_mark.stopped);
 }
 

@@ -22,6 +22,8 @@ unsigned int kml_workers_wanted(void);
 struct kml_worker *kml_workers_begin(bool (*stop)(void));
 void kml_workers_end(struct kml_mark_stats *sum);
 bool kml_workers_run(kml_source source, bool drain);
+void kml_workers_feed(struct kml_worker *w);
+bool kml_workers_leaving(const struct kml_worker *w);
 unsigned int kml_workers_nr(void);
 u64 kml_workers_words(void);
 bool kml_workers_has(const struct task_struct *task);
