@@ -13,7 +13,7 @@ kernel_needs='gcc:gcc make:make flex:flex bison:bison bc:bc perl:perl
 	python3:python3 xz:xz-utils cpio:cpio depmod:kmod
 	<libelf.h>:libelf-dev <openssl/opensslv.h>:libssl-dev <stdlib.h>:libc6-dev'
 guest_needs='cpio:cpio busybox:busybox-static bash:bash modprobe:kmod gzip:gzip'
-harness_needs='gcc:gcc make:make clang:clang +fuzzer:libclang-rt-dev'
+harness_needs='gcc:gcc make:make clang:clang +fuzzer:libclang-rt-dev spin:spin'
 cross_needs='aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu qemu-aarch64:qemu-user'
 lint_needs='shellcheck:shellcheck sparse:sparse clang:clang perl:perl python3:python3'
 

@@ -185,6 +185,8 @@ elif build fuzz; then
 		"fuzz api" \
 		"cd $logs && $fuzz/fuzz_api $opts -max_len=1024 corpus/api $here/corpus/api"
 fi
+# Protocols, all interleavings; of the source these know only what they say.
+run "models" "$here/models/check.sh"
 
 echo "1..$nr"
 echo "$((nr - failed - skipped)) passed, $failed failed, $skipped skipped"

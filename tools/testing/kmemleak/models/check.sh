@@ -1,0 +1,184 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Verify the models with Spin, all states of each; then break each protocol in
+# one place after the other, which has to be noticed. Results as TAP. At most
+# 1 GB of memory, and TIMEOUT (300) seconds for each; some two minutes in all.
+#   check.sh [PATTERN...]	only what has one in its name
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+limit=${TIMEOUT:-300}
+patterns=("$@")
+nr=0 failed=0
+
+for tool in spin gcc; do
+	if ! command -v "$tool" >/dev/null; then
+		echo "ok 1 - models # SKIP no $tool: install the package $tool"
+		echo "1..1"
+		exit 0
+	fi
+done
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/kmemleak-models.XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+
+wanted()
+{
+	local p
+
+	[ ${#patterns[@]} -gt 0 ] || return 0
+	for p in "${patterns[@]}"; do
+		case $1 in *"$p"*) return 0 ;; esac
+	done
+	return 1
+}
+
+# report GOOD NAME
+report()
+{
+	nr=$((nr + 1))
+	if [ "$1" = good ]; then
+		echo "ok $nr - $2"
+		return
+	fi
+	failed=$((failed + 1))
+	echo "not ok $nr - $2"
+	tail -n 20 log | sed 's/^/# /'
+}
+
+# explore MODEL SAFETY|LIVE FLAGS...: what is to be said about it goes to log
+explore()
+{
+	local model=$1 kind=$2 cflags=(-O1 -w -DMEMLIM=1000) pflags=(-m20000 -n)
+
+	shift 2
+	rm -f pan pan.* ./*.trail
+	if [ "$kind" = LIVE ]; then
+		# with little memory: there are more states, but fewer processes
+		cflags+=(-DCOLLAPSE)
+		pflags+=(-a -f)
+	else
+		cflags+=(-DSAFETY -DNOCLAIM)
+	fi
+	# processes which stand still while others run: no reduction
+	[ "$model" != pin_free ] || cflags+=(-DNOREDUCE)
+	{
+		spin -a "$@" "$here/$model.pml" &&
+		nice gcc "${cflags[@]}" -o pan pan.c &&
+		nice timeout "$limit" ./pan "${pflags[@]}"
+	} >log 2>&1
+}
+
+figures()
+{
+	sed -n -e 's/^ *\([0-9.e+]*\) states, stored.*/# \1 states/p' \
+	    -e 's/^ *\([0-9.]*\)\ttotal actual memory usage.*/# \1 MB/p' \
+	    -e 's/^pan: elapsed time \(.*\) seconds/# \1 s/p' log | paste -sd' ' | sed 's/ # /, /g'
+}
+
+# holds NAME MODEL SAFETY|LIVE FLAGS...: no error, and no state left out
+holds()
+{
+	local name="$2: $1" good=bad
+
+	wanted "$name" || return 0
+	shift
+	if explore "$@" && grep -q 'errors: 0$' log &&
+	   ! grep -qE 'not completed|too small|DMEMLIM|out of memory' log; then
+		good=good
+	fi
+	report "$good" "$name"
+	figures
+}
+
+# fails NAME MODEL FLAGS HOW: Spin finds an error of this sort
+fails()
+{
+	local name="$2: $1" good=bad flags
+
+	wanted "$name" || return 0
+	read -ra flags <<<"$3"
+	explore "$2" SAFETY "${flags[@]}"
+	grep -q "^pan:1: $4" log && good=good
+	report "$good" "$name"
+}
+
+lost='assertion violated'
+stuck='invalid end state'
+
+m=termination
+holds "two helpers, one may leave" $m SAFETY
+holds "two jobs" $m SAFETY -DJOBS=2 -DBUDGET=1
+holds "stopped at any time" $m SAFETY -DSTOP -DBUDGET=1
+holds "returns" $m LIVE -DBUDGET=0
+holds "returns, one helper" $m LIVE -DHELPERS=1
+holds "returns, one helper, stopped at any time" $m LIVE -DHELPERS=1 -DSTOP
+holds "two leave, initiator looks again" $m SAFETY -DLEAVERS=2 -DSOURCE=0 -DLOOK_AGAIN
+# a known fault: workers.c does not yet
+fails "two leave, initiator does not look again" $m "-DLEAVERS=2 -DSOURCE=0" "$lost"
+fails "the last one wakes nobody" $m -DBREAK_WAKE_NOBODY_WHEN_LAST "$stuck"
+fails "looks, then queues" $m -DBREAK_QUEUE_LATE "$stuck"
+fails "leaves without waking" $m -DBREAK_LEAVE_SILENTLY "$stuck"
+fails "ends without waking the initiator" $m -DBREAK_LEFT_SILENTLY "$stuck"
+fails "looks at the list before the counter" $m -DBREAK_LIST_FIRST "$lost"
+fails "takes, then counts as busy" $m -DBREAK_BUSY_LATE "$lost"
+fails "counts as idle, then gives back" $m -DBREAK_GIVE_LATE "$lost"
+fails "gives nothing back" $m -DBREAK_KEEP "$lost"
+fails "takes a post back by a store" $m -DBREAK_RECALL_STORE "$lost"
+fails "does not wait for helpers" $m -DBREAK_NO_RECALL "$lost"
+
+m=pin_free
+holds "two blocks, an owner and an interrupt" $m SAFETY
+fails "no barrier behind the pin" $m -DBREAK_NO_MB_PIN "$lost"
+fails "no barrier in the free" $m -DBREAK_NO_MB_FREE "$lost"
+fails "the free does not wait" $m -DBREAK_NO_WAIT "$lost"
+fails "looked up before it is pinned" $m -DBREAK_LOOKUP_FIRST "$lost"
+fails "unpinned without a release" $m -DBREAK_UNPIN_EARLY "$lost"
+fails "interrupts on" $m -DBREAK_IRQS_ON "$stuck"
+fails "scan_active set late" $m -DBREAK_ACTIVE_LATE "$lost"
+fails "scan_active cleared early" $m -DBREAK_ACTIVE_SHORT "$lost"
+
+m=regrain
+one='-DMARKERS=1 -DREFS=1 -DWANTED=1'
+holds "two markers" $m SAFETY -DREADERS=0
+holds "two markers, twice" $m SAFETY -DREADERS=0 -DREGRAINS=2 -DREFS=1 -DWANTED=2
+holds "a marker and a reader, twice" $m SAFETY -DMARKERS=1 -DREFS=1 -DWANTED=1 -DREGRAINS=2
+fails "not frozen" $m "-DREADERS=0 -DBREAK_NO_FREEZE" "$lost"
+fails "copied, then frozen" $m "-DREADERS=0 -DBREAK_FREEZE_LATE" "$lost"
+fails "published without a release" $m "-DREADERS=0 -DBREAK_PUBLISH_PLAIN" "$lost"
+fails "published, then filled" $m "-DREADERS=0 -DBREAK_PUBLISH_FIRST" "$lost"
+fails "counted in a frozen entry" $m "-DREADERS=0 -DBREAK_COUNT_FROZEN" "$lost"
+fails "counted without cmpxchg" $m "-DREADERS=0 -DBREAK_NO_CMPXCHG" "$lost"
+fails "state without a release" $m "$one -DBREAK_NO_RELEASE" "$lost"
+fails "state looked at again too early" $m "$one -DBREAK_NO_RMB" "$lost"
+fails "state looked at once" $m "$one -DBREAK_LOOK_ONCE" "$lost"
+
+m=born
+holds "two pages" $m SAFETY
+holds "one page" $m SAFETY -DPAGES=1
+fails "no grace period" $m -DBREAK_NO_GRACE "$lost"
+fails "scan_active read outside of the section" $m -DBREAK_ACTIVE_OUTSIDE "$lost"
+fails "without KML_F_NEW" $m -DBREAK_NOT_NEW "$lost"
+fails "no barrier before fresh is read" $m -DBREAK_NO_MB_BIRTH "$lost"
+fails "no barrier after fresh is cleared" $m -DBREAK_NO_MB_SCAN "$lost"
+fails "fresh set before the entry" $m -DBREAK_FLAG_FIRST "$lost"
+fails "fresh cleared after whitening" $m -DBREAK_FRESH_LATE "$lost"
+
+# none forgotten
+if wanted breaks; then
+	for m in "$here"/*.pml; do
+		grep -o 'BREAK_[A-Z_]*' "$m" | sort -u
+	done | while read -r b; do
+		grep -q -- "-D$b\>" "$here/check.sh" || echo "$b is not tried"
+	done >log
+	if [ -s log ]; then
+		report bad breaks
+	else
+		report good breaks
+	fi
+fi
+
+echo "1..$nr"
+[ "$failed" -eq 0 ]
