@@ -7,7 +7,7 @@
  *	kml_do_job()		do_job()
  *	kml_wait_for_work()	wait_for_work(); the spinning is left out
  *	kml_wait_is_over()	sleep_on_wait(), with wait_event_interruptible()
- *	kml_feed_the_hungry()	feed_the_hungry()
+ *	kml_workers_feed()		feed_the_hungry()
  *	kml_post(), kml_recall()	in the initiator
  *	kml_mark_group(), kml_job.source	one item each; own[] is the deque
  *		with what is being fetched ahead, list the shared list
@@ -26,7 +26,7 @@
  *	  is how a lost wake-up shows), nothing goes in circles (ltl returns,
  *	  under weak fairness).
  *
- * With LOOK_AGAIN the initiator, once alone, does what is left: see check.sh.
+ * The initiator, once alone, does what those who left may have left to do.
  */
 
 #ifndef HELPERS
@@ -353,7 +353,7 @@ again:
 		:: else -> break
 		od;
 		assert(helping == 0);
-#ifdef LOOK_AGAIN
+#ifndef BREAK_NO_SECOND_LOOK
 		if
 		:: list > 0 && !stopped -> goto again
 		:: else
