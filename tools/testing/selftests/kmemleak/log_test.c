@@ -11,7 +11,7 @@
 
 #define NR_GROUP	5
 /* groups of objects that are there for one test */
-#define NR_TRIES	4
+#define NR_TRIES	8
 
 /* the planter of all objects; tests run in its children */
 static pid_t planter;
