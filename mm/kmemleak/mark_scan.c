@@ -22,8 +22,10 @@ static bool kml_special(const struct kml_work *work, const struct kml_pinned *p)
 {
 	if (kml_work_space(work) == KML_PERCPU)
 		return true;
-	return unlikely(p->ext) && !(p->state & KML_F_FULL_SCAN) &&
-	       smp_load_acquire(&p->ext->areas);
+	if (likely(!p->ext) || p->state & KML_F_FULL_SCAN)
+		return false;
+	/* pairs with the release in kml_track_add_area() */
+	return smp_load_acquire(&p->ext->areas);
 }
 
 /* An object one of whose chunks is to be read. */
@@ -244,11 +246,13 @@ enum kml_group_fate {
 static void kml_cut(struct kml_worker *w, struct kml_work *work, size_t size)
 {
 	size_t off = kml_work_off(work);
-	size_t rest = round_down(off, KML_SLICE) + KML_SLICE;
+	size_t next = round_down(off, KML_SLICE) + KML_SLICE;
+	struct kml_work rest;
 
-	if (!(work->off_space & KML_WORK_SLICE) && rest < size &&
-	    kml_deque_push(&w->deque, kml_work(kml_work_space(work), work->start,
-						rest, size)))
+	if (work->off_space & KML_WORK_SLICE || next >= size)
+		return;
+	rest = kml_work(kml_work_space(work), work->start, next, size);
+	if (kml_deque_push(&w->deque, rest))
 		work->off_space |= KML_WORK_SLICE;
 }
 

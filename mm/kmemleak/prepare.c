@@ -20,8 +20,9 @@ bool kml_phase_resched(struct kml_visitor *v)
 void kml_phase_push(struct kml_worker *w, struct kml_space *space,
 		    unsigned long start, struct kml_hot *hot)
 {
-	if (likely(kml_deque_push(&w->deque, kml_work(space->id, start, 0,
-						       hot->size))))
+	struct kml_work work = kml_work(space->id, start, 0, hot->size);
+
+	if (likely(kml_deque_push(&w->deque, work)))
 		return;
 	kml_hot_change(hot, 0, KML_F_PENDING);
 	WRITE_ONCE(kml_mark.overflow, true);

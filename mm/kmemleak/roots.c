@@ -52,9 +52,9 @@ static bool kml_roots_run(struct kml_root_sink *sink, struct zone *zone,
  * turn, a few hundred KiB at a time.
  */
 static struct {
-	spinlock_t lock;
+	spinlock_t lock;		/* of all that follows */
 	unsigned int cpu;
-	unsigned int zone;		/* the how manieth populated one */
+	unsigned int zone;		/* number of a populated one */
 	unsigned long pfn;		/* 0: its first */
 	int pid;
 	bool stacks;

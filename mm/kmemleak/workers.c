@@ -376,16 +376,21 @@ struct kml_worker *kml_workers_begin(bool (*stop)(void))
 /* Words read so far by a running scan. Context: any that may not sleep, too. */
 u64 kml_workers_words(void)
 {
-	u64 words = kml_first_worker ? data_race(kml_first_worker->stats.words) : 0;
 	unsigned int cpu;
+	u64 words = 0;
+
+	/* counted by their owners, at any time: a moment ago will do */
+	if (kml_first_worker)
+		words = data_race(kml_first_worker->stats.words);
 
 	for_each_possible_cpu(cpu) {
 		struct kml_helper *h = per_cpu_ptr(&kml_helpers, cpu);
 		/* pairs with the release in kml_helper_setup() */
 		struct kml_worker *w = smp_load_acquire(&h->w);
 
+		/* as above */
 		if (w && data_race(h->used))
-			words += data_race(w->stats.words);
+			words += data_race(w->stats.words); /* as above */
 	}
 	return words;
 }

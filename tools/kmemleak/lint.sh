@@ -133,7 +133,9 @@ run_checkpatch()
 check_checkpatch()
 {
 	local rc=0
-	run_checkpatch '' 'mm/*' 'include/*' || rc=1
+	run_checkpatch '' 'mm/*' 'include/linux/*' || rc=1
+	# The layout of trace events, everywhere.
+	run_checkpatch OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT 'include/trace/*' || rc=1
 	# linux/cpufeature.h does not include the one of User Mode Linux.
 	run_checkpatch ARCH_INCLUDE_LINUX 'arch/*' || rc=1
 	run_checkpatch "$userspace_ignores" 'tools/testing/*' 'benchmarks/*' || rc=1
