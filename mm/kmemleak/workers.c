@@ -388,9 +388,9 @@ u64 kml_workers_words(void)
 		/* pairs with the release in kml_helper_setup() */
 		struct kml_worker *w = smp_load_acquire(&h->w);
 
-		/* as above */
-		if (w && data_race(h->used))
-			words += data_race(w->stats.words); /* as above */
+		if (w && READ_ONCE(h->used))
+			/* as above */
+			words += data_race(w->stats.words);
 	}
 	return words;
 }
