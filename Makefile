@@ -7,6 +7,7 @@ FLAVOR ?= um
 KERNEL ?= 7.3
 STOCK ?=
 DEBUG ?=
+QUICK ?=
 T := tools/kmemleak
 
 build-args = --flavor '$(FLAVOR)' --kernel '$(KERNEL)' \
@@ -50,6 +51,11 @@ check: ## every test, on every kernel: what CI runs
 lint: ## checkpatch, W=1 with gcc and clang, sparse, kernel-doc, shellcheck
 	@$T/lint.sh
 
+##@ Figures (KERNEL=7.3|<path>)
+bench: ## in user-mode Linux, ours and stock in turn: table, JSON, plots [QUICK=1]
+	@benchmarks/bench-kernel.sh --flavor '$(FLAVOR)' --kernel '$(KERNEL)' \
+		$(if $(filter-out 0 n no,$(QUICK)),--quick) $(BENCH_ARGS)
+
 ##@ Housekeeping
 clean: ## remove this checkout's kernel builds
 	@$T/clean.sh builds
@@ -66,4 +72,4 @@ need-%:
 	@[ -n '$($*)' ] || { echo "error: $* is not set; run: make $(MAKECMDGOALS) $*=<path>" >&2; exit 2; }
 
 .PHONY: run shell install uninstall patches kernel print-kernel fetch check \
-	lint clean distclean help
+	bench lint clean distclean help

@@ -1,0 +1,164 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make bench: what kmemleak costs a running kernel, ours and the tree's own in
+# turn, in user-mode Linux guests. Prints a table; table, JSON and plots go to a
+# directory below the cache.
+set -euo pipefail
+# shellcheck source=tools/kmemleak/lib.sh
+. "$(dirname "$0")/../tools/kmemleak/lib.sh"
+
+usage()
+{
+	cat <<-EOT
+	usage: bench-kernel.sh [--kernel K] [--quick] [option]...
+	  --kernel K     $KML_KERNELS or the path of a kernel tree (default 7.3)
+	  --cpus "N.."   guests with so many CPUs (default "1 2"; "1" without SMP)
+	  --objects N    blocks of the large heap (default 1000000)
+	  --small N      blocks of the other heaps (default 200000)
+	  --heaps "H.."  of dense local sparse list white (default "dense sparse list white")
+	  --runs N       figures of a row (default 5)
+	  --out DIR      where results go (default: below the cache, by date)
+	  --quick        small and few: two minutes, to see that all of it works
+	EOT
+}
+
+kernel=7.3 cpus='' quick=0 out=''
+objects='' small='' runs='' heaps=''
+number()
+{
+	case $2 in
+	'' | *[!0-9]*) usage_error "$1 $2 is not a number" ;;
+	esac
+}
+while [ $# -gt 0 ]; do
+	case $1 in
+	--kernel | --cpus | --objects | --small | --heaps | --runs | --out)
+		[ $# -ge 2 ] || usage_error "$1 needs a value" ;;
+	esac
+	case $1 in
+	--kernel) kernel=$2; shift ;;
+	--cpus) cpus=$2; shift ;;
+	--objects) number "$1" "$2"; objects=$2; shift ;;
+	--small) number "$1" "$2"; small=$2; shift ;;
+	--heaps) heaps=$2; shift ;;
+	--runs) number "$1" "$2"; runs=$2; shift ;;
+	--out) out=$2; shift ;;
+	--quick) quick=1 ;;
+	-h | --help) usage; exit 0 ;;
+	# the makefile hands them to every script
+	--flavor | --flavour) [ "${2:-}" = um ] || usage_error "FLAVOR=${2:-}: only um kernels are booted"; shift ;;
+	*) usage >&2; usage_error "unknown option $1" ;;
+	esac
+	shift
+done
+check_kernel "$kernel"
+for n in $cpus; do
+	number --cpus "$n"
+	[ "$n" -gt 0 ] || usage_error "--cpus $n: a guest has at least one"
+done
+for heap in $heaps; do
+	case $heap in
+	dense | local | sparse | list | white) ;;
+	*) usage_error "--heaps $heap is not known; choices: dense local sparse list white" ;;
+	esac
+done
+
+if [ $quick = 1 ]; then
+	heaps=${heaps:-dense list}
+	env=(OBJECTS="${objects:-0}" SMALL="${small:-20000}" RUNS="${runs:-2}" BUDGET=5 LOOPS=5000
+		CHURN=4000 LIMIT=5 LATENCY_SECONDS=1)
+else
+	heaps=${heaps:-dense sparse list white}
+	env=(OBJECTS="${objects:-1000000}" SMALL="${small:-200000}" RUNS="${runs:-5}" BUDGET=20
+		LOOPS=200000 CHURN=40000 LIMIT=60 LATENCY_SECONDS=3)
+fi
+most=${objects:-1000000}
+[ $quick = 0 ] || [ -n "$objects" ] || most=20000
+# 290 bytes a block, 190 of stock's metadata, and what a guest needs.
+mem=$((320 + most / 1500))M
+
+build=(--kernel "$kernel")
+for stock in '' --stock; do
+	# shellcheck disable=SC2086 # nothing, or one word
+	"$KML_TOOLS/build-kernel.sh" "${build[@]}" $stock
+done
+"$KML_TOOLS/build-deps.sh" guest
+# Kernels without SMP have guests with one CPU.
+assignments=$("$KML_TOOLS/build-kernel.sh" --print "${build[@]}")
+KOUT=''
+eval "$assignments"
+if ! grep -q '^CONFIG_SMP=y' "$KOUT/.config"; then
+	[ -n "$cpus" ] || note "this kernel is built for one CPU: no guests with two"
+	cpus=${cpus:-1}
+fi
+cpus=${cpus:-1 2}
+# Which code the figures are of.
+version=$(git -C "$KML_TOP" describe --always --dirty 2>/dev/null || echo unknown)
+[ -n "$out" ] || out=$KML_CACHE/checkout/$(checkout_key)/bench/$(date +%Y-%m-%d-%H%M%S)
+mkdir -p "$out"
+out=$(cd "$out" && pwd)
+
+# guest <ours|stock> <CPUs>: all benches in one boot.
+guest()
+{
+	local who=$1 n=$2 workers=1 i module args=() log=$out/$1-$2cpu.log
+	if [ "$who" = stock ]; then
+		args+=(--stock)
+		workers=stock
+	else
+		for ((i = 2; i <= n; i++)); do workers="$workers $i"; done
+	fi
+	module=$("$KML_TOP/benchmarks/kernel/build.sh" "${build[@]}" "${args[@]}")
+	for i in "${env[@]}"; do args+=(--env "$i"); done
+	logged "$log" "benches: $who, $n CPU(s), $mem" \
+		"$KML_TOOLS/run.sh" "${build[@]}" "${args[@]}" --cpus "$n" --mem "$mem" --quiet --timeout 1500 \
+		--log "$out/$who-${n}cpu.console" --add "$module:/kml/kmemleak_scale.ko" \
+		--env "WORKERS=$workers" --env "HEAPS=$heaps" --env LEAKS=100 -- \
+		"$KML_TOP/benchmarks/kernel/guest.sh"
+}
+
+# leaks <ours|stock> <workers> <heap>: which planted leaks are found, in boots of
+# their own, not timed. A stale pointer may hide one for as long as a guest runs:
+# up to three boots, and what any of them has found. Guests repeat themselves, so
+# each has a heap of another size, and its leaks at other addresses.
+leaks()
+{
+	local who=$1 workers=$2 heap=$3 args=() module boot name
+	[ "$who" = ours ] || args+=(--stock)
+	module=$("$KML_TOP/benchmarks/kernel/build.sh" "${build[@]}" "${args[@]}")
+	for boot in 1 2 3; do
+		name=$out/$who-leaks-$heap-$workers-$boot
+		logged "$name.log" "leaks of a $heap heap: $who, workers: $workers" \
+			"$KML_TOOLS/run.sh" "${build[@]}" "${args[@]}" --cpus "$most_cpus" --quiet --timeout 300 \
+			--append 'slab_debug=P init_on_alloc=1' --log "$name.console" \
+			--add "$module:/kml/kmemleak_scale.ko" --env "WORKERS=$workers" --env "HEAP=$heap" \
+			--env "OBJECTS=$((10000 + 10000 * boot))" --env LEAKS=100 -- "$KML_TOP/benchmarks/kernel/guest-leaks.sh"
+		! grep -q '^KMLB.all-found' "$name.log" || return 0
+	done
+}
+
+# As many CPUs as the largest guest has; each number of workers it can have.
+most_cpus=1
+for n in $cpus; do
+	[ "$n" -le "$most_cpus" ] || most_cpus=$n
+done
+
+t0=$SECONDS
+for n in $cpus; do
+	guest ours "$n"
+	guest stock "$n"
+done
+for heap in $heaps; do
+	# a report of all blocks but 2 % says nothing about leaks
+	[ "$heap" != white ] || continue
+	leaks stock stock "$heap" &
+	stock=$!
+	for ((w = 1; w <= most_cpus; w++)); do
+		leaks ours "$w" "$heap"
+	done
+	wait $stock
+done
+"$KML_TOP/benchmarks/kernel/collect.py" --out "$out" --version "$version" --kernel "$kernel" \
+	--seconds $((SECONDS - t0)) "$out"/{ours,stock}-*.log
+note "  ok  results: $out"
