@@ -13,7 +13,8 @@
 #include "bench.h"
 
 static const struct bench * const benches[] = {
-	&bench_hooks_hot, &bench_hooks_cold, &bench_meta, &bench_scan,
+	&bench_hooks_hot, &bench_hooks_cold, &bench_lookup, &bench_meta,
+	&bench_scan, &bench_suspects, &bench_mark, &bench_stream, &bench_random,
 };
 
 double bench_now(void)
@@ -29,11 +30,41 @@ static int usage(int status)
 	FILE *f = status ? stderr : stdout;
 	unsigned int i;
 
-	fprintf(f, "bench [-n objects] [-t threads] [-l loops] [-r runs] [-H heap] bench\n");
+	fprintf(f, "bench [-j] [-n objects] [-t threads] [-l loops] [-r runs] [-H heap] bench\n");
 	for (i = 0; i < ARRAY_SIZE(benches); i++)
-		fprintf(f, "  %-6s %s (%s)\n", benches[i]->name,
+		fprintf(f, "  %-9s %s (%s)\n", benches[i]->name,
 			benches[i]->what, benches[i]->unit);
+	fprintf(f, "heaps: %s\n", heap_kinds);
 	return status;
+}
+
+/* All of @text is a number, and not 0. */
+static unsigned long number(int opt, const char *text)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 0);
+
+	if (*text >= '0' && *text <= '9' && !*end && n && n < 1UL << 40)
+		return n;
+	fprintf(stderr, "-%c %s: expected a number above 0\n", opt, text);
+	exit(2);
+}
+
+static void print_json(const struct bench *b, const struct bench_args *args,
+		       const double *figures, unsigned int nr)
+{
+	unsigned int i;
+
+	printf("{\"bench\": \"%s\", \"unit\": \"%s\", \"objects\": %lu, \"threads\": %u, ",
+	       b->name, b->unit, args->objects, args->threads);
+	printf("\"loops\": %lu, \"heap\": \"%s\", \"bytes\": %lu, ",
+	       args->loops, args->heap, heap.bytes);
+	if (b->leaks)
+		printf("\"leaks\": \"%s\", ", b->leaks());
+	printf("\"figures\": [");
+	for (i = 0; i < nr; i++)
+		printf("%s%.4f", i ? ", " : "", figures[i]);
+	printf("]}\n");
 }
 
 int main(int argc, char **argv)
@@ -42,22 +73,28 @@ int main(int argc, char **argv)
 		.objects = 100000, .threads = 1, .loops = 1000000, .heap = "dense",
 	};
 	const struct bench *b = NULL;
-	unsigned int i, runs = 5;
+	unsigned long runs = 5, threads = 1;
+	bool json = false;
+	double *figures;
+	unsigned int i;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "n:t:l:r:H:h")) != -1) {
+	while ((opt = getopt(argc, argv, "jn:t:l:r:H:h")) != -1) {
 		switch (opt) {
+		case 'j':
+			json = true;
+			break;
 		case 'n':
-			args.objects = strtoul(optarg, NULL, 0);
+			args.objects = number(opt, optarg);
 			break;
 		case 't':
-			args.threads = strtoul(optarg, NULL, 0);
+			threads = number(opt, optarg);
 			break;
 		case 'l':
-			args.loops = strtoul(optarg, NULL, 0);
+			args.loops = number(opt, optarg);
 			break;
 		case 'r':
-			runs = strtoul(optarg, NULL, 0);
+			runs = number(opt, optarg);
 			break;
 		case 'H':
 			args.heap = optarg;
@@ -71,9 +108,16 @@ int main(int argc, char **argv)
 	for (i = 0; optind < argc && i < ARRAY_SIZE(benches); i++)
 		if (!strcmp(benches[i]->name, argv[optind]))
 			b = benches[i];
-	if (!b || !args.threads || args.threads > NR_CPUS || !args.objects ||
-	    !args.loops)
+	if (!b)
 		return usage(2);
+	if (threads > NR_CPUS) {
+		fprintf(stderr, "-t %lu: at most %u\n", threads, NR_CPUS);
+		return 2;
+	}
+	args.threads = threads;
+	figures = calloc(runs, sizeof(*figures));
+	if (!figures)
+		abort();
 
 	world_map();
 	/* The kernel maps its memory by large pages; without, TLB misses hide all. */
@@ -82,7 +126,15 @@ int main(int argc, char **argv)
 	shim_cpus_private = true;
 	world_boot(NULL);
 	b->prepare(&args);
-	for (i = 0; i < runs; i++)
-		printf("%s %.3f %s\n", b->name, b->run(&args), b->unit);
+	for (i = 0; i < runs; i++) {
+		figures[i] = b->run(&args);
+		if (!json)
+			printf("%s %.3f %s\n", b->name, figures[i], b->unit);
+	}
+	if (json)
+		print_json(b, &args, figures, runs);
+	else if (b->leaks)
+		printf("leaks %s\n", b->leaks());
+	free(figures);
 	return 0;
 }

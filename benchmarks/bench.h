@@ -13,9 +13,13 @@ struct bench_args {
 	const char *heap;
 };
 
+/* Exit status: this implementation has no such thing. */
+#define BENCH_SKIP	3
+
 /*
  * A bench prepares, then is run some times in the same process. It returns one
- * figure, in the unit it names; less is better.
+ * figure, in the unit it names; less is better, but for rates ("/s"). @leaks:
+ * what has been reported, as a word to compare.
  */
 struct bench {
 	const char *name;
@@ -23,9 +27,12 @@ struct bench {
 	const char *what;
 	void (*prepare)(const struct bench_args *args);
 	double (*run)(const struct bench_args *args);
+	const char *(*leaks)(void);
 };
 
-extern const struct bench bench_hooks_hot, bench_hooks_cold, bench_meta, bench_scan;
+extern const struct bench bench_hooks_hot, bench_hooks_cold, bench_lookup;
+extern const struct bench bench_meta, bench_scan, bench_suspects, bench_mark;
+extern const struct bench bench_stream, bench_random;
 
 /* bench_heap.c: an arena of tracked objects. */
 struct bench_heap {
@@ -37,9 +44,16 @@ struct bench_heap {
 
 extern struct bench_heap heap;
 
-void heap_layout(unsigned long objects);
+/* Choices, separated by blanks. */
+extern const char * const heap_kinds;
+
+bool heap_layout(unsigned long objects, const char *kind);
 void heap_track(void);
-bool heap_connect(const char *kind);
+void heap_connect(void);
+unsigned long heap_rnd(void);
+
+/* bench_memory.c: @work on as many threads at once; returns their mean time. */
+double threads_run(unsigned int threads, void (*work)(unsigned int thread));
 
 double bench_now(void);
 

@@ -1,13 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Heaps: objects of the sizes that a kernel's slabs have, page by page of one
- * size, connected in ways that are told apart by name.
+ * size, connected in ways that are told apart by name. One object in a thousand
+ * is leaked: nothing points to it.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "bench.h"
 
 struct bench_heap heap;
+
+#define HUGE_SIZE	(4UL << 20)	/* > KML_INTERVAL_SIZE */
+#define LEAK_EVERY	1000
+
+static const struct kind {
+	const char *name;
+	unsigned int percent;		/* of the words are pointers */
+	enum { FAR, NEAR } where;	/* they point to */
+	enum { CHAIN, TABLE, SERIAL, NOTHING } alive;	/* what keeps it so */
+	unsigned int size;		/* of every object; 0: mixed */
+} kinds[] = {
+	{ "dense",	26, FAR,	CHAIN },
+	{ "local",	26, NEAR,	CHAIN },
+	{ "sparse",	 7, FAR,	CHAIN },
+	{ "plain",	 0, FAR,	TABLE },
+	{ "huge",	26, FAR,	CHAIN,	HUGE_SIZE },
+	{ "tiny",	26, FAR,	CHAIN,	32 },
+	{ "list",	 0, FAR,	SERIAL },
+	{ "white",	 7, FAR,	NOTHING },
+};
+
+const char * const heap_kinds = "dense local sparse plain huge tiny list white";
+
+static const struct kind *kind;
 
 /* Size class and share, in per cent: mean 483 bytes, as on a server. */
 static const struct { unsigned int size, share; } mix[] = {
@@ -17,7 +43,7 @@ static const struct { unsigned int size, share; } mix[] = {
 
 static unsigned long rnd_state = 88172645463325252UL;
 
-static unsigned long rnd(void)
+unsigned long heap_rnd(void)
 {
 	rnd_state ^= rnd_state << 13;
 	rnd_state ^= rnd_state >> 7;
@@ -26,25 +52,20 @@ static unsigned long rnd(void)
 }
 
 /* Whole pages of one size, in random order of sizes. */
-void heap_layout(unsigned long objects)
+static void layout_mixed(unsigned long addr)
 {
-	unsigned long addr = W_GIANT + (1UL << 30), i = 0;
+	unsigned long i = 0;
 	unsigned int pick, share, class, off;
 
-	heap.nr = objects;
-	heap.start = malloc(objects * sizeof(*heap.start));
-	heap.size = malloc(objects * sizeof(*heap.size));
-	if (!heap.start || !heap.size)
-		abort();
-	while (i < objects) {
+	while (i < heap.nr) {
 		/* a page is picked by its objects' share, not its own */
-		pick = rnd() % 1000;
+		pick = heap_rnd() % 1000;
 		for (class = 0, share = 0; class < ARRAY_SIZE(mix) - 1; class++) {
 			share += mix[class].share * mix[class].size * 1000 / 48300;
 			if (pick < share)
 				break;
 		}
-		for (off = 0; off + mix[class].size <= 4096 && i < objects; i++) {
+		for (off = 0; off + mix[class].size <= 4096 && i < heap.nr; i++) {
 			heap.start[i] = addr + off;
 			heap.size[i] = mix[class].size;
 			heap.bytes += mix[class].size;
@@ -52,6 +73,45 @@ void heap_layout(unsigned long objects)
 		}
 		addr += 4096;
 	}
+}
+
+static void layout_even(unsigned long addr, unsigned int size)
+{
+	unsigned long i;
+
+	for (i = 0; i < heap.nr; i++) {
+		heap.start[i] = addr + i * size;
+		heap.size[i] = size;
+	}
+	heap.bytes = heap.nr * size;
+}
+
+/* Return: false for a kind that does not exist. */
+bool heap_layout(unsigned long objects, const char *name)
+{
+	unsigned long addr = W_GIANT + (1UL << 30);
+	unsigned int i;
+
+	kind = NULL;
+	for (i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (!strcmp(name, kinds[i].name))
+			kind = &kinds[i];
+	if (!kind) {
+		fprintf(stderr, "no heap \"%s\": %s\n", name, heap_kinds);
+		return false;
+	}
+
+	/* as many bytes as so many mixed objects have */
+	heap.nr = kind->size == HUGE_SIZE ? max(objects * 483 / HUGE_SIZE, 2UL) : objects;
+	heap.start = malloc(heap.nr * sizeof(*heap.start));
+	heap.size = malloc(heap.nr * sizeof(*heap.size));
+	if (!heap.start || !heap.size)
+		abort();
+	if (kind->size)
+		layout_even(addr, kind->size);
+	else
+		layout_mixed(addr);
+	return true;
 }
 
 void heap_track(void)
@@ -62,61 +122,94 @@ void heap_track(void)
 		kmemleak_alloc((void *)heap.start[i], heap.size[i], 1, GFP_KERNEL);
 }
 
-static void fill(unsigned int percent, bool local, bool referenced)
+static bool leaked(unsigned long i)
 {
-	unsigned long i, j;
+	return kind->alive != NOTHING && i % LEAK_EVERY == LEAK_EVERY - 1;
+}
+
+static void fill(void)
+{
+	unsigned long i, j, to;
 
 	for (i = 0; i < heap.nr; i++) {
 		unsigned long *words = (unsigned long *)heap.start[i];
 
 		for (j = 0; j < heap.size[i] / sizeof(long); j++) {
-			unsigned long to = rnd() % heap.nr;
-
-			words[j] = rnd() >> 32;
-			if (rnd() % 100 >= percent)
+			words[j] = heap_rnd() >> 32;
+			if (heap_rnd() % 100 >= kind->percent)
 				continue;
-			if (local)
-				to = (i + rnd() % 512) % heap.nr;
-			words[j] = heap.start[to] + (rnd() % 8 ? 0 : 8);
+			to = heap_rnd();
+			to = kind->where == NEAR ? (i + to % 512) % heap.nr : to % heap.nr;
+			words[j] = heap.start[to - leaked(to)] + (heap_rnd() % 8 ? 0 : 8);
 		}
-		/* a chain keeps all alive, whatever the dice say */
-		if (referenced && i + 1 < heap.nr)
-			words[0] = heap.start[i + 1];
 	}
-	*(unsigned long *)W_DATA = heap.start[0];
 }
 
-/* Connect the objects. Return: false for a kind that does not exist. */
-bool heap_connect(const char *kind)
+/* Each object refers to the next, whatever the dice say. */
+static void connect_chain(const unsigned long *order)
 {
-	unsigned long i, j, *order;
+	unsigned long i, from = 0;
 
-	if (!strcmp(kind, "dense")) {
-		fill(26, false, true);
-	} else if (!strcmp(kind, "local")) {
-		fill(26, true, true);
-	} else if (!strcmp(kind, "sparse")) {
-		fill(7, false, true);
-	} else if (!strcmp(kind, "white")) {
-		fill(7, false, false);
-		*(unsigned long *)W_DATA = 0;
-	} else if (!strcmp(kind, "list")) {
-		/* one serial list in random order, nothing else */
-		order = malloc(heap.nr * sizeof(*order));
-		if (!order)
-			abort();
-		for (i = 0; i < heap.nr; i++)
-			order[i] = i;
-		for (i = heap.nr - 1; i; i--) {
-			j = rnd() % (i + 1);
-			swap(order[i], order[j]);
-		}
-		for (i = 0; i + 1 < heap.nr; i++)
-			*(unsigned long *)heap.start[order[i]] = heap.start[order[i + 1]];
-		*(unsigned long *)W_DATA = heap.start[order[0]];
-		free(order);
-	} else {
-		return false;
+	*(unsigned long *)W_DATA = heap.start[order ? order[0] : 0];
+	for (i = 0; i < heap.nr; i++) {
+		unsigned long at = order ? order[i] : i;
+
+		if (leaked(at))
+			continue;
+		/* the first one refers to itself until there is another */
+		*(unsigned long *)heap.start[from] = heap.start[at];
+		from = at;
 	}
-	return true;
+	*(unsigned long *)heap.start[from] = 0;
+}
+
+static void connect_serial(void)
+{
+	unsigned long i, j, *order = malloc(heap.nr * sizeof(*order));
+
+	if (!order)
+		abort();
+	for (i = 0; i < heap.nr; i++)
+		order[i] = i;
+	for (i = heap.nr - 1; i; i--) {
+		j = heap_rnd() % (i + 1);
+		swap(order[i], order[j]);
+	}
+	/* what the chain starts with must not be leaked */
+	for (i = 0; leaked(order[0]); i++)
+		swap(order[0], order[i]);
+	connect_chain(order);
+	free(order);
+}
+
+/* One table refers to all, as hash tables do. */
+static void connect_table(void)
+{
+	unsigned long i, *table = (unsigned long *)(W_GIANT + (1UL << 29));
+
+	kmemleak_alloc(table, heap.nr * sizeof(*table), 1, GFP_KERNEL);
+	for (i = 0; i < heap.nr; i++)
+		table[i] = leaked(i) ? 0 : heap.start[i];
+	*(unsigned long *)W_DATA = (unsigned long)table;
+}
+
+/* Give the objects their content. */
+void heap_connect(void)
+{
+	if (kind->alive != SERIAL)
+		fill();
+	switch (kind->alive) {
+	case CHAIN:
+		connect_chain(NULL);
+		break;
+	case SERIAL:
+		connect_serial();
+		break;
+	case TABLE:
+		connect_table();
+		break;
+	case NOTHING:
+		*(unsigned long *)W_DATA = 0;
+		break;
+	}
 }

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What an allocation and a free cost, hot and cold, on one or more CPUs. */
-#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "bench.h"
 
 static const struct bench_args *bench_args;
-static pthread_barrier_t start;
-static bool cold;
-static double seconds[NR_CPUS];
 
 static void pairs_hot(unsigned int cpu, unsigned long loops)
 {
@@ -35,50 +32,57 @@ static void pairs_cold(unsigned int cpu, unsigned long loops)
 	}
 }
 
-static void *hooks_thread(void *arg)
+/* Each look-up misses the caches: the heap's order says nothing of an address's. */
+static void lookups(unsigned int cpu, unsigned long loops)
 {
-	void (*pairs)(unsigned int, unsigned long) = cold ? pairs_cold : pairs_hot;
-	unsigned int cpu = (unsigned long)arg;
-	double begin;
+	unsigned long x = cpu + 1;
 
-	shim_thread_attach(cpu);
-	pairs(cpu, bench_args->loops / 10);
-	pthread_barrier_wait(&start);
-	begin = bench_now();
-	pairs(cpu, bench_args->loops);
-	seconds[cpu] = bench_now() - begin;
-	shim_thread_detach();
-	return NULL;
+	while (loops--) {
+		x = x * 6364136223846793005UL + 1442695040888963407UL;
+		kmemleak_no_scan((void *)heap.start[(x >> 33) % heap.nr]);
+	}
+}
+
+static void (*what)(unsigned int cpu, unsigned long loops);
+
+static void warm_up(unsigned int cpu)
+{
+	what(cpu, bench_args->loops / 10 + 1);
+}
+
+static void all_loops(unsigned int cpu)
+{
+	what(cpu, bench_args->loops);
 }
 
 static double hooks_run(const struct bench_args *args)
 {
-	pthread_t threads[NR_CPUS];
-	unsigned long i;
-	double sum = 0;
-
 	bench_args = args;
-	pthread_barrier_init(&start, NULL, args->threads);
-	for (i = 0; i < args->threads; i++)
-		if (pthread_create(&threads[i], NULL, hooks_thread, (void *)i))
-			abort();
-	for (i = 0; i < args->threads; i++) {
-		pthread_join(threads[i], NULL);
-		sum += seconds[i];
-	}
-	return sum / args->threads / args->loops * 1e9;
+	threads_run(args->threads, warm_up);
+	return threads_run(args->threads, all_loops) / args->loops * 1e9;
 }
 
 static void hot_prepare(const struct bench_args *args)
 {
-	cold = false;
+	what = pairs_hot;
 }
 
 static void cold_prepare(const struct bench_args *args)
 {
-	cold = true;
-	heap_layout(args->objects);
+	what = pairs_cold;
+	if (!heap_layout(args->objects, args->heap))
+		exit(2);
+	if (heap.nr < args->threads) {
+		fprintf(stderr, "fewer objects than threads\n");
+		exit(2);
+	}
 	heap_track();
+}
+
+static void lookup_prepare(const struct bench_args *args)
+{
+	cold_prepare(args);
+	what = lookups;
 }
 
 const struct bench bench_hooks_hot = {
@@ -89,4 +93,9 @@ const struct bench bench_hooks_hot = {
 const struct bench bench_hooks_cold = {
 	"cold", "ns/pair", "the same at random in a heap of objects= objects",
 	cold_prepare, hooks_run,
+};
+
+const struct bench bench_lookup = {
+	"lookup", "ns", "kmemleak_no_scan() of a random object: one look-up",
+	lookup_prepare, hooks_run,
 };

@@ -6,6 +6,7 @@
 #include "bench.h"
 
 static struct world_file file;
+static char leaks[64];
 
 static void scan(void)
 {
@@ -13,17 +14,56 @@ static void scan(void)
 		abort();
 }
 
-static void scan_prepare(const struct bench_args *args)
+static void set_min_unref(const char *scans)
+{
+	if (!shim_param_set("kmemleak.min_unref_scans", scans))
+		return;
+	fprintf(stderr, "this kmemleak has no min_unref_scans\n");
+	exit(BENCH_SKIP);
+}
+
+/*
+ * What is reported: how many, and a checksum of their addresses. Stock walks all
+ * objects again for every 4 KiB of the report, so of very many only the number.
+ */
+#define MAX_READ	20000
+
+static void read_leaks(void)
+{
+	unsigned long nr = 0, sum = 14695981039346656037UL;
+	char *log = shim_log_take(), *at, *text;
+	ssize_t err;
+
+	at = strstr(log, " new suspected memory leaks");
+	if (at) {
+		while (at > log && at[-1] >= '0' && at[-1] <= '9')
+			at--;
+		nr = strtoul(at, NULL, 10);
+	}
+	free(log);
+	snprintf(leaks, sizeof(leaks), "%lu", nr);
+	if (nr > MAX_READ)
+		return;
+
+	text = world_slurp(&file, 65536, &err);
+	nr = 0;
+	for (at = text; (at = strstr(at, "unreferenced object 0x")); nr++) {
+		at += strlen("unreferenced object 0x");
+		/* in the order in which they were allocated */
+		sum = (sum ^ strtoul(at, NULL, 16)) * 1099511628211UL;
+	}
+	free(text);
+	snprintf(leaks, sizeof(leaks), "%lu:%lx", nr, sum);
+}
+
+static void begin(const struct bench_args *args)
 {
 	char cmd[32];
 
-	heap_layout(args->objects);
-	heap_track();
-	if (!heap_connect(args->heap)) {
-		fprintf(stderr, "no heap \"%s\": dense local sparse white list\n",
-			args->heap);
+	if (!heap_layout(args->objects, args->heap))
 		exit(2);
-	}
+	heap_track();
+	heap_connect();
 	if (world_open(&file, "kmemleak", FMODE_READ | FMODE_WRITE))
 		abort();
 	/* stock knows no such command, and no second thread */
@@ -34,6 +74,36 @@ static void scan_prepare(const struct bench_args *args)
 	jiffies += 10 * HZ;
 }
 
+/* What is reported once is no suspect any more. */
+static void scan_prepare(const struct bench_args *args)
+{
+	begin(args);
+	free(shim_log_take());
+	scan();
+	read_leaks();
+}
+
+/* Unreferenced, but never often enough to be reported: confirmed in each scan. */
+static void suspects_prepare(const struct bench_args *args)
+{
+	set_min_unref("1000");
+	begin(args);
+}
+
+static const char *scan_leaks(void)
+{
+	return leaks;
+}
+
+static const char *suspects_leaks(void)
+{
+	free(shim_log_take());
+	set_min_unref("1");
+	scan();
+	read_leaks();
+	return leaks;
+}
+
 static double scan_run(const struct bench_args *args)
 {
 	double begin = bench_now();
@@ -42,14 +112,30 @@ static double scan_run(const struct bench_args *args)
 	return (bench_now() - begin) * 1e3;
 }
 
+static double mark_run(const struct bench_args *args)
+{
+	return scan_run(args) * 1e6 / (heap.bytes / sizeof(long));
+}
+
 const struct bench bench_scan = {
 	"scan", "ms", "a whole scan of objects= objects, connected as heap=",
-	scan_prepare, scan_run,
+	scan_prepare, scan_run, scan_leaks,
+};
+
+const struct bench bench_suspects = {
+	"suspects", "ms", "the same, 1 in 1000 unreferenced and to be confirmed",
+	suspects_prepare, scan_run, suspects_leaks,
+};
+
+const struct bench bench_mark = {
+	"mark", "ns/word", "a whole scan, for each word of the heap",
+	scan_prepare, mark_run, scan_leaks,
 };
 
 static void meta_prepare(const struct bench_args *args)
 {
-	heap_layout(args->objects);
+	if (!heap_layout(args->objects, args->heap))
+		exit(2);
 	heap_track();
 }
 
@@ -61,7 +147,7 @@ static double meta_run(const struct bench_args *args)
 
 	for (i = 0; (t = shim_thread_nth(i)); i++)
 		bytes += READ_ONCE(t->mem_bytes);
-	return (double)bytes / args->objects;
+	return (double)bytes / heap.nr;
 }
 
 const struct bench bench_meta = {
