@@ -1,0 +1,140 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Profile scans: this machine's kernel by default, or a guest in user-mode Linux
+# by its process here. Counts events, shows time by phase and by function, leaves
+# folded stacks for flame graphs.
+set -euo pipefail
+# shellcheck source=tools/kmemleak/lib.sh
+. "$(dirname "$0")/../tools/kmemleak/lib.sh"
+
+here=$(cd "$(dirname "$0")" && pwd)
+k=/sys/kernel/debug/kmemleak
+
+usage()
+{
+	cat <<-EOT
+	usage: perf-scan.sh [--scans N] [--frequency HZ] [--out DIR]
+	       perf-scan.sh --uml [--kernel K] [--stock] [--cpus N] [--workers N]
+	                    [--heap KIND] [--objects N] [...as above]
+	  --scans N      scans to profile (default 3)
+	  --frequency HZ samples a second and CPU (default 997)
+	  --out DIR      where perf.data, stat.txt, phases.txt and scan.folded go
+	                 (default: below the cache, by date)
+	  --uml          boot a guest of make kernel, and profile its process: kernels
+	                 as make bench uses them, with a heap of KIND (dense) and N
+	                 blocks (200000), on N CPUs (1) with N workers (all of them)
+	EOT
+}
+
+scans=3 frequency=997 out='' uml=0 kernel=7.3 stock=0 cpus=1 workers='' heap=dense objects=200000
+number()
+{
+	case $2 in
+	'' | 0 | *[!0-9]*) usage_error "$1 $2 is not a number above 0" ;;
+	esac
+}
+while [ $# -gt 0 ]; do
+	case $1 in
+	--scans | --frequency | --out | --kernel | --cpus | --workers | --heap | --objects)
+		[ $# -ge 2 ] || usage_error "$1 needs a value" ;;
+	esac
+	case $1 in
+	--scans) number "$1" "$2"; scans=$2; shift ;;
+	--frequency) number "$1" "$2"; frequency=$2; shift ;;
+	--out) out=$2; shift ;;
+	--uml) uml=1 ;;
+	--kernel) kernel=$2; shift ;;
+	--stock) stock=1 ;;
+	--cpus) number "$1" "$2"; cpus=$2; shift ;;
+	--workers) number "$1" "$2"; workers=$2; shift ;;
+	--heap) heap=$2; shift ;;
+	--objects) number "$1" "$2"; objects=$2; shift ;;
+	-h | --help) usage; exit 0 ;;
+	*) usage >&2; usage_error "unknown option $1" ;;
+	esac
+	shift
+done
+check_kernel "$kernel"
+
+command -v perf >/dev/null || die "perf is not installed" "run: apt-get install linux-perf"
+[ -n "$out" ] || out=$KML_CACHE/checkout/$(checkout_key)/perf/$(date +%Y-%m-%d-%H%M%S)
+mkdir -p "$out"
+out=$(cd "$out" && pwd)
+
+# Does this machine count an event? perf says "<not supported>" and succeeds.
+counts()
+{
+	local said
+	said=$(perf stat -x, -e "$1" true 2>&1) || return 1
+	! grep -qE 'not supported|not counted' <<<"$said"
+}
+
+# Sets stat_events and sample_event.
+choose_events()
+{
+	local e hardware=''
+	for e in cycles instructions cache-misses LLC-load-misses dTLB-load-misses branch-misses; do
+		! counts "$e" || hardware=$hardware,$e
+	done
+	stat_events=task-clock,context-switches,cpu-migrations,page-faults$hardware
+	sample_event=cpu-clock
+	case $hardware, in
+	*,cycles,*) sample_event=cycles ;;
+	*) note "no hardware events here (a virtual machine?): software events only, so nothing about cycles and cache misses" ;;
+	esac
+}
+
+summary()
+{
+	perf script -i "$out/perf.data" -F comm,pid,tid,cpu,time,period,event,trace,ip,sym 2>/dev/null |
+		"$here/perf_phases.py" --folded "$out/scan.folded" - | tee "$out/phases.txt"
+	note "  ok  $out: perf.data, stat.txt, phases.txt, scan.folded"
+}
+
+profile_live()
+{
+	local traced=()
+	[ "$(id -u)" = 0 ] || die "a scan of this kernel needs root" "or profile a guest: --uml"
+	[ -w $k ] || die "there is no $k" "boot a kernel with CONFIG_DEBUG_KMEMLEAK and mount debugfs, or profile a guest: --uml"
+	# A first one: checksums settle, caches fill; and it fails if kmemleak is off.
+	echo scan >$k || die "kmemleak does not scan" "is it off?"
+
+	# shellcheck disable=SC2016 # the inner shell's
+	local loop='for i in $(seq "$1"); do echo scan >"$2"; done'
+	perf stat -a -e "$stat_events" -o "$out/stat.txt" -- sh -c "$loop" sh "$scans" $k
+	cat "$out/stat.txt"
+	if perf list 'kmemleak:*' 2>/dev/null | grep -q 'kmemleak:.*phase'; then
+		traced=(-e 'kmemleak:*')
+	else
+		note "no tracepoints kmemleak:*: phases are told by the functions on the stack"
+	fi
+	# -F would thin out tracepoints, too
+	perf record -q -a -g -e "$sample_event/freq=$frequency/" "${traced[@]}" -o "$out/perf.data" -- \
+		sh -c "$loop" sh "$scans" $k
+	summary
+}
+
+# The guest's kernel is a program here, with symbols and frame pointers; what it
+# runs are others. Stacks tell scans from the rest, so all of it is recorded.
+profile_guest()
+{
+	local args=(--kernel "$kernel") module
+	[ $stock = 0 ] || { args+=(--stock); workers=stock; }
+	"$KML_TOOLS/build-kernel.sh" "${args[@]}"
+	"$KML_TOOLS/build-deps.sh" guest
+	module=$("$here/kernel/build.sh" "${args[@]}")
+	local guest=("$KML_TOOLS/run.sh" "${args[@]}" --cpus "$cpus" --mem $((320 + objects / 1500))M
+		--quiet --timeout 900 --log "$out/console" --add "$module:/kml/kmemleak_scale.ko"
+		--env "HEAP=$heap" --env "OBJECTS=$objects" --env "SCANS=$((scans + 1))"
+		--env "WORKERS=${workers:-$cpus}" -- "$here/kernel/guest-perf.sh")
+	note "events are of the whole guest, boot included; phases only of its scans"
+	logged "$out/guest.log" "a guest under perf: $cpus CPU(s), $objects blocks, $scans scans" \
+		perf stat -e "$stat_events" -o "$out/stat.txt" -- \
+		perf record -q --sample-cpu --call-graph fp -F "$frequency" -e "$sample_event" -o "$out/perf.data" -- "${guest[@]}"
+	cat "$out/stat.txt"
+	summary
+}
+
+choose_events
+if [ $uml = 1 ]; then profile_guest; else profile_live; fi
