@@ -13,6 +13,7 @@ set -euo pipefail
 STAGES="
 overlay   | $KML_TOOLS/tests/overlay_test.sh
 tools     | $KML_TOOLS/tests/tools_test.sh
+bench     | $KML_TOP/benchmarks/tests.sh
 harness   | $KML_TOOLS/check-harness.sh
 um-7.3    | $KML_TOOLS/check-kernel.sh --kernel 7.3
 um-debug  | $KML_TOOLS/check-kernel.sh --kernel 7.3 --debug

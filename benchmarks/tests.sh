@@ -1,0 +1,216 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC2317 # the cases are called by name
+#
+# The benches themselves: do they run, refuse what is wrong, and leave results of
+# the form that is documented? Nothing here says how fast anything is. Prints TAP.
+set -euo pipefail
+# shellcheck source=tools/kmemleak/lib.sh
+. "$(dirname "$0")/../tools/kmemleak/lib.sh"
+
+here=$KML_TOP/benchmarks
+work=$(mktemp -d "${TMPDIR:-/tmp}/kmemleak-bench-test.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+"$KML_TOOLS/build-deps.sh" kernel um
+"$KML_TOOLS/fetch-kernel.sh" 7.3
+kernel_paths um 7.3 1 0
+stock_src=${kml_pristine:?}
+
+n=0 failed=0
+check()
+{
+	local what=$1 rc=0
+	shift
+	(set -e; "$@") >"$work/out" 2>&1 &
+	wait $! || rc=$?
+	n=$((n + 1))
+	if [ "$rc" = 0 ]; then
+		echo "ok $n $what"
+	else
+		sed 's/^/  # /' "$work/out"
+		echo "not ok $n $what"
+		failed=1
+	fi
+}
+
+# expect <status> <expression its output must match> <command...>
+expect()
+{
+	local want=$1 text=$2 rc=0
+	shift 2
+	"$@" >"$work/said" 2>&1 </dev/null || rc=$?
+	cat "$work/said"
+	[ "$rc" = "$want" ] || { echo "exit $rc, expected $want: $*"; return 1; }
+	grep -qE -- "$text" "$work/said" || { echo "does not match: $text"; return 1; }
+}
+
+t_user_refuses()
+{
+	make -s -C "$here" KSRC="$stock_src" BUILD="$work/build" >/dev/null
+	local bench=$work/build/native/bench-ours
+	expect 2 'heaps: dense' "$bench" nonsense
+	expect 2 '-n 12x: expected a number' "$bench" -n 12x scan
+	expect 2 '-n -1: expected a number' "$bench" -n -1 scan
+	expect 2 '-r 0: expected a number' "$bench" -r 0 scan
+	expect 2 'at most' "$bench" -t 99 scan
+	expect 2 'no heap "vax"' "$bench" -H vax -n 10 scan
+	expect 2 'fewer objects than threads' "$bench" -t 2 -n 1 cold
+	expect 0 'scan .*ms' "$bench" -h
+	expect 2 'set KSRC' make -s -C "$here" compare KSRC= BUILD="$work/build"
+}
+
+# Every bench, every heap, ours and stock; the same leaks.
+t_user_quick()
+{
+	expect 0 'identical' make -s -C "$here" compare KSRC="$stock_src" BUILD="$work/build" \
+		ARGS="--quick --json $work/user.json --plots $work/plots"
+	if grep -qE 'DIFFERENT|nothing to compare' "$work/said"; then return 1; fi
+	structure "$work/user.json" user stream random meta hot cold lookup scan suspects mark
+	expect 0 ' 0 worse' "$here/compare.py" --regress "$work/user.json" "$work/user.json"
+}
+
+# structure <file> <kind> <bench...>: those are there, with numbers above 0.
+structure()
+{
+	python3 - "$@" <<-'EOT'
+	import json, sys
+	data = json.load(open(sys.argv[1]))
+	assert data["kind"] == sys.argv[2], data["kind"]
+	for bench in sys.argv[3:]:
+	    rows = [row for row in data["rows"] if row["bench"] == bench]
+	    assert rows, f"no row {bench}"
+	    for row in rows:
+	        assert row["unit"] and row["figures"], row
+	        for series, figures in row["figures"].items():
+	            assert figures and all(f >= 0 for f in figures), row
+	        if bench.startswith("scan"):
+	            assert {"ours", "stock"} <= set(row["figures"]), row
+	            assert all(f > 0 for figures in row["figures"].values() for f in figures), row
+	assert data["leaks"]
+	for case in data["leaks"]:
+	    assert case["identical"], case
+	EOT
+}
+
+# Made-up figures: what moved is told from noise.
+t_regress()
+{
+	cat >"$work/results_test.py" <<-'EOT'
+	import sys
+	sys.path.insert(0, sys.argv[1])
+	import results as res
+	def file(name, kind="user", **rows):
+	    found = res.Results(kind)
+	    for bench, (unit, ours, stock) in rows.items():
+	        found.add(bench, "p", unit, "ours", ours)
+	        if stock:
+	            found.add(bench, "p", unit, "stock", stock)
+	    found.save(f"{sys.argv[2]}/{name}.json")
+	file("old", slow=("ms", [10, 10.1, 10.2], []), same=("ms", [5, 5.1, 5.2], []),
+	     rate=("GB/s", [5, 5, 5], []), noisy=("ms", [5, 9, 7], []),
+	     machine=("ms", [10, 10, 10], [100, 100, 100]), gone=("ms", [1], []))
+	file("new", slow=("ms", [12, 12.1, 12.2], []), same=("ms", [5.1, 5.2, 5.1], []),
+	     rate=("GB/s", [6, 6, 6], []), noisy=("ms", [8, 8, 12], []),
+	     machine=("ms", [20, 20, 20], [200, 200, 200]), added=("ms", [1], []))
+	file("kernel", kind="kernel", slow=("ms", [1], []))
+	EOT
+	python3 "$work/results_test.py" "$here" "$work"
+	expect 1 '1 worse beyond noise' "$here/compare.py" --regress "$work/old.json" "$work/new.json"
+	grep -q '^worse *slow p, ours: time 10.1 -> 12.1 (+20%)' "$work/said"
+	grep -q '^better *rate' "$work/said"
+	grep -q '^unsure *noisy' "$work/said"
+	grep -q '^gone *gone' "$work/said"
+	grep -q '^new *added' "$work/said"
+	# twice as slow as before, and so is stock: the machine
+	if grep -qE '^[a-z]+ +(same|machine)' "$work/said"; then return 1; fi
+	expect 1 'not a file of results' "$here/compare.py" --regress "$work/old.json" <(echo '{}')
+	expect 1 'No such file' "$here/compare.py" --regress "$work/old.json" "$work/none"
+	expect 1 'one file is of user' "$here/compare.py" --regress "$work/old.json" "$work/kernel.json"
+	expect 2 'bench-ours and bench-stock' "$here/compare.py"
+}
+
+# Phases of a made-up profile, by symbols and by tracepoints.
+t_phases()
+{
+	cat >"$work/symbols" <<-'EOT'
+	linux 1/1 [000] 1.000000:  1003009 cpu-clock: 
+	        10 kml_filter_generic+0x10 (linux)
+	        20 kml_mark_group.part.0 (linux)
+	        30 kml_do_job (linux)
+
+	linux 1/1 [000] 1.001000:  1003009 cpu-clock/freq=997/: 
+	        10 memset
+	        20 kml_prepare_all
+	        30 kml_scan
+
+	bash 2/2 [001] 1.002000:  1003009 cpu-clock: 
+	        10 do_fork
+	EOT
+	expect 0 '2 samples of scans, of 3 in all; phases by symbols' \
+		"$here/perf_phases.py" "$work/symbols" --folded "$work/folded"
+	grep -q '50.0 %  mark' "$work/said"
+	grep -q '50.0 %  prepare' "$work/said"
+	grep -qx 'kml_do_job;kml_mark_group;kml_filter_generic 1' "$work/folded"
+	cat >"$work/traced" <<-'EOT'
+	bash 1/1 [000] 1.000000: kmemleak:kmemleak_phase_begin: phase=confirm
+	bash 1/1 [000] 1.000500:  1 cycles: 
+	        20 kml_mark_group
+	        30 kml_scan
+
+	bash 1/1 [000] 1.000600: kmemleak:kmemleak_phase_end: phase=confirm
+	EOT
+	expect 0 'phases by tracepoints' "$here/perf_phases.py" "$work/traced"
+	grep -q '100.0 %  confirm' "$work/said"
+	echo nothing >"$work/empty"
+	expect 1 'none of 0 samples' "$here/perf_phases.py" "$work/empty"
+	expect 1 'No such file' "$here/perf_phases.py" "$work/none"
+}
+
+t_scripts_refuse()
+{
+	expect 2 'is not a number' "$here/bench-kernel.sh" --objects 1k
+	expect 2 'needs a value' "$here/bench-kernel.sh" --runs
+	expect 2 'choices: dense' "$here/bench-kernel.sh" --heaps vax
+	expect 2 'at least one' "$here/bench-kernel.sh" --cpus 0
+	expect 2 'choices: 7.3' "$here/bench-kernel.sh" --kernel 5.4
+	expect 2 'only um' make -s -C "$KML_TOP" bench FLAVOR=arm64
+	expect 2 'unknown option' "$here/perf-scan.sh" --vax
+	expect 2 'is not a number' "$here/perf-scan.sh" --scans 0
+}
+
+# All of make bench, small.
+t_kernel_quick()
+{
+	expect 0 'results: ' "$here/bench-kernel.sh" --quick --cpus 2 --heaps dense --out "$work/kernel"
+	structure "$work/kernel/results.json" kernel pairs cold untracked stack latency_alloc_p99.9 \
+		scan-booted scan-idle scan-churn scan scan-suspects scan-timed-pairs scanned-latency_alloc_max
+	[ -s "$work/kernel/table.txt" ]
+	if command -v gnuplot >/dev/null; then
+		head -n 2 "$work/kernel/scan.svg" | grep -q '<svg'
+	else
+		grep -q 'no plots: gnuplot' "$work/said"
+	fi
+	if grep -q DIFFERENT "$work/kernel/table.txt"; then return 1; fi
+}
+
+# The guest's process under perf, where the machine lets us.
+t_perf()
+{
+	expect 0 'samples of scans' "$here/perf-scan.sh" --uml --objects 20000 --scans 5 --out "$work/perf"
+	grep -qE '^(kml_scan|kml_do_job);.* [0-9]+$' "$work/perf/scan.folded"
+}
+
+check "user space: bad choices are refused, and say which there are" t_user_refuses
+check "user space: every bench and heap, ours and stock; the same leaks" t_user_quick
+check "regress: what moved, and what is noise" t_regress
+check "perf: phases by symbols, by tracepoints" t_phases
+check "scripts: bad choices are refused" t_scripts_refuse
+check "make bench, small: every row is there, leaks are the same" t_kernel_quick
+if command -v perf >/dev/null && perf record -q -e cpu-clock -o "$work/perf.data" true >/dev/null 2>&1; then
+	check "perf: a guest's process" t_perf
+else
+	n=$((n + 1))
+	echo "ok $n perf: a guest's process # SKIP no perf, or not allowed here"
+fi
+echo "1..$n"
+exit $failed
