@@ -94,7 +94,7 @@ summary()
 
 profile_live()
 {
-	local events=$sample_event traced=()
+	local traced=()
 	[ "$(id -u)" = 0 ] || die "a scan of this kernel needs root" "or profile a guest: --uml"
 	[ -w $k ] || die "there is no $k" "boot a kernel with CONFIG_DEBUG_KMEMLEAK and mount debugfs, or profile a guest: --uml"
 	# A first one: checksums settle, caches fill; and it fails if kmemleak is off.
@@ -109,7 +109,8 @@ profile_live()
 	else
 		note "no tracepoints kmemleak:*: phases are told by the functions on the stack"
 	fi
-	perf record -q -a -g -F "$frequency" -e "$events" "${traced[@]}" -o "$out/perf.data" -- \
+	# -F would thin out tracepoints, too
+	perf record -q -a -g -e "$sample_event/freq=$frequency/" "${traced[@]}" -o "$out/perf.data" -- \
 		sh -c "$loop" sh "$scans" $k
 	summary
 }

@@ -33,7 +33,7 @@ PHASES = [(name, re.compile(text)) for name, text in PHASES]
 
 # "comm  pid/tid [cpu] time: [period] event: text"; a blank line ends a sample.
 HEAD = re.compile(r"^(?P<comm>.+?)\s+(?P<pid>\d+)(/\d+)?\s+(\[\d+\]\s+)?(?P<time>\d+\.\d+):\s+"
-                  r"(?:(?P<period>\d+)\s+)?(?P<event>[\w:.-]*[\w-]):?(?:\s(?P<text>.*))?$")
+                  r"(?:(?P<period>\d+)\s+)?(?P<event>[\w:./=,-]*[\w/-]):?(?:\s(?P<text>.*))?$")
 FRAME = re.compile(r"^\s+[0-9a-f]+\s+(?P<symbol>.+?)(?:\+0x[0-9a-f]+)?(?:\s+\((?P<dso>.*)\))?$")
 PHASE_EVENT = re.compile(r"^kmemleak:\w*phase_(?P<edge>begin|end)$")
 PHASE_NAME = re.compile(r"phase[=: ]+(\w+)")

@@ -138,7 +138,7 @@ t_phases()
 	        20 kml_mark_group.part.0 (linux)
 	        30 kml_do_job (linux)
 
-	linux 1/1 [000] 1.001000:  1003009 cpu-clock: 
+	linux 1/1 [000] 1.001000:  1003009 cpu-clock/freq=997/: 
 	        10 memset
 	        20 kml_prepare_all
 	        30 kml_scan

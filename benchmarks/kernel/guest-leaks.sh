@@ -29,6 +29,6 @@ for ((i = 0; i < 12; i++)); do
 	done
 	wait
 done
-printf 'KMLB\tleaks\theap=%s objects=%s\t%s\t%s\t%s\n' "$HEAP" "$OBJECTS" "$WORKERS" \
+printf 'KMLB\tleaks\theap=%s\t%s\t%s\t%s\n' "$HEAP" "$WORKERS" \
 	"$(grep -c '^unreferenced object' $k)" "$(tr '\n' ' ' <<<"$ids")"
 [ "$(wc -w <<<"$ids")" -lt "$LEAKS" ] || printf 'KMLB\tall-found\n'

@@ -130,7 +130,7 @@ int scale_heap_build(const char *name)
  * slab caches keep pointers to what they have handed out, and those would hide
  * some, other ones each time.
  */
-static const u16 leak_sizes[] = { 48, 96, 200, 1000, 5000 };
+static const u16 leak_sizes[] = { 48, 96, 200, 1000, 3000 };
 #define LEAK_ROOM	8192UL		/* for one: page blocks are large enough */
 
 static struct {
