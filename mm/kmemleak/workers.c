@@ -379,8 +379,8 @@ u64 kml_workers_words(void)
 	unsigned int cpu;
 	u64 words = 0;
 
-	/* counted by their owners, at any time: a moment ago will do */
 	if (kml_first_worker)
+		/* counted by their owners, at any time: a moment ago will do */
 		words = data_race(kml_first_worker->stats.words);
 
 	for_each_possible_cpu(cpu) {

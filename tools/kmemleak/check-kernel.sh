@@ -85,7 +85,7 @@ one_part()
 # The long ones first, to end together. On kernels with SMP all CPUs scan; the
 # others of these boots, and kernels without, use one.
 parallel=()
-[ $stock = 1 ] || parallel=(--append kmemleak=on,parallel)
+[ $stock = 1 ] || parallel=(--append 'kmemleak=on,parallel')
 part selftests "${parallel[@]}" --timeout 600 -- "$suite" -d $here/kmemleak
 part tree --timeout 300 -- "$KML_TOOLS/guest/kselftests.sh" $here/mm \
 	ksft_kmemleak_confirm.sh ksft_kmemleak_dedup.sh

@@ -36,6 +36,9 @@ static void move(void)
 
 static void poll_and_move(void)
 {
+	/* one thing at a time: helpers only look on */
+	if (current->flags & PF_KTHREAD)
+		return;
 	polls++;
 	if (polls == move_at[0] || polls == move_at[1])
 		move();
@@ -143,7 +146,7 @@ static void give_birth(void)
 {
 	unsigned long *block = (void *)(BORN + SZ_1M + chain % RING * PAGE_SIZE);
 
-	if (chain == 100 * RING)
+	if (chain == 100 * RING || current->flags & PF_KTHREAD)
 		return;
 	if (chain >= RING)
 		kmemleak_free(block);

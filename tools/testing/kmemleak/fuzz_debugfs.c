@@ -24,6 +24,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	world_map();
 	shim_strict = true;
 	world_task(&world_tasks[0]);
+	/* one CPU, no helper threads: a fork would not have them */
+	world_cpus(1);
 	world_boot("on");
 	shim_kthreads_gated = true;
 	/* Something to list and to dump. */
@@ -44,7 +46,9 @@ static ssize_t expected(const char *buf, size_t n)
 {
 	static const char * const plain[] = {
 		"clear", "off", "stack=on", "stack=off", "scan=on", "scan=off",
+		"parallel=on", "parallel=off",
 	};
+	static const char * const numbers[] = { "scan=", "parallel=" };
 	char cmd[64];
 	unsigned int i;
 	size_t len = min(n, sizeof(cmd) - 1);
@@ -54,10 +58,13 @@ static ssize_t expected(const char *buf, size_t n)
 	for (i = 0; i < ARRAY_SIZE(plain); i++)
 		if (starts(cmd, plain[i]))
 			return n;
-	if (starts(cmd, "scan=")) {
-		unsigned int secs;
-		int err = kstrtouint(cmd + 5, 0, &secs);
+	for (i = 0; i < ARRAY_SIZE(numbers); i++) {
+		unsigned int number;
+		int err;
 
+		if (!starts(cmd, numbers[i]))
+			continue;
+		err = kstrtouint(cmd + strlen(numbers[i]), 0, &number);
 		return err ?: (ssize_t)n;
 	}
 	if (starts(cmd, "scan"))
