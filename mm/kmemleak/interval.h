@@ -54,6 +54,21 @@ static inline struct kml_desc *kml_leaf_desc(struct kml_leaf *leaf)
 	return likely(desc != KML_DESC_DEAD) ? desc : NULL;
 }
 
+/*
+ * Have what a look-up of @addr will touch of a descriptor fetched: its bitmap
+ * and the entry. Not dereferenced: it may be NULL, dead or of another class.
+ */
+static inline void kml_leaf_fetch(struct kml_leaf *leaf, unsigned long addr)
+{
+	unsigned long desc = (unsigned long)rcu_access_pointer(leaf->desc);
+	unsigned int cls = READ_ONCE(leaf->cls);
+
+	prefetch((void *)desc);
+	prefetch((void *)(desc + kml_desc_head(cls) +
+			  kml_desc_slot(cls, addr & ~KML_PAGE_MASK) *
+			  sizeof(struct kml_hot)));
+}
+
 static inline bool kml_leaf_dead(struct kml_leaf *leaf)
 {
 	return rcu_access_pointer(leaf->desc) == KML_DESC_DEAD;

@@ -189,11 +189,14 @@ struct kml_desc {
 };
 
 /*
- * One page. @cont is the inverted start of an object that reaches in from
- * before the page (0: none; inverted because physical memory starts at 0).
+ * One page. @cls is the class of @desc or of one before it: with it whoever
+ * fetches ahead knows where an entry will be without waiting for the descriptor.
+ * @cont is the inverted start of an object that reaches in from before the page
+ * (0: none; inverted because physical memory starts at 0).
  */
 struct kml_leaf {
 	raw_spinlock_t lock;
+	u8 cls;
 	struct kml_desc __rcu *desc;
 	unsigned long cont;
 };

@@ -241,8 +241,9 @@ static void kml_shade(struct kml_worker *w, struct kml_space *space,
 }
 
 /*
- * Look up a batch. Cold, a look-up is a chain of three misses: leaf, page
- * descriptor, entry. Each pass fetches one of them for all of the batch.
+ * Look up a batch. Cold, a look-up is a chain of two misses: leaf, then page
+ * descriptor and entry. Each pass fetches one of them for all of the batch. A
+ * small batch is what there is to do: what it finds will be read at once.
  */
 static void kml_resolve(struct kml_worker *w, struct kml_space *space)
 {
@@ -259,17 +260,12 @@ static void kml_resolve(struct kml_worker *w, struct kml_space *space)
 
 		leaf[i] = iv ? kml_leaf_find(iv, addr[i]) : NULL;
 		prefetch(leaf[i]);
+		if (n <= KML_PINS && space->id == KML_VIRT)
+			prefetch((void *)addr[i]);
 	}
 	for (i = 0; i < n; i++)
 		if (leaf[i])
-			prefetch(kml_leaf_desc(leaf[i]));
-	for (i = 0; i < n; i++) {
-		struct kml_desc *desc = leaf[i] ? kml_leaf_desc(leaf[i]) : NULL;
-
-		if (desc)
-			prefetchw(kml_desc_hot(desc) +
-				  kml_desc_slot(desc->cls, addr[i] & ~KML_PAGE_MASK));
-	}
+			kml_leaf_fetch(leaf[i], addr[i]);
 	for (i = 0; i < n; i++)
 		kml_shade(w, space, addr[i]);
 	rcu_read_unlock();

@@ -37,11 +37,7 @@ const struct kml_grain kml_grains[] = {
 
 size_t kml_desc_size(unsigned int cls)
 {
-	unsigned int slots = kml_desc_slots(cls);
-
-	return offsetof(struct kml_desc, bits) +
-	       BITS_TO_LONGS(slots) * sizeof(long) +
-	       slots * sizeof(struct kml_hot);
+	return kml_desc_head(cls) + kml_desc_slots(cls) * sizeof(struct kml_hot);
 }
 
 /* The coarsest grain that keeps objects this far apart in different slots. */

@@ -37,9 +37,16 @@ static inline unsigned int kml_desc_slot(unsigned int cls, unsigned int off)
 	return ((u64)off * kml_grains[cls].recip) >> 24;
 }
 
+/* Where the slots of a descriptor begin. */
+static inline size_t kml_desc_head(unsigned int cls)
+{
+	return offsetof(struct kml_desc, bits) +
+	       BITS_TO_LONGS(kml_desc_slots(cls)) * sizeof(long);
+}
+
 static inline struct kml_hot *kml_desc_hot(struct kml_desc *desc)
 {
-	return (void *)(desc->bits + BITS_TO_LONGS(kml_desc_slots(desc->cls)));
+	return (void *)desc + kml_desc_head(desc->cls);
 }
 
 size_t kml_desc_size(unsigned int cls);

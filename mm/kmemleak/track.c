@@ -159,6 +159,7 @@ static int kml_leaf_room(struct kml_birth *b, struct kml_leaf *leaf,
 		return KML_BIRTH_DESC + cls;
 	if (desc)
 		kml_desc_move(b->spare, desc);
+	WRITE_ONCE(leaf->cls, b->spare->cls);
 	rcu_assign_pointer(leaf->desc, b->spare);
 	b->spare = NULL;
 	*old = desc;
