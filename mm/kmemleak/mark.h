@@ -49,7 +49,7 @@ struct kml_worker {
 	unsigned long unsettled[KML_NR_SPACES][KML_BATCH];
 	struct kml_near near[KML_NEAR];
 	unsigned long cand[KML_WORDS + KMEMLEAK_FILTER_PAD];
-	char copy[KML_CHUNK];
+	char copy[KML_CHUNK] __aligned(sizeof(long));
 };
 
 /* Set up by the scan for all its workers. */

@@ -6,7 +6,9 @@
  * with IRQs off, one barrier and KML_CHUNK bytes. Large ones are cut into slices
  * for several workers. What needs more (per-CPU objects, scan areas) is read one
  * by one.
- * Candidates are collected with IRQs off and processed with IRQs on.
+ * Candidates are collected with IRQs off and processed with IRQs on. Where the
+ * filter cannot run with IRQs off (kml_filter_copies()) content is copied then,
+ * and filtered after.
  */
 
 #include "os.h"
@@ -28,6 +30,53 @@ static bool kml_special(const struct kml_work *work, const struct kml_pinned *p)
 	return smp_load_acquire(&p->ext->areas);
 }
 
+/* What was taken from an object while it was pinned, see kml_take(). */
+struct kml_taken {
+	const void *copy;		/* or NULL: candidates are in w->cand */
+	size_t len;
+	unsigned int end;		/* of the candidates */
+};
+
+/*
+ * Take candidates from memory that is pinned, behind the first @nr, or a copy of
+ * it, behind the first @used bytes of copies, whole words. Context: IRQs off.
+ */
+static void kml_take(struct kml_worker *w, const void *from, size_t len,
+		     const struct kmemleak_windows *win, unsigned int nr,
+		     size_t used, struct kml_taken *t)
+{
+	const void *first = PTR_ALIGN(from, sizeof(long));
+	size_t skip = first - from;
+
+	t->copy = NULL;
+	t->end = nr;
+	if (len < skip + sizeof(long))
+		return;
+	if (!kml_filter_copies()) {
+		t->end += kml_filter_run(first, len - skip, win, w->cand + nr);
+		return;
+	}
+	t->copy = w->copy + used;
+	t->len = round_down(len - skip, sizeof(long));
+	kasan_disable_current();
+	memcpy(w->copy + used, kasan_reset_tag(first), t->len);
+	kasan_enable_current();
+}
+
+/* Process what was taken. @from: first candidate, if it was not copied. */
+static void kml_taken(struct kml_worker *w, const struct kmemleak_windows *win,
+		      unsigned int from, const struct kml_taken *t)
+{
+	unsigned int nr;
+
+	if (!t->copy) {
+		kml_mark_take(w, win, from, t->end);
+		return;
+	}
+	nr = kml_filter_run(t->copy, t->len, win, w->cand);
+	kml_mark_take(w, win, 0, nr);
+}
+
 /* An object one of whose chunks is to be read. */
 struct kml_reading {
 	struct kml_space *space;
@@ -46,7 +95,7 @@ struct kml_reading {
 static bool kml_read_chunk(struct kml_worker *w, struct kml_reading *r,
 			   size_t off, size_t len)
 {
-	unsigned int nr = 0;
+	struct kml_taken taken;
 	unsigned long flags;
 	struct kml_pinned p;
 	size_t size = 0;
@@ -65,14 +114,14 @@ static bool kml_read_chunk(struct kml_worker *w, struct kml_reading *r,
 	/* it may have become shorter, or be another one, since the last chunk */
 	alive = r->off + off + len <= size;
 	if (alive)
-		nr = kml_filter_run(r->from + off, len, &r->win, w->cand);
+		kml_take(w, r->from + off, len, &r->win, 0, 0, &taken);
 	kml_unpin(&w->pins, 0);
 	local_irq_restore(flags);
 	rcu_read_unlock();
 
 	if (alive) {
 		w->stats.words += len / sizeof(long);
-		kml_mark_take(w, &r->win, 0, nr);
+		kml_taken(w, &r->win, 0, &taken);
 	}
 	return alive;
 }
@@ -162,13 +211,12 @@ static void kml_read_special(struct kml_worker *w, const struct kml_work *work)
 
 /*
  * What reading an object touches is likely to be cold: its content, and the way
- * to its entry, which is a chain of three. Each link is fetched for all of a
- * group while the one before it is being worked on.
+ * to its entry, which is a chain of two. Each link is fetched for all of a group
+ * while the one before it is being worked on.
  */
 enum kml_fetch {
 	KML_FETCH_LEAF,			/* and the content */
-	KML_FETCH_DESC,
-	KML_FETCH_HOT,
+	KML_FETCH_ENTRY,
 };
 
 #define KML_FETCH_LINES	8U		/* from there on the CPU has noticed */
@@ -179,20 +227,14 @@ static void kml_fetch(const struct kml_work *work, enum kml_fetch what)
 	struct kml_interval *iv = kml_interval_find(space, work->start);
 	struct kml_leaf *leaf = iv ? kml_leaf_find(iv, work->start) : NULL;
 	unsigned int i, lines = min(kml_work_lines(work), KML_FETCH_LINES);
-	struct kml_desc *desc;
 
 	if (what == KML_FETCH_LEAF) {
 		prefetch(leaf);
 		for (i = 0; space->id == KML_VIRT && i < lines; i++)
 			prefetch((void *)(work->start + kml_work_off(work) + i * 64));
-		return;
+	} else if (leaf) {
+		kml_leaf_fetch(leaf, work->start);
 	}
-	desc = leaf ? kml_leaf_desc(leaf) : NULL;
-	if (what == KML_FETCH_DESC)
-		prefetch(desc);
-	else if (desc)
-		prefetch(kml_desc_hot(desc) +
-			 kml_desc_slot(desc->cls, work->start & ~KML_PAGE_MASK));
 }
 
 static void kml_fetch_ahead(struct kml_worker *w, enum kml_fetch what)
@@ -225,8 +267,7 @@ static unsigned int kml_next_group(struct kml_worker *w, struct kml_work *work)
 	memcpy(work, w->ahead, n * sizeof(*work));
 	if (n > 1) {
 		kml_fetch_ahead(w, KML_FETCH_LEAF);
-		kml_fetch_ahead(w, KML_FETCH_DESC);
-		kml_fetch_ahead(w, KML_FETCH_HOT);
+		kml_fetch_ahead(w, KML_FETCH_ENTRY);
 	}
 	w->nr_ahead = 0;
 	return n;
@@ -256,10 +297,14 @@ static void kml_cut(struct kml_worker *w, struct kml_work *work, size_t size)
 		work->off_space |= KML_WORK_SLICE;
 }
 
-/* Read up to @budget bytes of an object; it is pinned. */
+/*
+ * Read an object, up to what is left of KML_CHUNK bytes after @used; it is
+ * pinned. @nr: candidates before. Nothing @taken unless set.
+ */
 static enum kml_group_fate kml_group_read(struct kml_worker *w,
-					  struct kml_work *work, size_t *budget,
-					  unsigned int *nr)
+					  struct kml_work *work, size_t *used,
+					  unsigned int nr,
+					  struct kml_taken *taken)
 {
 	struct kml_space *space = kml_space(kml_work_space(work));
 	size_t off = kml_work_off(work), len, end;
@@ -274,16 +319,16 @@ static enum kml_group_fate kml_group_read(struct kml_worker *w,
 		kml_cut(w, work, p.size);
 	end = kml_work_end(work, p.size);
 	len = min(end - off, KML_CHUNK);
-	if (len > *budget)
+	if (*used + len > KML_CHUNK)
 		return KML_GROUP_MORE;
 
 	if (space->id == KML_VIRT) {
 		w->win.self.min = work->start;
 		w->win.self.len = p.size;
 	}
-	*nr += kml_filter_run(kml_object_memory(space, work->start, 0) + off,
-			      len, &w->win, w->cand + *nr);
-	*budget -= len;
+	kml_take(w, kml_object_memory(space, work->start, 0) + off, len, &w->win,
+		 nr, *used, taken);
+	*used += round_up(len, sizeof(long));
 	w->stats.words += len / sizeof(long);
 	w->stats.objects += !off;
 	if (off + len == end)
@@ -303,10 +348,9 @@ bool kml_mark_group(struct kml_worker *w)
 {
 	enum kml_group_fate fate[KML_PINS];
 	struct kml_work work[KML_PINS];
-	unsigned int end[KML_PINS];	/* of its candidates */
-	size_t size[KML_PINS];
+	struct kml_taken taken[KML_PINS];
+	size_t size[KML_PINS], used = 0;
 	unsigned int i, n, nr = 0;
-	size_t budget = KML_CHUNK;
 	unsigned long flags;
 
 	n = kml_next_group(w, work);
@@ -321,23 +365,23 @@ bool kml_mark_group(struct kml_worker *w)
 	smp_mb();
 	for (i = 0; i < n; i++) {
 		w->win.self.len = 0;
-		fate[i] = kml_group_read(w, &work[i], &budget, &nr);
+		taken[i] = (struct kml_taken){ .end = nr };
+		fate[i] = kml_group_read(w, &work[i], &used, nr, &taken[i]);
 		size[i] = w->win.self.len;
-		end[i] = nr;
+		nr = taken[i].end;
 	}
 	for (i = 0; i < n; i++)
 		kml_unpin(&w->pins, i);
 	local_irq_restore(flags);
 	rcu_read_unlock();
 
-	kml_fetch_ahead(w, KML_FETCH_DESC);
+	kml_fetch_ahead(w, KML_FETCH_ENTRY);
 	for (i = 0; i < n; i++) {
 		w->win.self.min = work[i].start;
 		w->win.self.len = size[i];
-		kml_mark_take(w, &w->win, i ? end[i - 1] : 0, end[i]);
+		kml_taken(w, &w->win, i ? taken[i - 1].end : 0, &taken[i]);
 	}
 	w->win.self = (struct kmemleak_range){};
-	kml_fetch_ahead(w, KML_FETCH_HOT);
 
 	for (i = 0; i < n; i++) {
 		if (fate[i] == KML_GROUP_MORE &&
