@@ -131,6 +131,9 @@ if build native; then
 		run "ours against stock, 4 workers" env KMEMLEAK_PARALLEL=4 \
 			"$native/differ" "$native/run-ours" "$native/run-stock" \
 			"$SEEDS" $((SEEDS + SEEDS / 2))
+		run "ours against stock, SIMD with IRQs on" env KMEMLEAK_SIMD=irqs-on \
+			"$native/differ" "$native/run-ours" "$native/run-stock" \
+			"$SEEDS" $((SEEDS + SEEDS / 4))
 		run "ours against stock with tags" "$native/differ" -t \
 			"$native/run-ours-tags" "$native/run-stock-tags" 0 $((SEEDS / 4))
 		run "programs by hand" "$native/differ" "$native/run-ours" \
@@ -146,6 +149,7 @@ if build native; then
 	run "lost metadata" "$native/fault_test"
 	run "late reads" "$native/stress_free"
 	run "late reads, 3 workers" env KMEMLEAK_PARALLEL=3 "$native/stress_free"
+	run "late reads, SIMD with IRQs on" env KMEMLEAK_SIMD=irqs-on "$native/stress_free"
 	run "moving pointers" "$native/stress_move"
 	run "moving pointers, 3 workers" env KMEMLEAK_PARALLEL=3 "$native/stress_move"
 	run "CPUs going and coming" "$native/stress_park"

@@ -96,7 +96,7 @@ static bool line_has(const char *line, const char *what)
 
 /*
  * What is each implementation's own business: how much its static pool holds,
- * and stock's warning, in the middle of a scan, that an excess_ref names what
+ * which filter it uses, and stock's warning, in the middle of a scan, that an excess_ref names what
  * has been freed and lies inside another object now.
  */
 static void normalize(char *t)
@@ -115,7 +115,7 @@ static void normalize(char *t)
 			drop = line_has(t, "| (stack") || line_has(t, "| kmemleak: Object") ||
 			       line_has(t, "| kmemleak:   ") || line_has(t, "|  ");
 		drop |= scan && line_has(t, "| kmemleak: Found object by alias");
-		if (drop)
+		if (drop || line_has(t, "| kmemleak: filter: "))
 			continue;
 		len = end - t;
 		memmove(out, t, len);

@@ -220,10 +220,25 @@ static void world_parallel(void)
 	world_task(was);
 }
 
+/*
+ * KMEMLEAK_FILTER=<name>: with this filter. KMEMLEAK_SIMD=irqs-on: on a machine
+ * whose vector registers cannot be used with IRQs off.
+ */
+static void world_filter(void)
+{
+	const char *name = getenv("KMEMLEAK_FILTER"), *simd = getenv("KMEMLEAK_SIMD");
+
+	if (name)
+		shim_param_set("kmemleak.filter", name);
+	if (simd)
+		shim_simd_wants_irqs = !strcmp(simd, "irqs-on");
+}
+
 void world_boot(const char *arg)
 {
 	char buf[128];
 
+	world_filter();
 	if (arg) {
 		strscpy(buf, arg);
 		shim_boot_param("kmemleak", buf);

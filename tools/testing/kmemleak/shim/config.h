@@ -33,12 +33,10 @@
 #ifdef __x86_64__
 #define CONFIG_X86			1
 #define CONFIG_X86_64			1
+#define CONFIG_HAVE_ARCH_KMEMLEAK_FILTER 1
 #endif
 #ifdef __aarch64__
 #define CONFIG_ARM64			1
-#endif
-/* Programs that are linked with the filters of arch/. */
-#ifdef SHIM_ARCH_FILTERS
 #define CONFIG_HAVE_ARCH_KMEMLEAK_FILTER 1
 #endif
 
