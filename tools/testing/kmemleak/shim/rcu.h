@@ -25,6 +25,9 @@ static inline void shim_rcu_enter(struct shim_thread *t)
 {
 	if (t->rcu_nest++)
 		return;
+	/* where preemption is off anyway that is what counts */
+	if (!t->atomic_depth)
+		shim_span_begin(t, SHIM_SPAN_RCU);
 #if SHIM_TSAN
 	__atomic_store_n(&t->rcu_ctr,
 			 __atomic_load_n(&shim_rcu_period, __ATOMIC_SEQ_CST),
@@ -41,8 +44,10 @@ static inline void shim_rcu_exit(struct shim_thread *t)
 {
 	if (t->rcu_nest <= 0)
 		shim_fatal("rcu_read_unlock() without a lock");
-	if (!--t->rcu_nest)
+	if (!--t->rcu_nest) {
+		shim_span_end(t, SHIM_SPAN_RCU);
 		smp_store_release(&t->rcu_ctr, 0);
+	}
 }
 
 #define rcu_read_lock()		shim_rcu_enter(shim_self())

@@ -55,6 +55,7 @@ static void shim_block(void)
 		pthread_cond_broadcast(&shim_cond);
 	}
 	pthread_cond_wait(&shim_cond, &shim_sleepers);
+	shim_span_begin(shim_self(), SHIM_SPAN_POLL);
 	if (k)
 		k->asleep = false;
 }

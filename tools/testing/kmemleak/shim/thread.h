@@ -12,6 +12,7 @@
 #define _SHIM_THREAD_H
 
 #include "bits.h"
+#include "span.h"
 
 #define nr_cpu_ids	shim_nr_cpus
 #define NR_CPUS		CONFIG_NR_CPUS
@@ -60,8 +61,10 @@ static inline struct shim_thread *shim_self(void)
 
 static inline void shim_atomic_enter(struct shim_thread *t)
 {
-	if (!t->atomic_depth++)
+	if (!t->atomic_depth++) {
 		shim_cpu_claim(t);
+		shim_span_begin(t, SHIM_SPAN_ATOMIC);
+	}
 	barrier();
 }
 
@@ -70,8 +73,10 @@ static inline void shim_atomic_exit(struct shim_thread *t)
 	barrier();
 	if (t->atomic_depth <= 0)
 		shim_fatal("preemption enabled more often than disabled");
-	if (!--t->atomic_depth)
+	if (!--t->atomic_depth) {
+		shim_span_end(t, SHIM_SPAN_ATOMIC);
 		shim_cpu_release(t);
+	}
 }
 
 #define preempt_disable()	shim_atomic_enter(shim_self())
@@ -168,7 +173,17 @@ static inline int get_cpu(void)
 extern void (*shim_poll)(void);
 extern long shim_signal_in, shim_polls;
 int shim_cond_resched(void);
-#define cond_resched()		shim_cond_resched()
+
+static inline int cond_resched(void)
+{
+	int ret;
+
+	shim_span_end(shim_self(), SHIM_SPAN_POLL);
+	ret = shim_cond_resched();
+	shim_span_begin(shim_self(), SHIM_SPAN_POLL);
+	return ret;
+}
+
 #define cond_resched_rcu()	do { } while (0)
 #define cond_resched_tasks_rcu_qs() cond_resched()
 #define rcu_softirq_qs()	do { } while (0)
