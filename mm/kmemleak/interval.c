@@ -48,8 +48,7 @@ struct kml_space kml_spaces[KML_NR_SPACES] = {
  */
 struct kml_hot *kml_lookup_exact(struct kml_space *space, unsigned long start)
 {
-	struct kml_interval *iv = kml_interval_find(space, start);
-	struct kml_leaf *leaf = iv ? kml_leaf_find(iv, start) : NULL;
+	struct kml_leaf *leaf = kml_leaf_of(space, start);
 	struct kml_desc *desc = leaf ? kml_leaf_desc(leaf) : NULL;
 
 	return desc ? kml_desc_exact(desc, start & ~KML_PAGE_MASK) : NULL;
@@ -57,7 +56,7 @@ struct kml_hot *kml_lookup_exact(struct kml_space *space, unsigned long start)
 
 /**
  * kml_lookup_pinned() - what is at an address, for those who have pinned it
- * @space: where
+ * @leaf: of @start, or NULL
  * @start: untagged address, pinned
  * @p: set to what is there
  *
@@ -69,17 +68,19 @@ struct kml_hot *kml_lookup_exact(struct kml_space *space, unsigned long start)
  * Return: false if no allocated object
  * starts at @start.
  */
-bool kml_lookup_pinned(struct kml_space *space, unsigned long start,
+bool kml_lookup_pinned(struct kml_leaf *leaf, unsigned long start,
 		       struct kml_pinned *p)
 {
 	const u32 fixed = KML_OFF_MASK | KML_F_ALLOCATED | KML_F_FROZEN |
 			  KML_F_EXT | KML_F_BIG;
 
 	for (;;) {
-		struct kml_hot *hot = kml_lookup_exact(space, start);
+		struct kml_desc *desc = leaf ? kml_leaf_desc(leaf) : NULL;
+		struct kml_hot *hot;
 		struct kml_cold *cold;
 		u32 state, again;
 
+		hot = desc ? kml_desc_exact(desc, start & ~KML_PAGE_MASK) : NULL;
 		if (!hot)
 			return false;
 		state = kml_hot_state(hot);
@@ -403,11 +404,22 @@ int kml_interval_walk(struct kml_space *space, kml_interval_fn fn, void *data)
 	return ret;
 }
 
+/* Does no object start in the page? Final only under leaf->lock. */
+static bool kml_leaf_unused(struct kml_leaf *leaf)
+{
+	struct kml_desc *desc;
+	bool unused;
+
+	rcu_read_lock();
+	desc = kml_leaf_desc(leaf);
+	unused = !desc || !READ_ONCE(desc->nr);
+	rcu_read_unlock();
+	return unused;
+}
+
 static bool kml_leaf_empty(struct kml_leaf *leaf)
 {
-	struct kml_desc *desc = kml_leaf_desc(leaf);
-
-	return !READ_ONCE(leaf->cont) && (!desc || !READ_ONCE(desc->nr));
+	return !READ_ONCE(leaf->cont) && kml_leaf_unused(leaf);
 }
 
 /* Descriptors to be freed when no lock is held, linked through their heads. */
@@ -496,13 +508,12 @@ static void kml_group_trim(struct kml_space *space, struct kml_interval *iv,
 	if (!kml_group_remove(space, iv, slot, &chain)) {
 		for (i = 0; i < KML_LEAVES; i++) {
 			struct kml_leaf *leaf = &group->leaf[i];
-			struct kml_desc *desc = kml_leaf_desc(leaf);
 
-			if (!desc || READ_ONCE(desc->nr))
+			if (!rcu_access_pointer(leaf->desc) ||
+			    !kml_leaf_unused(leaf))
 				continue;
 			raw_spin_lock_irq(&leaf->lock);
-			desc = kml_leaf_desc(leaf);
-			if (desc && !desc->nr)
+			if (kml_leaf_unused(leaf))
 				kml_leaf_strip(leaf, NULL, &chain);
 			raw_spin_unlock_irq(&leaf->lock);
 		}

@@ -46,11 +46,27 @@ static inline struct kml_leaf *kml_leaf_find(struct kml_interval *iv,
 	return group ? &group->leaf[(addr >> KML_PAGE_SHIFT) % KML_LEAVES] : NULL;
 }
 
-/* The page descriptor of @leaf, or NULL. Context: as above, or leaf->lock. */
+/*
+ * The leaf of @addr, or NULL. Context: as above. It stays while a scan is active:
+ * only kml_interval_trim() takes leaves away.
+ */
+static inline struct kml_leaf *kml_leaf_of(struct kml_space *space,
+					   unsigned long addr)
+{
+	struct kml_interval *iv = kml_interval_find(space, addr);
+
+	return iv ? kml_leaf_find(iv, addr) : NULL;
+}
+
+/*
+ * The page descriptor of @leaf, or NULL. Whoever files an object may replace it,
+ * scan or not. Context: rcu_read_lock() or leaf->lock.
+ */
 static inline struct kml_desc *kml_leaf_desc(struct kml_leaf *leaf)
 {
-	struct kml_desc *desc = rcu_dereference_check(leaf->desc, true);
+	struct kml_desc *desc;
 
+	desc = rcu_dereference_check(leaf->desc, lockdep_is_held(&leaf->lock));
 	return likely(desc != KML_DESC_DEAD) ? desc : NULL;
 }
 
@@ -110,7 +126,7 @@ struct kml_pinned {
 	struct kml_ext *ext;		/* or NULL; stays while pinned */
 };
 
-bool kml_lookup_pinned(struct kml_space *space, unsigned long start,
+bool kml_lookup_pinned(struct kml_leaf *leaf, unsigned long start,
 		       struct kml_pinned *p);
 
 int kml_interval_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp);

@@ -74,9 +74,11 @@ static int kml_walk_interval(struct kml_space *space, struct kml_interval *iv,
 			continue;
 		}
 		for (j = 0; j < KML_LEAVES; j++, page += KML_PAGE_SIZE) {
-			struct kml_desc *desc = kml_leaf_desc(&group->leaf[j]);
+			struct kml_leaf *leaf = &group->leaf[j];
 
-			if (desc && kml_walk_leaf(space, &group->leaf[j], page, v))
+			/* nobody to visit, as most often, without the lock */
+			if (rcu_access_pointer(leaf->desc) &&
+			    kml_walk_leaf(space, leaf, page, v))
 				return 1;
 		}
 	}

@@ -62,6 +62,17 @@ static inline void kml_test_intervals(struct kml_space *space,
 						fn(space, l2->l3[j]->iv[k], data);
 }
 
+/* In a space that is the test's alone. */
+static inline struct kml_desc *kml_test_desc(struct kml_leaf *leaf)
+{
+	struct kml_desc *desc;
+
+	rcu_read_lock();
+	desc = kml_leaf_desc(leaf);
+	rcu_read_unlock();
+	return desc;
+}
+
 static inline void kml_test_interval_empty(struct kml_space *space,
 					   struct kml_interval *iv, void *data)
 {
@@ -69,7 +80,7 @@ static inline void kml_test_interval_empty(struct kml_space *space,
 
 	for (i = 0; i < KML_GROUPS; i++) {
 		for (j = 0; iv->group[i] && j < KML_LEAVES; j++) {
-			struct kml_desc *desc = kml_leaf_desc(&iv->group[i]->leaf[j]);
+			struct kml_desc *desc = kml_test_desc(&iv->group[i]->leaf[j]);
 			unsigned long page = kml_interval_base(iv) +
 					     ((unsigned long)i << KML_GROUP_SHIFT) +
 					     ((unsigned long)j << KML_PAGE_SHIFT);
@@ -96,7 +107,7 @@ static inline void kml_test_interval_free(struct kml_space *space,
 
 	for (i = 0; i < KML_GROUPS; i++) {
 		for (j = 0; iv->group[i] && j < KML_LEAVES; j++)
-			kml_desc_free_rcu(kml_leaf_desc(&iv->group[i]->leaf[j]));
+			kml_desc_free_rcu(kml_test_desc(&iv->group[i]->leaf[j]));
 		kml_pool_free(KML_POOL_GROUP, iv->group[i]);
 	}
 	kml_settled_free(iv);

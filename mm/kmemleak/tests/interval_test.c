@@ -119,6 +119,12 @@ static void leaves_of_an_interval(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, leaves_fn);
 }
 
+static bool pinned_at(struct kml_space *space, unsigned long addr,
+		      struct kml_pinned *p)
+{
+	return kml_lookup_pinned(kml_leaf_of(space, addr), addr, p);
+}
+
 /* An object of one byte at each edge is found there and only there. */
 static void lookup_fn(struct kunit *test, struct kml_space *space)
 {
@@ -137,7 +143,7 @@ static void lookup_fn(struct kunit *test, struct kml_space *space)
 		KUNIT_EXPECT_NOT_NULL(test, hot);
 		KUNIT_EXPECT_EQ(test, start, addr);
 		KUNIT_EXPECT_PTR_EQ(test, kml_lookup_exact(space, addr), hot);
-		KUNIT_EXPECT_TRUE(test, kml_lookup_pinned(space, addr, &p));
+		KUNIT_EXPECT_TRUE(test, pinned_at(space, addr, &p));
 		KUNIT_EXPECT_EQ(test, p.size, 1UL);
 		KUNIT_EXPECT_NULL(test, p.ext);
 		for (j = 0; j < i; j++)
@@ -145,7 +151,7 @@ static void lookup_fn(struct kunit *test, struct kml_space *space)
 	}
 	/* neighbours that are no edge themselves */
 	KUNIT_EXPECT_NULL(test, kml_lookup_exact(space, 2));
-	KUNIT_EXPECT_FALSE(test, kml_lookup_pinned(space, KML_PAGE_SIZE + 1, &p));
+	KUNIT_EXPECT_FALSE(test, pinned_at(space, KML_PAGE_SIZE + 1, &p));
 	KUNIT_EXPECT_NULL(test, kml_lookup_exact(space, ~0UL - 2));
 	rcu_read_unlock();
 }
@@ -282,8 +288,10 @@ static void trim_gives_back_what_is_empty(struct kunit *test)
 		if (i % 192 != 1)
 			kml_ok(test, kml_track_remove(space, trim_addr(i)));
 	kml_interval_trim(space);
+	rcu_read_lock();
 	for (i = 0; i < KML_TRIM_NR; i++)
 		kml_ok(test, !!kml_lookup_exact(space, trim_addr(i)) == (i % 192 == 1));
+	rcu_read_unlock();
 	/* all that is left of the small ones is in the second interval */
 	for (i = 0; i < 6; i++)
 		kml_ok(test, !kml_interval_find(space, KML_TRIM_BASE + i * KML_INTERVAL_SIZE) ==

@@ -20,6 +20,14 @@ struct kml_settled_model {
 	} obj[KML_MAX_OBJECTS];
 };
 
+/* As a marker does. */
+static void settle(struct kml_space *space, unsigned long start, size_t size)
+{
+	rcu_read_lock();
+	kml_settled_set(space, start, size);
+	rcu_read_unlock();
+}
+
 static void prepare_one(struct kml_space *space, struct kml_interval *iv, void *data)
 {
 	kml_settled_prepare(iv);
@@ -154,7 +162,7 @@ static bool mark_randomly(struct kunit *test, struct kml_space *space,
 			continue;
 		set_state(space, m->obj[i].start, 2, 2);
 		if (!(info.state & KML_F_EXT))
-			kml_settled_set(space, m->obj[i].start, m->obj[i].size);
+			settle(space, m->obj[i].start, m->obj[i].size);
 		if (n % 64 == 0 && !check(test, space, m))
 			return false;
 	}
@@ -200,18 +208,18 @@ static void shared_fn(struct kunit *test, struct kml_space *space)
 	kml_settled_clear(space, c, 100);
 
 	set_state(space, c, 1, 1);
-	kml_settled_set(space, c, 100);
+	settle(space, c, 100);
 	KUNIT_EXPECT_FALSE(test, kml_settled(space, c));
 	KUNIT_EXPECT_TRUE(test, kml_settled(space, c + 4));
 	KUNIT_EXPECT_TRUE(test, kml_settled(space, c + 99));
 	set_state(space, a, 1, 1);
-	kml_settled_set(space, a, 30);
+	settle(space, a, 30);
 	KUNIT_EXPECT_FALSE(test, kml_settled(space, a));
 	set_state(space, b, 1, 1);
-	kml_settled_set(space, b, 8);
+	settle(space, b, 8);
 	KUNIT_EXPECT_TRUE(test, kml_settled(space, a));
 	/* an object that settles twice, or needs clearing again, is fine */
-	kml_settled_set(space, a, 30);
+	settle(space, a, 30);
 	KUNIT_EXPECT_TRUE(test, kml_settled(space, c));
 	kml_settled_clear(space, c, 100);
 	KUNIT_EXPECT_FALSE(test, kml_settled(space, a));
@@ -236,7 +244,7 @@ static void covered_fn(struct kunit *test, struct kml_space *space)
 	for (set = 0; set < 2; set++) {
 		if (set) {
 			set_state(space, start, 1, 1);
-			kml_settled_set(space, start, size);
+			settle(space, start, size);
 		}
 		for (off = 0; off < size; off += 4096 + 8)
 			if (!kml_ok(test, kml_settled(space, start + off) == set))
@@ -296,11 +304,13 @@ static void born_fn(struct kunit *test, struct kml_space *space)
 	KUNIT_EXPECT_TRUE(test, kml_interval_find(space, other)->fresh);
 	KUNIT_EXPECT_TRUE(test, kml_interval_find(space, other - 8)->fresh);
 
+	rcu_read_lock();
 	state = kml_hot_state(kml_lookup_exact(space, KML_BASE + 4000));
 	KUNIT_EXPECT_TRUE(test, state & KML_F_NEW);
 	KUNIT_EXPECT_TRUE(test, kml_grey(state));
 	KUNIT_EXPECT_FALSE(test, kml_white(state));
 	state = kml_hot_state(kml_lookup_exact(space, KML_BASE));
+	rcu_read_unlock();
 	KUNIT_EXPECT_FALSE(test, state & KML_F_NEW);
 	KUNIT_EXPECT_TRUE(test, kml_white(state));
 }
@@ -322,7 +332,7 @@ static void try_at_top(struct kunit *test, struct kml_space *space, size_t size)
 	KUNIT_EXPECT_FALSE(test, kml_settled(space, ~0UL));
 	KUNIT_EXPECT_TRUE(test, kml_settled(space, start - KML_BLOCK_SIZE));
 	set_state(space, start, 1, 1);
-	kml_settled_set(space, start, size);
+	settle(space, start, size);
 	KUNIT_EXPECT_TRUE(test, kml_settled(space, ~0UL));
 	kml_track_remove(space, start);
 }

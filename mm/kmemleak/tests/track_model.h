@@ -108,7 +108,7 @@ static inline void count_left(struct kml_space *space, struct kml_interval *iv, 
 	for (i = 0; i < KML_GROUPS; i++) {
 		for (j = 0; iv->group[i] && j < KML_LEAVES; j++) {
 			struct kml_leaf *leaf = &iv->group[i]->leaf[j];
-			struct kml_desc *desc = kml_leaf_desc(leaf);
+			struct kml_desc *desc = kml_test_desc(leaf);
 
 			*left += leaf->cont != 0;
 			*left += desc ? desc->nr : 0;
