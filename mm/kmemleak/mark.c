@@ -73,7 +73,7 @@ void kml_mark_close(struct kml_worker *w)
 {
 	/* there is room: they came from there */
 	while (w->nr_ahead)
-		kml_mark_again(w, &w->ahead[--w->nr_ahead]);
+		kml_mark_again(w, &w->ahead[--w->nr_ahead].work);
 	w->stats.steals += w->deque.stolen;
 	kml_deque_close(&w->deque);
 }
@@ -256,9 +256,7 @@ static void kml_resolve(struct kml_worker *w, struct kml_space *space)
 
 	rcu_read_lock();
 	for (i = 0; i < n; i++) {
-		struct kml_interval *iv = kml_interval_find(space, addr[i]);
-
-		leaf[i] = iv ? kml_leaf_find(iv, addr[i]) : NULL;
+		leaf[i] = kml_leaf_of(space, addr[i]);
 		prefetch(leaf[i]);
 		if (n <= KML_PINS && space->id == KML_VIRT)
 			prefetch((void *)addr[i]);
@@ -296,16 +294,11 @@ static bool kml_mark_settled(struct kml_worker *w, struct kml_space *space,
 	       READ_ONCE(near->table[BIT_WORD(bit)]) & BIT_MASK(bit);
 }
 
-static void kml_mark_candidate(struct kml_worker *w, struct kml_space *space,
+static void kml_mark_unsettled(struct kml_worker *w, struct kml_space *space,
 			       unsigned long addr)
 {
 	unsigned int *n = &w->nr_unsettled[space->id];
 
-	if (space->id == KML_VIRT ? kml_mark_settled(w, space, addr) :
-				    kml_settled(space, addr)) {
-		w->stats.settled++;
-		return;
-	}
 	w->unsettled[space->id][(*n)++] = addr;
 	if (*n == KML_BATCH)
 		kml_resolve(w, space);
@@ -326,7 +319,9 @@ static void kml_mark_candidate(struct kml_worker *w, struct kml_space *space,
 void kml_mark_take(struct kml_worker *w, const struct kmemleak_windows *win,
 		   unsigned int from, unsigned int to)
 {
-	unsigned int i;
+	struct kml_space *virt = kml_space(KML_VIRT);
+	struct kml_space *percpu = kml_space(KML_PERCPU);
+	unsigned int i, settled = 0;
 
 	w->stats.candidates += to - from;
 	rcu_read_lock();
@@ -338,14 +333,21 @@ void kml_mark_take(struct kml_worker *w, const struct kmemleak_windows *win,
 			rcu_read_unlock();
 			rcu_read_lock();
 		}
-		if (v - win->virt.min < win->virt.len &&
-		    v - win->self.min >= win->self.len)
-			kml_mark_candidate(w, kml_space(KML_VIRT), v);
-		if (unlikely(v - win->percpu.min < win->percpu.len) &&
-		    v - w->self_percpu.min >= w->self_percpu.len)
-			kml_mark_candidate(w, kml_space(KML_PERCPU), v);
+		if (likely(kml_mark_settled(w, virt, v)))
+			settled++;
+		else if (v - win->virt.min < win->virt.len &&
+			 v - win->self.min >= win->self.len)
+			kml_mark_unsettled(w, virt, v);
+
+		if (likely(v - win->percpu.min >= win->percpu.len))
+			continue;
+		if (kml_settled(percpu, v))
+			settled++;
+		else if (v - w->self_percpu.min >= w->self_percpu.len)
+			kml_mark_unsettled(w, percpu, v);
 	}
 	rcu_read_unlock();
+	w->stats.settled += settled;
 }
 
 /**

@@ -29,6 +29,12 @@ struct kml_extent {
 	unsigned long last;
 };
 
+/* Work, and the leaf that knows the object. */
+struct kml_ahead {
+	struct kml_work work;
+	struct kml_leaf *leaf;
+};
+
 /*
  * One marker. Holds addresses of objects, so it lives in memory that is not
  * scanned: see kml_worker_alloc().
@@ -43,7 +49,7 @@ struct kml_worker {
 	struct kmemleak_range self_percpu;
 	bool initiator;			/* who asked for the scan, not a helper */
 	unsigned int nr_ahead;
-	struct kml_work ahead[KML_PINS];	/* being fetched, to be read next */
+	struct kml_ahead ahead[KML_PINS];	/* being fetched, to be read next */
 	unsigned int nr_unsettled[KML_NR_SPACES];
 	struct kml_mark_stats stats;
 	unsigned long unsettled[KML_NR_SPACES][KML_BATCH];

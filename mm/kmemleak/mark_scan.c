@@ -108,7 +108,7 @@ static bool kml_read_chunk(struct kml_worker *w, struct kml_reading *r,
 	smp_mb();
 	if (r->reserved)
 		size = kml_reserve_size(r->space, r->start);
-	else if (kml_lookup_pinned(r->space, r->start, &p) &&
+	else if (kml_lookup_pinned(kml_leaf_of(r->space, r->start), r->start, &p) &&
 		 kml_scannable(p.state))
 		size = p.size;
 	/* it may have become shorter, or be another one, since the last chunk */
@@ -221,42 +221,50 @@ enum kml_fetch {
 
 #define KML_FETCH_LINES	8U		/* from there on the CPU has noticed */
 
-static void kml_fetch(const struct kml_work *work, enum kml_fetch what)
+static void kml_fetch(struct kml_ahead *a, enum kml_fetch what)
 {
-	struct kml_space *space = kml_space(kml_work_space(work));
-	struct kml_interval *iv = kml_interval_find(space, work->start);
-	struct kml_leaf *leaf = iv ? kml_leaf_find(iv, work->start) : NULL;
+	const struct kml_work *work = &a->work;
 	unsigned int i, lines = min(kml_work_lines(work), KML_FETCH_LINES);
 
-	if (what == KML_FETCH_LEAF) {
-		prefetch(leaf);
-		for (i = 0; space->id == KML_VIRT && i < lines; i++)
-			prefetch((void *)(work->start + kml_work_off(work) + i * 64));
-	} else if (leaf) {
-		kml_leaf_fetch(leaf, work->start);
+	if (what == KML_FETCH_ENTRY) {
+		if (a->leaf)
+			kml_leaf_fetch(a->leaf, work->start);
+		return;
 	}
+	prefetch(a->leaf);
+	for (i = 0; kml_work_space(work) == KML_VIRT && i < lines; i++)
+		prefetch((void *)(work->start + kml_work_off(work) + i * 64));
 }
 
 static void kml_fetch_ahead(struct kml_worker *w, enum kml_fetch what)
 {
 	unsigned int i;
 
-	rcu_read_lock();
 	for (i = 0; i < w->nr_ahead; i++)
 		kml_fetch(&w->ahead[i], what);
+}
+
+static void kml_look_ahead(struct kml_worker *w)
+{
+	struct kml_ahead *a = w->ahead;
+
+	rcu_read_lock();
+	while (a < w->ahead + KML_PINS && kml_deque_pop(&w->deque, &a->work)) {
+		a->leaf = kml_leaf_of(kml_space(kml_work_space(&a->work)),
+				      a->work.start);
+		a++;
+	}
 	rcu_read_unlock();
+	w->nr_ahead = a - w->ahead;
 }
 
 /* Take the work that was fetched, and have the next fetched. */
-static unsigned int kml_next_group(struct kml_worker *w, struct kml_work *work)
+static unsigned int kml_next_group(struct kml_worker *w, struct kml_ahead *group)
 {
 	unsigned int n = w->nr_ahead;
 
-	memcpy(work, w->ahead, n * sizeof(*work));
-	w->nr_ahead = 0;
-	while (w->nr_ahead < KML_PINS &&
-	       kml_deque_pop(&w->deque, &w->ahead[w->nr_ahead]))
-		w->nr_ahead++;
+	memcpy(group, w->ahead, n * sizeof(*group));
+	kml_look_ahead(w);
 	if (n) {
 		kml_fetch_ahead(w, KML_FETCH_LEAF);
 		return n;
@@ -264,7 +272,7 @@ static unsigned int kml_next_group(struct kml_worker *w, struct kml_work *work)
 
 	/* nothing was: what there is cannot wait */
 	n = w->nr_ahead;
-	memcpy(work, w->ahead, n * sizeof(*work));
+	memcpy(group, w->ahead, n * sizeof(*group));
 	if (n > 1) {
 		kml_fetch_ahead(w, KML_FETCH_LEAF);
 		kml_fetch_ahead(w, KML_FETCH_ENTRY);
@@ -302,15 +310,16 @@ static void kml_cut(struct kml_worker *w, struct kml_work *work, size_t size)
  * pinned. @nr: candidates before. Nothing @taken unless set.
  */
 static enum kml_group_fate kml_group_read(struct kml_worker *w,
-					  struct kml_work *work, size_t *used,
+					  struct kml_ahead *item, size_t *used,
 					  unsigned int nr,
 					  struct kml_taken *taken)
 {
+	struct kml_work *work = &item->work;
 	struct kml_space *space = kml_space(kml_work_space(work));
 	size_t off = kml_work_off(work), len, end;
 	struct kml_pinned p;
 
-	if (!kml_lookup_pinned(space, work->start, &p) ||
+	if (!kml_lookup_pinned(item->leaf, work->start, &p) ||
 	    !kml_scannable(p.state) || off >= p.size)
 		return KML_GROUP_DONE;
 	if (unlikely(kml_special(work, &p)))
@@ -347,26 +356,26 @@ static enum kml_group_fate kml_group_read(struct kml_worker *w,
 bool kml_mark_group(struct kml_worker *w)
 {
 	enum kml_group_fate fate[KML_PINS];
-	struct kml_work work[KML_PINS];
+	struct kml_ahead group[KML_PINS];
 	struct kml_taken taken[KML_PINS];
 	size_t size[KML_PINS], used = 0;
 	unsigned int i, n, nr = 0;
 	unsigned long flags;
 
-	n = kml_next_group(w, work);
+	n = kml_next_group(w, group);
 	if (!n)
 		return false;
 
 	rcu_read_lock();
 	local_irq_save(flags);
 	for (i = 0; i < n; i++)
-		kml_pin(&w->pins, i, work[i].start);
+		kml_pin(&w->pins, i, group[i].work.start);
 	/* pairs with the atomic in kml_remove_entry(), see pin.h */
 	smp_mb();
 	for (i = 0; i < n; i++) {
 		w->win.self.len = 0;
 		taken[i] = (struct kml_taken){ .end = nr };
-		fate[i] = kml_group_read(w, &work[i], &used, nr, &taken[i]);
+		fate[i] = kml_group_read(w, &group[i], &used, nr, &taken[i]);
 		size[i] = w->win.self.len;
 		nr = taken[i].end;
 	}
@@ -377,7 +386,7 @@ bool kml_mark_group(struct kml_worker *w)
 
 	kml_fetch_ahead(w, KML_FETCH_ENTRY);
 	for (i = 0; i < n; i++) {
-		w->win.self.min = work[i].start;
+		w->win.self.min = group[i].work.start;
 		w->win.self.len = size[i];
 		kml_taken(w, &w->win, i ? taken[i - 1].end : 0, &taken[i]);
 	}
@@ -385,10 +394,10 @@ bool kml_mark_group(struct kml_worker *w)
 
 	for (i = 0; i < n; i++) {
 		if (fate[i] == KML_GROUP_MORE &&
-		    !kml_deque_push(&w->deque, work[i]))
+		    !kml_deque_push(&w->deque, group[i].work))
 			fate[i] = KML_GROUP_SPECIAL;
 		if (fate[i] == KML_GROUP_SPECIAL)
-			kml_read_special(w, &work[i]);
+			kml_read_special(w, &group[i].work);
 	}
 	return true;
 }

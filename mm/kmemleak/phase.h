@@ -10,7 +10,11 @@
 struct kml_phase {
 	struct kml_visitor v;		/* must be first */
 	struct kml_worker *w;
-	unsigned long not_big_start;	/* inverted: to be unsettled, unlocked */
+	/* to be unsettled: blocks of a page, and a big object; inverted addresses */
+	struct kml_space *space;
+	unsigned long not_page;
+	u64 blocks;
+	unsigned long not_big_start;
 	size_t big_size;
 };
 

@@ -11,9 +11,16 @@
 #include "roots.h"
 #include "settled.h"
 
+/* After each page. */
 bool kml_phase_resched(struct kml_visitor *v)
 {
-	return kml_mark_stop(kml_phase(v)->w);
+	struct kml_phase *phase = kml_phase(v);
+
+	if (phase->blocks)
+		kml_settled_clear_page(phase->space, ~phase->not_page,
+				       phase->blocks);
+	phase->blocks = 0;
+	return kml_mark_stop(phase->w);
 }
 
 /* Have an object read. Context: leaf->lock. */
@@ -29,10 +36,22 @@ void kml_phase_push(struct kml_worker *w, struct kml_space *space,
 	w->stats.overflows++;
 }
 
-/* Let references to an object be looked up. Context: leaf->lock. */
+/*
+ * Let references to an object be looked up: soon, if it is all in the page being
+ * visited. Context: leaf->lock.
+ */
 enum kml_visit kml_phase_unsettle(struct kml_phase *phase, struct kml_space *space,
 				  unsigned long start, size_t size)
 {
+	unsigned long first = start & ~KML_PAGE_MASK;
+
+	if (likely(first + size <= KML_PAGE_SIZE)) {
+		phase->space = space;
+		phase->not_page = ~(start & KML_PAGE_MASK);
+		phase->blocks |= GENMASK_ULL((first + size - 1) >> KML_BLOCK_SHIFT,
+					     first >> KML_BLOCK_SHIFT);
+		return KML_VISIT_NEXT;
+	}
 	if (unlikely(size > KML_INTERVAL_SIZE)) {
 		phase->not_big_start = ~start;
 		phase->big_size = size;
@@ -78,19 +97,18 @@ static enum kml_visit kml_whiten(struct kml_visitor *v, struct kml_space *space,
 	struct kml_phase *phase = kml_phase(v);
 	u32 state = kml_hot_state(hot), new;
 	size_t size = kml_hot_size(hot, state);
-	int old = state;
 
-	do {
-		state = old;
-		new = state & ~(KML_COUNT_MASK | KML_F_PENDING | KML_F_NEW |
-				KML_F_LATE | KML_F_SUSPECT);
-		/* referenced last time: its unreferenced scans start anew */
-		if (!kml_white(state))
-			new &= ~KML_F_UNREF;
-		if (space->id == KML_PHYS && !(state & KML_F_NO_SCAN) &&
-		    !kml_phys_in_lowmem(start, size))
-			new = kml_state_set_min(new, -1) | KML_F_NO_SCAN;
-	} while (!atomic_try_cmpxchg(&hot->state, &old, new));
+	new = state & ~(KML_COUNT_MASK | KML_F_PENDING | KML_F_NEW |
+			KML_F_LATE | KML_F_SUSPECT);
+	/* referenced last time: its unreferenced scans start anew */
+	if (!kml_white(state))
+		new &= ~KML_F_UNREF;
+	if (space->id == KML_PHYS && !(state & KML_F_NO_SCAN) &&
+	    !kml_phys_in_lowmem(start, size))
+		new = kml_state_set_min(new, -1) | KML_F_NO_SCAN;
+	/* nobody marks now, all others hold the lock */
+	if (new != state)
+		atomic_set(&hot->state, new);
 
 	if (state & ~new & KML_F_UNREF)
 		kml_cold_set_unref(hot->cold, 0);

@@ -111,6 +111,33 @@ void kml_settled_clear(struct kml_space *space, unsigned long start, size_t size
 	}
 }
 
+/**
+ * kml_settled_clear_page() - the same for some blocks of a page
+ * @space: where
+ * @page: its address
+ * @blocks: a bit for each block, the first one's lowest
+ *
+ * Context: any.
+ */
+void kml_settled_clear_page(struct kml_space *space, unsigned long page,
+			    u64 blocks)
+{
+	struct kml_interval *iv;
+	unsigned long *table;
+	unsigned int i;
+
+	rcu_read_lock();
+	iv = kml_interval_find(space, page);
+	table = iv ? READ_ONCE(iv->settled) : NULL;
+	if (table == kml_settled_all)
+		WRITE_ONCE(iv->settled, kml_settled_none);
+	else if (table && table != kml_settled_none)
+		for (i = 0; i < KML_PAGE_BLOCKS; i += BITS_PER_LONG)
+			atomic_long_andnot(blocks >> i, (atomic_long_t *)
+					   &table[BIT_WORD(kml_settled_bit(page) + i)]);
+	rcu_read_unlock();
+}
+
 /* May a pointer to something in @hot still change a state? */
 static bool kml_unsettled(const struct kml_hot *hot)
 {

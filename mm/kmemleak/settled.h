@@ -13,6 +13,9 @@
 #define KML_SETTLED_BITS	(KML_INTERVAL_SIZE >> KML_BLOCK_SHIFT)
 #define KML_SETTLED_LONGS	(KML_SETTLED_BITS / BITS_PER_LONG)
 
+/* in a page: 64, on a 32-bit machine, too */
+#define KML_PAGE_BLOCKS		(KML_PAGE_SIZE >> KML_BLOCK_SHIFT)
+
 /* larger objects are never settled: 512 intervals take 20 us */
 #define KML_SETTLE_MAX		BIT(30)
 
@@ -20,6 +23,8 @@ extern unsigned long kml_settled_none[];
 
 void kml_settled_prepare(struct kml_interval *iv);
 void kml_settled_clear(struct kml_space *space, unsigned long start, size_t size);
+void kml_settled_clear_page(struct kml_space *space, unsigned long page,
+			    u64 blocks);
 void kml_settled_set(struct kml_space *space, unsigned long start, size_t size);
 void kml_settled_free(struct kml_interval *iv);
 

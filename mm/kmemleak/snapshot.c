@@ -58,7 +58,8 @@ static bool kml_checksum_chunk(struct kml_pins *pins, struct kml_space *space,
 	/* pairs with the atomic in kml_remove_entry(), see pin.h */
 	smp_mb();
 	/* it may have become shorter, or be another one, since the last chunk */
-	alive = kml_lookup_pinned(space, start, &p) && off + len <= p.size;
+	alive = kml_lookup_pinned(kml_leaf_of(space, start), start, &p) &&
+		off + len <= p.size;
 	if (alive)
 		*sum = kml_checksum(*sum, kml_object_memory(space, start, cpu) + off,
 				    len);
