@@ -14,9 +14,9 @@ enum shim_span_kind {
 	SHIM_NR_SPANS,
 };
 
-#ifdef SHIM_SPANS
 struct shim_thread;
 
+#ifdef SHIM_SPANS
 void shim_span_begin(struct shim_thread *t, enum shim_span_kind kind);
 void shim_span_end(struct shim_thread *t, enum shim_span_kind kind);
 
@@ -32,8 +32,13 @@ struct shim_site {
 void shim_spans_clear(void);
 void shim_spans_list(enum shim_span_kind kind, struct shim_site *site, unsigned int *nr);
 #else
-#define shim_span_begin(t, kind) do { } while (0)
-#define shim_span_end(t, kind) do { } while (0)
+static inline void shim_span_begin(struct shim_thread *t, enum shim_span_kind kind)
+{
+}
+
+static inline void shim_span_end(struct shim_thread *t, enum shim_span_kind kind)
+{
+}
 #endif
 
 #endif /* _SHIM_SPAN_H */

@@ -224,6 +224,8 @@ int kml_command(const char *command)
 
 int kml_scan(void)
 {
+	/* if our module is there: what idle CPUs have left behind is no reference */
+	kst("wipe");
 	return kml_command("scan");
 }
 

@@ -8,7 +8,8 @@
  * otherwise.
  *
  * kst_main.c: the command file; kst_pool.c: memory; kst_objects.c: objects and
- * hooks; kst_roots.c: places to keep a pointer in; kst_stress.c: load.
+ * hooks; kst_roots.c: places to keep a pointer in; kst_stress.c: load;
+ * kst_wipe.c: stale pointers.
  */
 #ifndef _KST_H
 #define _KST_H
@@ -101,5 +102,8 @@ int kst_stress_start(unsigned long nr_threads, unsigned long nr_live,
 int kst_stress_stop(void);
 int kst_stress_leaks(char *buf, size_t size);
 void kst_stress_cleanup(void);
+
+/* kst_wipe.c */
+void kst_wipe_idle(void);
 
 #endif /* _KST_H */

@@ -335,6 +335,12 @@ static int kst_run_leaks(const struct kst_args *args)
 	return kst_stress_leaks(kst_result, sizeof(kst_result));
 }
 
+static int kst_run_wipe(const struct kst_args *args)
+{
+	kst_wipe_idle();
+	return 0;
+}
+
 static const struct kst_command kst_commands[] = {
 	{ "addr",	1, kst_run_addr },
 	{ "alias",	2, kst_run_alias },
@@ -365,6 +371,7 @@ static const struct kst_command kst_commands[] = {
 	{ "unstress",	0, kst_run_unstress },
 	{ "vmalloc",	2, kst_run_vmalloc },
 	{ "vmstruct",	2, kst_run_vmstruct },
+	{ "wipe",	0, kst_run_wipe },
 };
 
 static int kst_run_line(char *line)
