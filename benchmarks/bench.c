@@ -30,7 +30,7 @@ static int usage(int status)
 	FILE *f = status ? stderr : stdout;
 	unsigned int i;
 
-	fprintf(f, "bench [-j] [-n objects] [-t threads] [-l loops] [-r runs] [-H heap] bench\n");
+	fprintf(f, "bench [-js] [-n objects] [-t threads] [-l loops] [-r runs] [-H heap] bench\n");
 	for (i = 0; i < ARRAY_SIZE(benches); i++)
 		fprintf(f, "  %-9s %s (%s)\n", benches[i]->name,
 			benches[i]->what, benches[i]->unit);
@@ -67,6 +67,20 @@ static void print_json(const struct bench *b, const struct bench_args *args,
 	printf("]}\n");
 }
 
+/* What it says of itself; stock has no such file. */
+static void print_stats(void)
+{
+	struct world_file file;
+	char *text;
+	ssize_t err;
+
+	if (world_open(&file, "kmemleak_stats", FMODE_READ))
+		return;
+	text = world_slurp(&file, 65536, &err);
+	fputs(text, stderr);
+	free(text);
+}
+
 int main(int argc, char **argv)
 {
 	struct bench_args args = {
@@ -74,15 +88,18 @@ int main(int argc, char **argv)
 	};
 	const struct bench *b = NULL;
 	unsigned long runs = 5, threads = 1;
-	bool json = false;
+	bool json = false, stats = false;
 	double *figures;
 	unsigned int i;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "jn:t:l:r:H:h")) != -1) {
+	while ((opt = getopt(argc, argv, "jsn:t:l:r:H:h")) != -1) {
 		switch (opt) {
 		case 'j':
 			json = true;
+			break;
+		case 's':
+			stats = true;
 			break;
 		case 'n':
 			args.objects = number(opt, optarg);
@@ -135,6 +152,8 @@ int main(int argc, char **argv)
 		print_json(b, &args, figures, runs);
 	else if (b->leaks)
 		printf("leaks %s\n", b->leaks());
+	if (stats)
+		print_stats();
 	free(figures);
 	return 0;
 }

@@ -127,6 +127,7 @@ int kml_track_set_excess(struct kml_space *space, unsigned long ptr,
 	if (ext) {
 		ext->not_excess = ~excess_ref;
 		WRITE_ONCE(kml_interval_find(space, start)->excess, true);
+		WRITE_ONCE(l.leaf->excess, true);
 	}
 	kml_object_unlock(&l);
 

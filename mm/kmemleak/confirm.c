@@ -8,8 +8,9 @@
  *
  * It is cheaper by far. Nothing is whitened, so the settled bits stay as they
  * are: set for all but white objects. Grey objects are read in the order of
- * their addresses. And the filter lets through only what points between the
- * first suspect and the last.
+ * their addresses. The filter lets through only what points between the first
+ * suspect and the last, and the sieve (sieve.h) little else than what points to
+ * one.
  *
  * Some objects are white again and their references are counted anew, from zero:
  *
@@ -32,6 +33,8 @@
 #include "report.h"
 #include "scan.h"
 #include "settled.h"
+#include "sieve.h"
+#include "snapshot.h"
 #include "stats.h"
 #include "track.h"
 
@@ -83,6 +86,8 @@ static enum kml_visit kml_doubt(struct kml_visitor *v, struct kml_space *space,
 		return KML_VISIT_NEXT;
 
 	size = kml_hot_size(hot, state);
+	if (space->id == KML_VIRT)
+		kml_sieve_add(start, size);
 	kml_extent_add(&phase->w->doubtful[space->id], start, size);
 	if (!kml_grey(state))
 		return KML_VISIT_NEXT;
@@ -94,6 +99,11 @@ static bool kml_is_doubtful(const struct kml_interval *iv)
 	return READ_ONCE(iv->doubtful) || READ_ONCE(iv->excess);
 }
 
+static bool kml_is_doubtful_leaf(const struct kml_leaf *leaf)
+{
+	return READ_ONCE(leaf->doubt) == kml_doubt_nr || READ_ONCE(leaf->excess);
+}
+
 static bool kml_source_doubt(struct kml_worker *w)
 {
 	struct kml_phase phase = {
@@ -102,6 +112,7 @@ static bool kml_source_doubt(struct kml_worker *w)
 			.unlocked = kml_phase_unsettle_big,
 			.resched = kml_phase_resched,
 			.want = kml_is_doubtful,
+			.want_leaf = kml_is_doubtful_leaf,
 		},
 		.w = w,
 	};
@@ -137,8 +148,10 @@ static void kml_extent_merge(struct kml_worker *w, void *data)
 bool kml_confirm_prepare(struct kml_worker *w)
 {
 	kml_workers_each(kml_extent_init, NULL);
+	kml_sieve_open();
 	if (!kml_workers_run(kml_source_doubt, false))
 		return false;
+	kml_mark.sieve = kml_sieve_ready();
 
 	kml_workers_each(kml_extent_merge, w->doubtful);
 	w->base.virt = kml_filter_range(w->doubtful[KML_VIRT].min,
@@ -154,19 +167,28 @@ bool kml_confirm_prepare(struct kml_worker *w)
 static enum kml_visit kml_sweep(struct kml_visitor *v, struct kml_space *space,
 				unsigned long start, struct kml_hot *hot)
 {
+	struct kml_worker *w = kml_phase(v)->w;
 	u32 state = kml_hot_state(hot);
 
-	if (kml_grey(state) && kml_scannable(state) &&
-	    !(state & (KML_F_NEW | KML_F_LATE)))
-		kml_phase_push(kml_phase(v)->w, space, start, hot);
+	if (!kml_grey(state) || !kml_scannable(state) ||
+	    state & (KML_F_NEW | KML_F_LATE))
+		return KML_VISIT_NEXT;
+	/*
+	 * We are here and hold the lock: small plain ones are read at once. What
+	 * points to itself does no harm: it is grey and has no surplus to pass.
+	 */
+	if (space->id != KML_VIRT || state & (KML_F_EXT | KML_F_BIG) ||
+	    !kml_mark_locked(w, kml_object_memory(space, start, 0), hot->size))
+		kml_phase_push(w, space, start, hot);
 	return KML_VISIT_NEXT;
 }
 
-/* After each page: read what it has. Who has to leave only makes a list of it. */
+/* After each page: read the rest. Who has to leave only makes a list of it. */
 static bool kml_sweep_page(struct kml_visitor *v)
 {
 	struct kml_worker *w = kml_phase(v)->w;
 
+	kml_mark_unlocked(w);
 	while (!kml_workers_leaving(w) && kml_mark_group(w)) {
 		if (kml_mark_stop(w))
 			return true;
@@ -213,6 +235,7 @@ void kml_convict_all(void)
 	struct kml_visitor v = {
 		.visit = kml_convict,
 		.want = kml_is_doubtful,
+		.want_leaf = kml_is_doubtful_leaf,
 	};
 	unsigned int id;
 

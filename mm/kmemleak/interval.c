@@ -37,6 +37,8 @@ struct kml_space kml_spaces[KML_NR_SPACES] = {
 	},
 };
 
+u16 kml_doubt_nr;
+
 /**
  * kml_lookup_exact() - find the object that starts at an address
  * @space: where

@@ -99,13 +99,21 @@ static inline void kml_interval_freshen(struct kml_interval *iv)
 		WRITE_ONCE(iv->fresh, true);
 }
 
+/* Number of the running scan, modulo 2^16: an old leaf->doubt costs a look. */
+extern u16 kml_doubt_nr;
+
 /* An object that the confirmation has to look at. Context: RCU. */
 static inline void kml_interval_doubt(struct kml_space *space, unsigned long addr)
 {
 	struct kml_interval *iv = kml_interval_find(space, addr);
+	struct kml_leaf *leaf = iv ? kml_leaf_find(iv, addr) : NULL;
 
-	if (iv && !READ_ONCE(iv->doubtful))
+	if (!leaf)
+		return;
+	if (!READ_ONCE(iv->doubtful))
 		WRITE_ONCE(iv->doubtful, true);
+	if (READ_ONCE(leaf->doubt) != kml_doubt_nr)
+		WRITE_ONCE(leaf->doubt, kml_doubt_nr);
 }
 
 /* leaf->cont and interval->cover: inverted, so that no object is 0 */

@@ -191,12 +191,15 @@ struct kml_desc {
 /*
  * One page. @cls is the class of @desc or of one before it: with it whoever
  * fetches ahead knows where an entry will be without waiting for the descriptor.
+ * @doubt is the number of the last scan whose confirmation had to look here.
  * @cont is the inverted start of an object that reaches in from before the page
  * (0: none; inverted because physical memory starts at 0).
  */
 struct kml_leaf {
 	raw_spinlock_t lock;
 	u8 cls;
+	bool excess;			/* objects here passed references on */
+	u16 doubt;
 	struct kml_desc __rcu *desc;
 	unsigned long cont;
 };

@@ -16,6 +16,7 @@
 #include "mark_scan.h"
 #include "pool.h"
 #include "settled.h"
+#include "sieve.h"
 #include "track.h"
 
 struct kml_mark kml_mark;
@@ -65,6 +66,8 @@ static void kml_mark_again(struct kml_worker *w, const struct kml_work *work)
 bool kml_mark_open(struct kml_worker *w)
 {
 	memset(w->nr_unsettled, 0, sizeof(w->nr_unsettled));
+	w->locked_cand = 0;
+	w->locked_bytes = 0;
 	w->nr_ahead = 0;
 	return kml_deque_open(&w->deque, &kml_mark.list);
 }
@@ -304,6 +307,28 @@ static void kml_mark_unsettled(struct kml_worker *w, struct kml_space *space,
 		kml_resolve(w, space);
 }
 
+/*
+ * Keep only what passes the sieve, or is in the other window. Without branches:
+ * what passes cannot be predicted. Return: the end of what is kept.
+ */
+static unsigned int kml_mark_strain(struct kml_worker *w,
+				    const struct kmemleak_range *percpu,
+				    unsigned int from, unsigned int to)
+{
+	const unsigned long *sieve = kml_mark.sieve;
+	unsigned int i, n = from;
+
+	for (i = from; i < to; i++) {
+		unsigned long v = w->cand[i];
+		unsigned int wanted = v - percpu->min < percpu->len;
+
+		w->cand[n] = v;
+		n += wanted | kml_sieve_passes(sieve, v);
+	}
+	w->stats.settled += to - n;
+	return n;
+}
+
 /**
  * kml_mark_take() - process the candidates a filter has found
  * @w: worker, with candidates in w->cand
@@ -324,6 +349,8 @@ void kml_mark_take(struct kml_worker *w, const struct kmemleak_windows *win,
 	unsigned int i, settled = 0;
 
 	w->stats.candidates += to - from;
+	if (kml_mark.sieve)
+		to = kml_mark_strain(w, &win->percpu, from, to);
 	rcu_read_lock();
 	for (i = from; i < to; i++) {
 		unsigned long v = w->cand[i];

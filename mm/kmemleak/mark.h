@@ -48,6 +48,8 @@ struct kml_worker {
 	struct kml_extent doubtful[KML_NR_SPACES];	/* see confirm.c */
 	struct kmemleak_range self_percpu;
 	bool initiator;			/* who asked for the scan, not a helper */
+	unsigned int locked_cand;	/* candidates of kml_mark_locked() */
+	size_t locked_bytes;		/* and what they came from */
 	unsigned int nr_ahead;
 	struct kml_ahead ahead[KML_PINS];	/* being fetched, to be read next */
 	unsigned int nr_unsettled[KML_NR_SPACES];
@@ -64,6 +66,7 @@ struct kml_mark {
 	atomic_long_t suspects;		/* objects with KML_F_SUSPECT */
 	bool late;			/* who turns grey now gets KML_F_LATE */
 	bool confirm;			/* count only what confirm.c has chosen */
+	const unsigned long *sieve;	/* which is all that passes here; or NULL */
 	bool overflow;			/* some objects are pending */
 	bool stopped;			/* all are to stop */
 	bool (*stop)(void);		/* asked by the initiator alone */
@@ -85,6 +88,8 @@ bool kml_mark_range(struct kml_worker *w, const void *start, size_t len,
 		    const struct kmemleak_range *self);
 bool kml_mark_reserve(struct kml_worker *w);
 bool kml_mark_group(struct kml_worker *w);
+bool kml_mark_locked(struct kml_worker *w, const void *from, size_t size);
+void kml_mark_unlocked(struct kml_worker *w);
 bool kml_mark_probe(struct kml_worker *w, const void *start, size_t len);
 void kml_mark_flush(struct kml_worker *w);
 

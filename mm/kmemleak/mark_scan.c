@@ -30,16 +30,17 @@ static bool kml_special(const struct kml_work *work, const struct kml_pinned *p)
 	return smp_load_acquire(&p->ext->areas);
 }
 
-/* What was taken from an object while it was pinned, see kml_take(). */
+/* What was taken from an object while it stayed, see kml_take(). */
 struct kml_taken {
 	const void *copy;		/* or NULL: candidates are in w->cand */
-	size_t len;
+	size_t len;			/* whole words */
 	unsigned int end;		/* of the candidates */
 };
 
 /*
- * Take candidates from memory that is pinned, behind the first @nr, or a copy of
- * it, behind the first @used bytes of copies, whole words. Context: IRQs off.
+ * Take candidates from memory that is pinned or whose leaf is locked, behind the
+ * first @nr, or a copy of it, behind the first @used bytes of copies. Context:
+ * IRQs off.
  */
 static void kml_take(struct kml_worker *w, const void *from, size_t len,
 		     const struct kmemleak_windows *win, unsigned int nr,
@@ -49,15 +50,13 @@ static void kml_take(struct kml_worker *w, const void *from, size_t len,
 	size_t skip = first - from;
 
 	t->copy = NULL;
+	t->len = len > skip ? round_down(len - skip, sizeof(long)) : 0;
 	t->end = nr;
-	if (len < skip + sizeof(long))
-		return;
 	if (!kml_filter_copies()) {
-		t->end += kml_filter_run(first, len - skip, win, w->cand + nr);
+		t->end += kml_filter_run(first, t->len, win, w->cand + nr);
 		return;
 	}
 	t->copy = w->copy + used;
-	t->len = round_down(len - skip, sizeof(long));
 	kasan_disable_current();
 	memcpy(w->copy + used, kasan_reset_tag(first), t->len);
 	kasan_enable_current();
@@ -337,7 +336,7 @@ static enum kml_group_fate kml_group_read(struct kml_worker *w,
 	}
 	kml_take(w, kml_object_memory(space, work->start, 0) + off, len, &w->win,
 		 nr, *used, taken);
-	*used += round_up(len, sizeof(long));
+	*used += taken->len;
 	w->stats.words += len / sizeof(long);
 	w->stats.objects += !off;
 	if (off + len == end)
@@ -400,6 +399,43 @@ bool kml_mark_group(struct kml_worker *w)
 			kml_read_special(w, &group[i].work);
 	}
 	return true;
+}
+
+/**
+ * kml_mark_locked() - read a plain object whose leaf is locked
+ * @w: worker
+ * @from: its memory
+ * @size: in bytes
+ *
+ * The lock keeps it from being freed. What was found waits for
+ * kml_mark_unlocked().
+ *
+ * Context: leaf->lock.
+ * Return: false if KML_CHUNK bytes would be exceeded.
+ */
+bool kml_mark_locked(struct kml_worker *w, const void *from, size_t size)
+{
+	struct kml_taken t;
+
+	if (w->locked_bytes + size > KML_CHUNK)
+		return false;
+	kml_take(w, from, size, &w->win, w->locked_cand, w->locked_bytes, &t);
+	w->locked_cand = t.end;
+	w->locked_bytes += t.len;
+	w->stats.words += t.len / sizeof(long);
+	w->stats.objects++;
+	return true;
+}
+
+/* Process it. Context: process, no lock held. */
+void kml_mark_unlocked(struct kml_worker *w)
+{
+	if (kml_filter_copies())
+		w->locked_cand = kml_filter_run(w->copy, w->locked_bytes, &w->win,
+						w->cand);
+	kml_mark_take(w, &w->win, 0, w->locked_cand);
+	w->locked_cand = 0;
+	w->locked_bytes = 0;
 }
 
 /**

@@ -15,6 +15,7 @@
 #include "os.h"
 #include "page_desc.h"
 #include "pool.h"
+#include "sieve.h"
 #include "stats.h"
 
 /*
@@ -54,6 +55,7 @@ static const struct {
 	[KML_POOL_L2]		= { "kmemleak_l2", sizeof(struct kml_l2) },
 	[KML_POOL_WORK]		= { "kmemleak_work", KML_PAGE_SIZE },
 	[KML_POOL_WORKER]	= { "kmemleak_worker", 4 * KML_PAGE_SIZE },
+	[KML_POOL_SIEVE]	= { "kmemleak_sieve", KML_SIEVE_BYTES },
 };
 
 static_assert(ARRAY_SIZE(kml_pool_desc) == KML_POOL_DESC);
@@ -69,6 +71,13 @@ static bool kml_is_early(const void *p)
 {
 	return p >= (void *)kml_early_pool &&
 	       p < (void *)kml_early_pool + KML_EARLY_BYTES;
+}
+
+/* It is in bss, which is scanned: not for raw addresses, nor what looks like one. */
+static bool kml_early_serves(enum kml_pool_type type)
+{
+	return type != KML_POOL_WORK && type != KML_POOL_WORKER &&
+	       type != KML_POOL_SIEVE;
 }
 
 static void *kml_early_alloc(enum kml_pool_type type)
@@ -126,8 +135,7 @@ void *kml_pool_alloc(enum kml_pool_type type, gfp_t gfp)
 	if (likely(kml_pool_ready()))
 		p = kmem_cache_alloc_noprof(kml_caches[type],
 					    gfp_nested_mask(gfp) | __GFP_ZERO);
-	/* the static pool is in bss, which is scanned: not for raw addresses */
-	if (unlikely(!p) && type != KML_POOL_WORK && type != KML_POOL_WORKER)
+	if (unlikely(!p) && kml_early_serves(type))
 		p = kml_early_alloc(type);
 	if (p)
 		kml_count_add(KML_C_META_BYTES, kml_pool_size(type));

@@ -131,17 +131,22 @@ static bool kml_still_reported(const struct kml_report_entry *e,
 	       kml_state_min(state);
 }
 
-/* A scan is done: note which of the reported objects it found unreferenced. */
+/*
+ * A scan is done: note which of the reported objects it found unreferenced. If
+ * it is another object by now the colour is wrong, and the entry never used.
+ */
 void kml_report_refresh(void)
 {
-	struct kml_locked l;
 	unsigned long i;
 
 	for (i = 0; i < kml_table_nr; i++) {
-		if (!kml_entry_lock(&kml_table[i], &l))
-			continue;
-		kml_table[i].white = kml_white(kml_hot_state(l.hot));
-		kml_object_unlock(&l);
+		struct kml_report_entry *e = &kml_table[i];
+		struct kml_hot *hot;
+
+		rcu_read_lock();
+		hot = kml_lookup_exact(kml_space(e->space), ~e->not_start);
+		e->white = hot && kml_white(kml_hot_state(hot));
+		rcu_read_unlock();
 		cond_resched();
 	}
 }

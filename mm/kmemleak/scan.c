@@ -16,6 +16,7 @@
 #include "reserve.h"
 #include "roots.h"
 #include "scan.h"
+#include "sieve.h"
 
 struct kml_scan_params kml_scan_params = {
 	.min_unref_scans = IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_VERBOSE) ? 2 : 1,
@@ -196,6 +197,7 @@ static void kml_scan_close(bool done)
 	struct kml_mark_stats sum;
 
 	WRITE_ONCE(kml_state.scan_active, false);
+	kml_sieve_close();
 	kml_workers_end(&sum);
 	kml_worklist_shrink(&kml_mark.list, 4);
 

@@ -78,6 +78,7 @@ static int kml_walk_interval(struct kml_space *space, struct kml_interval *iv,
 
 			/* nobody to visit, as most often, without the lock */
 			if (rcu_access_pointer(leaf->desc) &&
+			    (!v->want_leaf || v->want_leaf(leaf)) &&
 			    kml_walk_leaf(space, leaf, page, v))
 				return 1;
 		}

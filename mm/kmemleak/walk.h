@@ -21,6 +21,7 @@ enum kml_visit {
  * @resched: called with no lock held after each leaf; NULL: cond_resched().
  *	Returns whether to stop.
  * @want: which intervals to visit; NULL: all
+ * @want_leaf: which of their pages; NULL: all
  */
 struct kml_visitor {
 	enum kml_visit (*visit)(struct kml_visitor *v, struct kml_space *space,
@@ -29,6 +30,7 @@ struct kml_visitor {
 			 unsigned long start);
 	bool (*resched)(struct kml_visitor *v);
 	bool (*want)(const struct kml_interval *iv);
+	bool (*want_leaf)(const struct kml_leaf *leaf);
 };
 
 bool kml_walk(struct kml_space *space, struct kml_visitor *v);
