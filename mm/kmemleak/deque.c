@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Work lists. A worker fills and empties a block of its own, last in, first
- * out; full blocks go to a shared list from which any worker takes, and halves
- * of blocks when others have nothing to do. Blocks are
- * allocated before the mark: when they run out a push fails, and the object is
- * found again by its KML_F_PENDING (see mark.c).
+ * Work lists. A worker fills and empties blocks of its own, last in, first out.
+ * When others have nothing to do it puts the oldest of its blocks, or half of
+ * the only one, on a shared list from which any worker takes. Empty blocks come
+ * from there by eights: the list's lock is the one thing over which all workers
+ * meet, and with blocks at hand they hardly do (benchmarks/model.py).
+ *
+ * Blocks are allocated before the mark: when they run out a push fails, and the
+ * object is found again by its KML_F_PENDING (see mark.c).
  */
 
 #include "os.h"
@@ -20,30 +23,37 @@ void kml_worklist_init(struct kml_worklist *list)
 	raw_spin_lock_init(&list->lock);
 }
 
-static void kml_worklist_put_empty(struct kml_worklist *list,
-				   struct kml_block *block)
+/* Return: the first of up to @nr empty blocks, or NULL. */
+static struct kml_block *kml_worklist_get_empty(struct kml_worklist *list,
+						unsigned int *nr)
 {
+	struct kml_block *first, **end;
 	unsigned long flags;
+	unsigned int n = 0;
 
-	block->nr = 0;
 	/* also called in early boot, where IRQs have to stay off */
 	raw_spin_lock_irqsave(&list->lock, flags);
-	block->next = list->empty;
-	list->empty = block;
+	first = list->empty;
+	for (end = &first; n < *nr && *end; n++)
+		end = &(*end)->next;
+	list->empty = *end;
+	*end = NULL;
 	raw_spin_unlock_irqrestore(&list->lock, flags);
+	*nr = n;
+	return first;
 }
 
-static struct kml_block *kml_worklist_get_empty(struct kml_worklist *list)
+/* Give back the blocks from @first to @last. */
+static void kml_worklist_put_empty(struct kml_worklist *list,
+				   struct kml_block *first,
+				   struct kml_block *last)
 {
-	struct kml_block *block;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&list->lock, flags);
-	block = list->empty;
-	if (block)
-		list->empty = block->next;
+	last->next = list->empty;
+	list->empty = first;
 	raw_spin_unlock_irqrestore(&list->lock, flags);
-	return block;
 }
 
 /* Have @blocks if possible. Context: process. Return: is there one at least? */
@@ -54,7 +64,7 @@ bool kml_worklist_grow(struct kml_worklist *list, unsigned long blocks)
 
 		if (!block)
 			break;
-		kml_worklist_put_empty(list, block);
+		kml_worklist_put_empty(list, block, block);
 		cond_resched();
 	}
 	return list->nr_blocks;
@@ -69,20 +79,17 @@ void kml_worklist_shrink(struct kml_worklist *list, unsigned long keep)
 	while (list->full) {
 		block = list->full;
 		list->full = block->next;
-		kml_worklist_put_empty(list, block);
+		block->nr = 0;
+		kml_worklist_put_empty(list, block, block);
 	}
 	list->nr_full = 0;
 
-	for (; list->nr_blocks > keep; list->nr_blocks--)
-		kml_pool_free(KML_POOL_WORK, kml_worklist_get_empty(list));
-}
+	for (; list->nr_blocks > keep; list->nr_blocks--) {
+		unsigned int one = 1;
 
-bool kml_deque_open(struct kml_deque *d, struct kml_worklist *list)
-{
-	d->list = list;
-	d->stolen = 0;
-	d->cur = kml_worklist_get_empty(list);
-	return d->cur;
+		kml_pool_free(KML_POOL_WORK, kml_worklist_get_empty(list, &one));
+		cond_resched();
+	}
 }
 
 static void kml_worklist_put_full(struct kml_worklist *list,
@@ -97,30 +104,123 @@ static void kml_worklist_put_full(struct kml_worklist *list,
 	raw_spin_unlock_irqrestore(&list->lock, flags);
 }
 
+/* An empty block, or NULL. Those at hand come first. */
+static struct kml_block *kml_deque_get_empty(struct kml_deque *d)
+{
+	struct kml_block *block;
+
+	if (!d->spares) {
+		d->nr_spares = KML_SPARES;
+		d->spares = kml_worklist_get_empty(d->list, &d->nr_spares);
+	}
+	block = d->spares;
+	if (block) {
+		d->spares = block->next;
+		d->nr_spares--;
+	}
+	return block;
+}
+
+/* Give back the first @nr of the spare blocks. */
+static void kml_deque_put_spares(struct kml_deque *d, unsigned int nr)
+{
+	struct kml_block *first = d->spares, *last = first;
+
+	if (!nr)
+		return;
+	d->nr_spares -= nr;
+	while (--nr)
+		last = last->next;
+	d->spares = last->next;
+	kml_worklist_put_empty(d->list, first, last);
+}
+
+static void kml_deque_put_empty(struct kml_deque *d, struct kml_block *block)
+{
+	block->nr = 0;
+	block->next = d->spares;
+	d->spares = block;
+	if (++d->nr_spares == 2 * KML_SPARES)
+		kml_deque_put_spares(d, KML_SPARES);
+}
+
+static void kml_deque_keep_full(struct kml_deque *d, struct kml_block *block)
+{
+	block->newer = NULL;
+	block->next = d->newest;
+	if (d->newest)
+		d->newest->newer = block;
+	else
+		d->oldest = block;
+	d->newest = block;
+}
+
+/* There is one. */
+static struct kml_block *kml_deque_newest(struct kml_deque *d)
+{
+	struct kml_block *block = d->newest;
+
+	d->newest = block->next;
+	if (d->newest)
+		d->newest->newer = NULL;
+	else
+		d->oldest = NULL;
+	return block;
+}
+
+/* The oldest full block goes to the others. There is one. */
+static void kml_deque_give(struct kml_deque *d)
+{
+	struct kml_block *block = d->oldest;
+
+	d->oldest = block->newer;
+	if (d->oldest)
+		d->oldest->next = NULL;
+	else
+		d->newest = NULL;
+	kml_worklist_put_full(d->list, block);
+}
+
+bool kml_deque_open(struct kml_deque *d, struct kml_worklist *list)
+{
+	unsigned int one = 1;
+
+	*d = (struct kml_deque){ .list = list };
+	d->cur = kml_worklist_get_empty(list, &one);
+	return d->cur;
+}
+
 /* What is left undone goes to the others. */
 void kml_deque_close(struct kml_deque *d)
 {
+	while (d->oldest)
+		kml_deque_give(d);
 	if (d->cur && d->cur->nr)
 		kml_worklist_put_full(d->list, d->cur);
 	else if (d->cur)
-		kml_worklist_put_empty(d->list, d->cur);
+		kml_deque_put_empty(d, d->cur);
 	d->cur = NULL;
+	kml_deque_put_spares(d, d->nr_spares);
 }
 
 /*
- * Give others the older half of what is here: in a depth-first order that is
- * where large parts of the graph are still to be seen. Context: process. Return:
- * false if it is not worth it, or for want of a block.
+ * Give others the oldest of what is here: in a depth-first order that is where
+ * large parts of the graph are still to be seen. Context: process. Return: false
+ * if it is not worth it, or for want of a block.
  */
 bool kml_deque_share(struct kml_deque *d)
 {
 	struct kml_block *block, *cur = d->cur;
 	unsigned long n = cur->nr / 2;
 
+	if (d->oldest) {
+		kml_deque_give(d);
+		return true;
+	}
 	/* the rest of a large object is always worth it */
 	if (!n || (n < KML_SHARE_MIN && !kml_work_off(&cur->work[0])))
 		return false;
-	block = kml_worklist_get_empty(d->list);
+	block = kml_deque_get_empty(d);
 	if (!block)
 		return false;
 
@@ -135,46 +235,50 @@ bool kml_deque_share(struct kml_deque *d)
 /* Context: any. Return: false if there is no room. */
 bool kml_deque_push(struct kml_deque *d, struct kml_work work)
 {
-	struct kml_worklist *list = d->list;
 	struct kml_block *cur = d->cur;
 
 	if (unlikely(cur->nr == KML_BLOCK_WORK)) {
-		struct kml_block *empty = kml_worklist_get_empty(list);
-
-		if (!empty)
+		cur = kml_deque_get_empty(d);
+		if (!cur)
 			return false;
-		kml_worklist_put_full(list, cur);
-		empty->nr = 0;
-		d->cur = empty;
-		cur = empty;
+		kml_deque_keep_full(d, d->cur);
+		cur->nr = 0;
+		d->cur = cur;
 	}
 	cur->work[cur->nr++] = work;
 	return true;
 }
 
+/* Take a block from the list. Return: NULL if there is none. */
+static struct kml_block *kml_deque_steal(struct kml_deque *d)
+{
+	struct kml_worklist *list = d->list;
+	struct kml_block *block;
+
+	if (!kml_worklist_has_work(list))
+		return NULL;
+	raw_spin_lock_irq(&list->lock);
+	block = list->full;
+	if (block) {
+		list->full = block->next;
+		WRITE_ONCE(list->nr_full, list->nr_full - 1);
+		d->stolen++;
+	}
+	raw_spin_unlock_irq(&list->lock);
+	return block;
+}
+
 /* Context: process. Return: false if there is nothing here nor to share. */
 bool kml_deque_pop(struct kml_deque *d, struct kml_work *work)
 {
-	struct kml_worklist *list = d->list;
-
 	if (unlikely(!d->cur->nr)) {
-		struct kml_block *block = NULL;
+		struct kml_block *block;
 
-		if (!kml_worklist_has_work(list))
-			return false;
-		raw_spin_lock_irq(&list->lock);
-		block = list->full;
-		if (block) {
-			list->full = block->next;
-			WRITE_ONCE(list->nr_full, list->nr_full - 1);
-			d->cur->next = list->empty;
-			list->empty = d->cur;
-			d->cur = block;
-		}
-		raw_spin_unlock_irq(&list->lock);
+		block = d->newest ? kml_deque_newest(d) : kml_deque_steal(d);
 		if (!block)
 			return false;
-		d->stolen++;
+		kml_deque_put_empty(d, d->cur);
+		d->cur = block;
 	}
 	*work = d->cur->work[--d->cur->nr];
 	return true;

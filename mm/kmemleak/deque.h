@@ -57,10 +57,11 @@ static inline size_t kml_work_off(const struct kml_work *w)
 	return w->off_space & ~(KML_CHUNK - 1UL);
 }
 
-#define KML_BLOCK_WORK	((KML_PAGE_SIZE - 2 * sizeof(long)) / sizeof(struct kml_work))
+#define KML_BLOCK_WORK	((KML_PAGE_SIZE - 3 * sizeof(long)) / sizeof(struct kml_work))
 
 struct kml_block {
 	struct kml_block *next;
+	struct kml_block *newer;	/* in a worker's own list of full ones */
 	unsigned long nr;
 	struct kml_work work[KML_BLOCK_WORK];
 };
@@ -77,12 +78,21 @@ struct kml_worklist {
 	unsigned long nr_blocks;	/* kml_scan_mutex */
 };
 
+#define KML_SPARES	8U	/* empty blocks are fetched and given back by so many */
+
 /* One worker's end of it. */
 struct kml_deque {
 	struct kml_worklist *list;
 	struct kml_block *cur;		/* never NULL between open and close */
-	unsigned long stolen;		/* blocks that others had filled */
+	struct kml_block *oldest;	/* full ones, linked through newer */
+	struct kml_block *newest;	/* and, the other way, through next */
+	struct kml_block *spares;
+	unsigned int nr_spares;
+	unsigned long stolen;		/* blocks taken from the list */
 };
+
+/* With these for each worker nobody has to go without because others have. */
+#define KML_WORKER_BLOCKS	(2 * KML_SPARES + 2)
 
 void kml_worklist_init(struct kml_worklist *list);
 bool kml_worklist_grow(struct kml_worklist *list, unsigned long blocks);

@@ -182,7 +182,8 @@ static struct kml_worker *kml_scan_open(void)
 	kml_mark.overflow = false;
 	/* some for each worker to hold and to share */
 	kml_worklist_grow(&kml_mark.list, min(blocks, KML_MAX_BLOCKS) +
-			  4 * min(kml_workers_wanted(), num_online_cpus()));
+			  KML_WORKER_BLOCKS *
+			  min(kml_workers_wanted(), num_online_cpus()));
 
 	w = kml_workers_begin(kml_scan_should_stop);
 	kml_progress_begin(kml_workers_nr());

@@ -86,8 +86,8 @@ static void nothing_in_an_empty_list(struct kunit *test)
 /* One worker sees a stack, also across blocks. */
 static void last_in_first_out(struct kunit *test)
 {
-	unsigned long total = 3 * KML_BLOCK_WORK - 5, n;
-	struct kml_worklist *list = new_list(test, 4);
+	unsigned long total = 30 * KML_BLOCK_WORK - 5, n;
+	struct kml_worklist *list = new_list(test, 31);
 	unsigned int round;
 	struct kml_deque d;
 	struct kml_work w;
@@ -97,6 +97,7 @@ static void last_in_first_out(struct kunit *test)
 		for (n = 0; n < total; n++)
 			if (!kml_ok(test, kml_deque_push(&d, nth_work(n))))
 				goto out;
+		KUNIT_EXPECT_FALSE(test, kml_worklist_has_work(list));
 		while (n--)
 			if (!kml_ok(test, kml_deque_pop(&d, &w)) || !kml_ok(test, is_nth(&w, n)))
 				goto out;
@@ -137,8 +138,8 @@ out:
 /* What one worker has too much of, others get: each piece exactly once. */
 static void sharing(struct kunit *test)
 {
-	unsigned long total = 6 * KML_BLOCK_WORK, n, got = 0;
-	struct kml_worklist *list = new_list(test, 10);
+	unsigned long each = 5 * KML_BLOCK_WORK, total = 2 * each, n, got = 0;
+	struct kml_worklist *list = new_list(test, 4 * KML_WORKER_BLOCKS);
 	u8 *seen = kunit_kzalloc(test, total, GFP_KERNEL);
 	struct kml_deque d[3];
 	struct kml_work w;
@@ -150,7 +151,10 @@ static void sharing(struct kunit *test)
 		KUNIT_ASSERT_TRUE(test, kml_deque_open(&d[i], list));
 
 	for (n = 0; n < total; n++)
-		kml_ok(test, kml_deque_push(&d[n / (3 * KML_BLOCK_WORK)], nth_work(n)));
+		kml_ok(test, kml_deque_push(&d[n / each], nth_work(n)));
+	KUNIT_EXPECT_FALSE(test, kml_worklist_has_work(list));
+	for (i = 0; i < 4; i++)
+		KUNIT_EXPECT_TRUE(test, kml_deque_share(&d[i % 2]));
 	KUNIT_EXPECT_EQ(test, list->nr_full, 4UL);
 	KUNIT_EXPECT_TRUE(test, kml_worklist_has_work(list));
 	/* work that was not shared, a third worker does not get */
@@ -174,10 +178,10 @@ static void sharing(struct kunit *test)
 	end_list(test, list);
 }
 
-/* Three workers push and pop at random; a model counts what is where. */
+/* Three workers push, pop and share at random; a model counts what is where. */
 static void random_workers(struct kunit *test)
 {
-	struct kml_worklist *list = new_list(test, 6);
+	struct kml_worklist *list = new_list(test, 24);
 	u8 *inside = kunit_kzalloc(test, 4096, GFP_KERNEL);
 	unsigned long pushed = 0, popped = 0, step;
 	struct kml_deque d[3];
@@ -205,6 +209,8 @@ static void random_workers(struct kunit *test)
 				break;
 			inside[~w.start] = 0;
 		}
+		if (!kml_test_below(&seed, 100))
+			kml_deque_share(one);
 	}
 	for (i = 0; i < ARRAY_SIZE(d); i++)
 		while (kml_deque_pop(&d[i], &w))
@@ -255,6 +261,7 @@ static void half_for_others(struct kunit *test)
 		kml_deque_push(&a, nth_work(n));
 	KUNIT_EXPECT_FALSE(test, kml_deque_share(&a));	/* not worth it */
 	kml_deque_push(&a, nth_work(n++));
+	KUNIT_EXPECT_FALSE(test, kml_worklist_has_work(list));
 	KUNIT_EXPECT_TRUE(test, kml_deque_share(&a));
 	KUNIT_EXPECT_TRUE(test, kml_worklist_has_work(list));
 
@@ -266,6 +273,35 @@ static void half_for_others(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, kml_deque_pop(&a, &w) && is_nth(&w, n));
 	KUNIT_EXPECT_FALSE(test, kml_deque_pop(&a, &w));
 	kml_deque_close(&a);
+	kml_deque_close(&b);
+	end_list(test, list);
+}
+
+/* With whole blocks at hand, the oldest of them. */
+static void oldest_block_for_others(struct kunit *test)
+{
+	struct kml_worklist *list = new_list(test, 6);
+	unsigned long n, total = 3 * KML_BLOCK_WORK + 1;
+	struct kml_deque a, b;
+	struct kml_work w;
+
+	KUNIT_ASSERT_TRUE(test, kml_deque_open(&a, list));
+	KUNIT_ASSERT_TRUE(test, kml_deque_open(&b, list));
+	for (n = 0; n < total; n++)
+		kml_ok(test, kml_deque_push(&a, nth_work(n)));
+	KUNIT_EXPECT_FALSE(test, kml_deque_pop(&b, &w));
+	KUNIT_EXPECT_TRUE(test, kml_deque_share(&a));
+	KUNIT_EXPECT_EQ(test, list->nr_full, 1UL);
+	for (n = KML_BLOCK_WORK; n--; )
+		kml_ok(test, kml_deque_pop(&b, &w) && is_nth(&w, n));
+	KUNIT_EXPECT_FALSE(test, kml_deque_pop(&b, &w));
+
+	/* who leaves takes nothing along */
+	kml_deque_close(&a);
+	KUNIT_EXPECT_EQ(test, list->nr_full, 3UL);
+	for (n = 0; kml_deque_pop(&b, &w); n++)
+		;
+	KUNIT_EXPECT_EQ(test, n, 2 * KML_BLOCK_WORK + 1);
 	kml_deque_close(&b);
 	end_list(test, list);
 }
@@ -308,6 +344,7 @@ static struct kunit_case kml_deque_cases[] = {
 	KUNIT_CASE(random_workers),
 	KUNIT_CASE(work_left_behind),
 	KUNIT_CASE(half_for_others),
+	KUNIT_CASE(oldest_block_for_others),
 	KUNIT_CASE(slices),
 	KUNIT_CASE(grow_and_shrink),
 	{}

@@ -1,0 +1,216 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""What does a scan cost, and what would it cost on a machine we do not have?
+
+Runs scans of heaps in user space, counts what they do, and fits the time that
+each kind of work takes to some of them. The others tell how good the fit is.
+Then it says what to expect of large machines, and where adding CPUs ends.
+
+    model.py BENCH-OURS [--quick] [--json FILE]
+    model.py --from FILE          # the model of an earlier run, no measuring
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+
+# heap, objects, for the fit?
+RUNS = [
+    ("dense", 500000, True), ("dense", 1000000, False), ("dense", 2000000, True),
+    ("dense", 4000000, False),
+    ("sparse", 500000, True), ("sparse", 1000000, False), ("sparse", 2000000, True),
+    ("sparse", 4000000, False),
+    ("plain", 500000, True), ("plain", 1000000, False), ("plain", 2000000, True),
+    ("local", 500000, True), ("local", 1000000, False), ("local", 2000000, True),
+    ("tiny", 1000000, True), ("tiny", 2000000, False), ("tiny", 4000000, True),
+    ("white", 500000, True), ("white", 1000000, False), ("white", 2000000, True),
+    ("list", 500000, True), ("list", 1000000, False), ("list", 2000000, True),
+    ("huge", 2000000, True), ("huge", 4000000, False),
+]
+QUICK = [(heap, max(objects // 50, 10000), fit) for heap, objects, fit in RUNS]
+THREADS = (1, 2, 4, 8, 16)
+
+# What a scan does, by which its time is explained, and the unit.
+WORK = [
+    ("bytes", "byte read in large runs"),
+    ("tracked", "object walked past, four times"),
+    ("objects", "object read"),
+    ("candidates", "candidate, most of them settled"),
+    ("lookups", "look-up"),
+    ("summed", "byte checksummed"),
+    ("chained", "object that is found only through the one before"),
+]
+GOOD = 0.20	# how far off may a prediction be?
+
+
+def run(program, heap, objects, threads, runs):
+    """One heap: the median time of a scan, and what it did."""
+    command = [program, "-j", "-s", "-n", str(objects), "-t", str(threads),
+               "-r", str(runs), "-H", heap, "scan"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"error: {' '.join(command)}: {done.stderr.strip()}")
+    result = json.loads(done.stdout)
+    stats = dict(line.split() for line in done.stderr.splitlines() if line.count(" ") == 1)
+    read = int(stats["scan_objects"])
+    return {
+        "heap": heap, "n": objects, "threads": threads,
+        "ms": statistics.median(result["figures"]),
+        "steals": int(stats["scan_steals"]),
+        "work": {
+            "bytes": int(stats["scan_bytes"]),
+            "tracked": objects if heap != "huge" else read,
+            "objects": read,
+            "candidates": int(stats["scan_candidates"]),
+            "lookups": int(stats["scan_lookups"]),
+            "summed": result["bytes"] if heap == "white" else 0,
+            "chained": read if heap == "list" else 0,
+        },
+    }
+
+
+def fit(runs):
+    """Least squares of relative errors, no cost below 0, by coordinate descent."""
+    names = [name for name, _ in WORK]
+    rows = [[r["work"][name] / (r["ms"] * 1e6) for name in names] for r in runs]
+    cost = [0.0] * len(names)
+    for _ in range(20000):
+        for j in range(len(names)):
+            square = sum(row[j] ** 2 for row in rows)
+            if not square:
+                continue
+            rest = sum(row[j] * (1 - sum(c * x for c, x in zip(cost, row)) + cost[j] * row[j])
+                       for row in rows)
+            cost[j] = max(0.0, rest / square)
+    return dict(zip(names, cost))	# ns
+
+
+def predict(cost, work):
+    """Milliseconds of one worker."""
+    return sum(cost[name] * work[name] for name in cost) / 1e6
+
+
+def show_fit(cost, runs):
+    """The costs and how far they are from what was measured. Returns the worst miss."""
+    print("What a scan's time is made of, in ns (fitted):\n")
+    for name, what in WORK:
+        print(f"  {cost[name]:9.3f}  a {what}")
+    print("\n  heap      objects  measured  model   off   used for the fit")
+    worst = 0
+    for r in runs:
+        guess = predict(cost, r["work"])
+        off = guess / r["ms"] - 1
+        print(f"  {r['heap']:8} {r['n']:8}  {r['ms']:7.0f}  {guess:6.0f} {off:+6.0%}   "
+              f"{'yes' if r['fit'] else 'no'}")
+        if not r["fit"]:
+            worst = max(worst, abs(off))
+    print(f"\nWorst miss of those not used: {worst:.0%}"
+          f"{'' if worst <= GOOD else f', which is more than {GOOD:.0%}'}.")
+    return worst
+
+
+def show_sharing(scaling):
+    """How often do workers meet? Counted, for what they meet over is one line."""
+    print("\nMeetings over the list of work, dense heap (counted; the machine has "
+          "fewer CPUs\nthan workers):\n")
+    print("  workers  blocks taken over   each worker's, per ms of its work")
+    for r in scaling:
+        per = r["steals"] / r["threads"] / (scaling[0]["ms"] / r["threads"])
+        print(f"  {r['threads']:7}  {r['steals']:17}   {per:9.3f}")
+
+
+# Large hosts. Of tracked memory most is page cache's metadata, dentries, inodes:
+# 6 % of the memory, 483 bytes an object, 7 % of words candidates.
+SHARE, MEAN, DENSITY, PAGE = 0.06, 483, 0.07, 64
+META = 63		# bytes of metadata an object: see the figures
+LINE = 250e-9		# s: one transfer of a contended line between sockets
+HOSTS = [		# bytes, CPUs, GB/s of all memory
+    (1 << 40, 64, 300), (1 << 40, 128, 400), (12 << 40, 128, 600), (12 << 40, 256, 1200),
+]
+
+
+def simulate(seconds, workers, meetings_per_s):
+    """
+    How many s do @seconds of work take by @workers, who have to hold one lock for
+    LINE @meetings_per_s times a second of work? Mean-value analysis of a closed
+    queue with one server (Reiser and Lavenberg, Journal of the ACM 27, 1980).
+    """
+    think = 1 / meetings_per_s
+    queue = 0.0
+    rate = 0.0
+    for n in range(1, workers + 1):
+        response = LINE * (1 + queue)
+        rate = n / (think + response)
+        queue = rate * response
+    return seconds * meetings_per_s / rate
+
+
+def show_hosts(cost, meetings_per_s):
+    """What the model says about machines we do not have."""
+    print("\nLarge hosts (model): "
+          f"{SHARE:.0%} of memory tracked, {MEAN} bytes an object, {DENSITY:.0%} candidates\n")
+    print("  memory  CPUs    objects  metadata  struct pages  one CPU     all   by"
+          "\n                                     of bytes read")
+    for memory, cpus, bandwidth in HOSTS:
+        tracked = memory * SHARE
+        pages = memory / 4096 * PAGE
+        objects = tracked / MEAN
+        work = {"bytes": tracked + pages, "tracked": objects, "objects": objects,
+                "candidates": tracked / 8 * DENSITY, "lookups": 1.1 * objects,
+                "summed": 0, "chained": 0}
+        one = predict(cost, work) / 1e3
+        # pages are read in runs, objects fetch a line more than they have
+        limit = (tracked + pages + 3 * 64 * objects) / (bandwidth * 1e9)
+        queue = simulate(one, cpus, meetings_per_s)
+        all_ = max(queue, limit)
+        why = "memory" if limit > queue else "CPUs"
+        print(f"  {memory >> 40:2} TiB  {cpus:4}  {objects / 1e6:6.0f} M  "
+              f"{objects * META / (1 << 30):5.0f} GiB  {pages / (tracked + pages):11.0%}"
+              f"  {one:6.0f} s  {all_:5.1f} s   {why}")
+    one = 100.0
+    print("\nThe one lock all workers share, alone: of 100 s of work")
+    for workers in (2, 16, 64, 128, 256, 1024):
+        left = simulate(one, workers, meetings_per_s)
+        print(f"  {workers:5} workers  {left:7.2f} s  {one / left / workers:6.1%} of what they could")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("program", nargs="?")
+    parser.add_argument("--quick", action="store_true", help="small heaps, for tests")
+    parser.add_argument("--json", help="keep what was measured")
+    parser.add_argument("--from", dest="old", help="use what was kept")
+    args = parser.parse_args()
+    if bool(args.program) == bool(args.old):
+        parser.error("a program to measure, or --from a file")
+
+    if args.old:
+        with open(args.old, encoding="utf-8") as f:
+            data = json.load(f)
+    else:
+        data = {"runs": [], "scaling": []}
+        todo = QUICK if args.quick else RUNS
+        for i, (heap, objects, used) in enumerate(todo):
+            print(f"\r{i + 1}/{len(todo)} {heap} {objects}        ", end="", file=sys.stderr)
+            one = run(args.program, heap, objects, 1, 2 if args.quick else 5)
+            data["runs"].append({**one, "fit": used})
+        for threads in THREADS:
+            data["scaling"].append(run(args.program, "dense", todo[1][1], threads, 2))
+        print(file=sys.stderr)
+        if args.json:
+            with open(args.json, "w", encoding="utf-8") as f:
+                json.dump(data, f, indent=1)
+
+    cost = fit([r for r in data["runs"] if r["fit"]])
+    show_fit(cost, data["runs"])
+    show_sharing(data["scaling"])
+    last = data["scaling"][-1]
+    # a block taken over is a lock taken twice: to put it there and to take it
+    show_hosts(cost, 2 * last["steals"] / (data["scaling"][0]["ms"] / 1e3))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
