@@ -14,17 +14,19 @@ compilers='gcc clang'
 usage()
 {
 	cat <<-EOT
-	usage: check-builds.sh [--list] [--quick] [--configure] [--kernel K] [--cc C] [NAME]...
+	usage: check-builds.sh [--list] [--quick] [--resume] [--configure] [--kernel K] [--cc C] [NAME]...
 	  --kernel  only this one of: $KML_KERNELS
 	  --cc      only this one of: $compilers
 	  --quick   the cheap subset that is part of make check
+	  --resume  take for passed what has passed before, with the same sources,
+	            configuration and compiler
 	  --configure  see whether the options exist, and compile nothing
 	  --list    the names of builds.tab
 	  NAME      only builds whose name is this, or a pattern like 'arm64*'
 	EOT
 }
 
-kernels=$KML_KERNELS wanted_cc=$compilers quick=0 list=0 configure=0
+kernels=$KML_KERNELS wanted_cc=$compilers quick=0 list=0 configure=0 resume=0
 while [ $# -gt 0 ]; do
 	case $1 in
 	--kernel)
@@ -44,6 +46,7 @@ while [ $# -gt 0 ]; do
 		shift
 		;;
 	--quick) quick=1 ;;
+	--resume) resume=1 ;;
 	--configure) configure=1 ;;
 	--list) list=1 ;;
 	-h | --help) usage; exit 0 ;;
@@ -105,7 +108,7 @@ architecture()
 # for make, and nm; or skip.
 find_compiler()
 {
-	local tool=$1 suffix least have
+	local tool=$1 suffix least
 	if [ "$tool" = gcc ]; then
 		toolchain=("CROSS_COMPILE=$cross" "CC=$ccache${cross}gcc")
 		nm=${cross}nm
@@ -231,12 +234,19 @@ build()
 	check_symbols
 }
 
+# All that decides how a row ends: our files and scripts, the kernel, the
+# compiler, the words.
+key_of()
+{
+	printf '%s\n' "$sources" "$kernel" "$cc" "$have" "$*"
+}
+
 nr=0 failed=0 skipped=0
 # row NAME WORDS...: one line of TAP
 row()
 {
 	local name=$1 t0=$SECONDS what family skip='' said
-	local arch srcarch cross nm toolchain
+	local arch srcarch cross nm toolchain have
 	local targets goal base out log fragment complaints
 	shift
 	family=${name%%-*}
@@ -251,9 +261,15 @@ row()
 		echo "ok $nr - $what # SKIP $skip"
 		return
 	fi
+	if [ "$resume" = 1 ] && [ "$(cat "$log.passed" 2>/dev/null)" = "$(key_of "$@")" ]; then
+		echo "ok $nr - $what, in an earlier run"
+		return
+	fi
+	rm -f "$log.passed"
 	note "  ... $what"
 	if said=$(build "$@"); then
 		echo "ok $nr - $what"
+		[ "$configure" = 1 ] || key_of "$@" >"$log.passed"
 		note "  ok  $what ($((SECONDS - t0)) s)"
 	else
 		failed=$((failed + 1))
@@ -269,6 +285,9 @@ row()
 build_env
 logs=$KML_CACHE/checkout/$(checkout_key)/builds
 mkdir -p "$logs"
+sources=$(cd "$KML_TOP/tools/kmemleak" && find ../../mm ../../arch ../../include configs/builds \
+		check-builds.sh lib.sh overlay*.py -type f -print0 |
+	sort -z | xargs -0 sha256sum | sha256sum)
 
 for kernel in $kernels; do
 	# build-kernel.sh uses the same source.
