@@ -56,7 +56,7 @@ while [ $# -gt 0 ]; do
 	shift
 done
 patterns=("$@")
-all_names=$(awk '!/^#/ && NF { print $1 }' "$table")
+all_names=$(awk '!/^#/ && NF && !seen[$1]++ { print $1 }' "$table")
 if [ "$list" = 1 ]; then
 	echo "$all_names"
 	exit 0
@@ -148,6 +148,7 @@ write_fragment()
 		@link) targets=vmlinux ;;
 		@off)
 			set -- "$@" -DEBUG_KMEMLEAK -KMEMLEAK_KUNIT_TEST -KALLSYMS
+			set -- "$@" -DEBUG_KMEMLEAK_AUTO_SCAN
 			set -- "$@" -FUNCTION_TRACER -ENABLE_DEFAULT_TRACERS -FTRACE
 			;;
 		@quick) ;;
@@ -158,6 +159,8 @@ write_fragment()
 		if [ "$goal" = allnoconfig ]; then
 			[ "$base" = 0 ] || cat "$KML_TOOLS/configs/builds/common.config"
 			[ "$base" = 0 ] || cat "$KML_TOOLS/configs/builds/$family.config"
+			! grep -q '^config PROC_SYSCTL' "$kml_src/fs/proc/Kconfig" ||
+				[ "$base" = 0 ] || cat "$KML_TOOLS/configs/proc-sysctl.config"
 		fi
 		for word in "$@"; do
 			case $word in
@@ -170,17 +173,19 @@ write_fragment()
 	} >"$fragment"
 }
 
-# Who includes linux/kmemleak.h, where kmemleak is off; else what is ours.
+# Who includes linux/kmemleak.h, where kmemleak is off; else what is ours. Sets
+# targets and arch_targets: kbuild comes to arch/<name>/lib twice at a time.
 choose_targets()
 {
 	local f
+	arch_targets=''
 	[ -z "$targets" ] || return 0
 	if grep -q '^CONFIG_DEBUG_KMEMLEAK=y' "$out/.config"; then
 		targets=mm/kmemleak/
 		grep -q '^CONFIG_KMEMLEAK_ARCH_FILTER=y' "$out/.config" || return 0
 		for f in "$KML_TOP/arch/$srcarch/lib"/kmemleak-filter-*.[cS]; do
 			f=$(basename "$f")
-			targets="$targets arch/$srcarch/lib/${f%.*}.o"
+			arch_targets="$arch_targets arch/$srcarch/lib/${f%.*}.o"
 		done
 	else
 		targets='mm/slub.o mm/vmalloc.o mm/percpu.o mm/page_alloc.o mm/memblock.o
@@ -194,11 +199,12 @@ our_objects()
 		\( -path '*/mm/kmemleak/*' -o -name 'kmemleak-filter-*' \) 2>/dev/null || :
 }
 
-# What only libgcc has: divisions of 64 bits and the like link nowhere.
+# What only libgcc has: divisions of 64 bits (shifts the kernel has) and the
+# compiler's own atomics link nowhere.
 check_symbols()
 {
 	our_objects | xargs -r "$nm" -u |
-		grep -E ' (__[u]?(div|mod|divmod)[dst]i[34]|__aeabi_u?[il](div|divmod)|__(lshr|ashl|ashr|mul|cmp|ucmp)di[23]|__(atomic|sync)_.*)$' |
+		grep -E ' (__u?(div|mod|divmod)[dt]i[34]|__aeabi_u?ldivmod|__(atomic|sync)_.*)$' |
 		sort -u >"$log.libgcc" || :
 	[ ! -s "$log.libgcc" ] || { echo "undefined, and libgcc's:"; cat "$log.libgcc"; return 1; }
 }
@@ -206,7 +212,7 @@ check_symbols()
 # Configure, prepare, compile anew. What is wrong goes to stdout.
 build()
 {
-	local lost check=()
+	local lost check=() rc=0 arch_targets
 	mkdir -p "$out"
 	write_fragment "$@"
 	kmake KCONFIG_ALLCONFIG="$fragment" "$goal" >"$log" 2>&1 ||
@@ -222,8 +228,10 @@ build()
 	(cd "$out" && for t in $targets; do [ "${t%.o}" = "$t" ] || rm -f "$t"; done)
 	[ "$cc" = clang ] || ! command -v sparse >/dev/null || check=(C=1 'CF=-D__CHECK_ENDIAN__')
 	# shellcheck disable=SC2086 # words on purpose
-	kmake -k W=1 "${check[@]}" $targets >"$log" 2>&1 ||
-		{ echo "the compiler failed:"; grep -E 'error|Error' "$log" | head -n 30; return 1; }
+	kmake -k W=1 "${check[@]}" $targets >"$log" 2>&1 || rc=$?
+	# shellcheck disable=SC2086 # words on purpose
+	[ -z "$arch_targets" ] || kmake -k -j1 W=1 "${check[@]}" $arch_targets >>"$log" 2>&1 || rc=$?
+	[ "$rc" = 0 ] || { echo "the compiler failed:"; grep -E 'error|Error' "$log" | head -n 30; return 1; }
 	if [ "$targets" = vmlinux ]; then
 		complaints=$(grep -iE '(mm/kmemleak/|kmemleak-filter|kml_|kmemleak_).*(warning|error)|(warning|error|mismatch).*(kml_|kmemleak_)' "$log" || :)
 	else

@@ -127,7 +127,8 @@ t_builds_table()
 		[[ $kernels =~ ^(\*|[0-9.,]+)$ ]]
 		[[ $compilers =~ ^(\*|[a-z,]+)$ ]]
 	done < <(grep -vE '^(#|$)' tools/kmemleak/builds.tab)
-	! tools/kmemleak/check-builds.sh --list | sort | uniq -d | grep .
+	# The same name twice is for two kernels.
+	! awk '!/^#/ && NF { print $1, $2 }' tools/kmemleak/builds.tab | sort | uniq -d | grep .
 }
 
 # The private copy follows its source, and only where that changed.
