@@ -1,0 +1,7 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# sparse for trees newer than it: Debian's 0.6.4 knows no __typeof_unqual__ and
+# no constant strlen(). 7.x notices the first and checks nothing, with one line
+# to say so. The second is in each module_param().
+exec sparse -D__typeof_unqual__=__typeof__ '-D__builtin_strlen(s)=(sizeof(s)-1)' "$@"
