@@ -48,7 +48,7 @@ fetch: ## only fetch and unpack the source of KERNEL
 check: ## every test, on every kernel: what CI runs
 	@$T/check.sh
 
-check-builds: ## compile for ten architectures and all that changes what we compile
+check-builds: ## compile for nine architectures and all that changes what we compile
 	@$T/check-builds.sh $(if $(filter-out 0 n no,$(QUICK)),--quick) $(BUILDS)
 
 check-cross: ## the user-space tests for i386, arm, s390x and arm64, by qemu-user
