@@ -48,6 +48,12 @@ fetch: ## only fetch and unpack the source of KERNEL
 check: ## every test, on every kernel: what CI runs
 	@$T/check.sh
 
+check-builds: ## compile for nine architectures and all that changes what we compile
+	@$T/check-builds.sh $(if $(filter-out 0 n no,$(QUICK)),--quick) $(BUILDS)
+
+check-cross: ## the user-space tests for i386, arm, s390x and arm64, by qemu-user
+	@$T/check-harness.sh cross $(if $(filter-out 0 n no,$(QUICK)),--quick)
+
 lint: ## checkpatch, W=1 with gcc and clang, sparse, kernel-doc, shellcheck
 	@$T/lint.sh
 
@@ -71,5 +77,5 @@ help: ## this list
 need-%:
 	@[ -n '$($*)' ] || { echo "error: $* is not set; run: make $(MAKECMDGOALS) $*=<path>" >&2; exit 2; }
 
-.PHONY: run shell install uninstall patches kernel print-kernel fetch check \
+.PHONY: run shell install uninstall patches kernel print-kernel fetch check check-builds check-cross \
 	bench lint clean distclean help

@@ -7,14 +7,28 @@ set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# program, <header> or +sanitizer -> Debian package. Where headers and runtime
-# libraries lie differs between releases, so the compiler is asked.
+# program, <header>, compiler<header> or +sanitizer -> Debian package. Where headers
+# and runtime libraries lie differs between releases, so the compiler is asked.
 kernel_needs='gcc:gcc make:make flex:flex bison:bison bc:bc perl:perl
 	python3:python3 xz:xz-utils cpio:cpio depmod:kmod
 	<libelf.h>:libelf-dev <openssl/opensslv.h>:libssl-dev <stdlib.h>:libc6-dev'
 guest_needs='cpio:cpio busybox:busybox-static bash:bash modprobe:kmod gzip:gzip'
 harness_needs='gcc:gcc make:make clang:clang +fuzzer:libclang-rt-dev spin:spin'
-cross_needs='aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu qemu-aarch64:qemu-user'
+# What the harness is built with and run by: arm64, a 32-bit and a big-endian one.
+cross_needs='aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu
+	arm-linux-gnueabihf-gcc:gcc-arm-linux-gnueabihf i686-linux-gnu-gcc:gcc-i686-linux-gnu
+	s390x-linux-gnu-gcc:gcc-s390x-linux-gnu
+	aarch64-linux-gnu-gcc<stdlib.h>:libc6-dev-arm64-cross
+	arm-linux-gnueabihf-gcc<stdlib.h>:libc6-dev-armhf-cross
+	i686-linux-gnu-gcc<stdlib.h>:libc6-dev-i386-cross
+	s390x-linux-gnu-gcc<stdlib.h>:libc6-dev-s390x-cross
+	qemu-aarch64:qemu-user qemu-arm:qemu-user qemu-i386:qemu-user qemu-s390x:qemu-user'
+# Debian 12's clang is too old for 7.x; clang 19 is in 12 and in 13. loongarch has
+# no gcc there.
+builds_needs='arm-linux-gnueabihf-gcc:gcc-arm-linux-gnueabihf aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu
+	riscv64-linux-gnu-gcc:gcc-riscv64-linux-gnu s390x-linux-gnu-gcc:gcc-s390x-linux-gnu
+	powerpc64le-linux-gnu-gcc:gcc-powerpc64le-linux-gnu mips64-linux-gnuabi64-gcc:gcc-mips64-linux-gnuabi64
+	clang-19:clang-19 ld.lld-19:lld-19 llvm-nm-19:llvm-19 sparse:sparse'
 lint_needs='shellcheck:shellcheck sparse:sparse clang:clang perl:perl python3:python3'
 
 case ${1:-} in
@@ -22,8 +36,9 @@ kernel) needs=$kernel_needs ;;
 guest) needs=$guest_needs ;;
 harness) needs=$harness_needs ;;
 cross) needs=$cross_needs ;;
+builds) needs=$builds_needs ;;
 lint) needs=$lint_needs ;;
-*) usage_error "usage: build-deps.sh kernel|guest|harness|cross|lint [flavour]" ;;
+*) usage_error "usage: build-deps.sh kernel|guest|harness|cross|builds|lint [flavour]" ;;
 esac
 case ${2:-} in
 arm64) [ "$(uname -m)" = aarch64 ] || needs="$needs aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu" ;;
@@ -35,7 +50,11 @@ missing=''
 for need in $needs; do
 	what=${need%:*} package=${need##*:}
 	case $what in
-	'<'*) printf '#include %s\n' "$what" | gcc -E -x c - >/dev/null 2>&1 || missing="$missing $package" ;;
+	*'<'*)
+		cc=${what%%<*}
+		printf '#include %s\n' "<${what#*<}" | "${cc:-gcc}" -E -x c - >/dev/null 2>&1 ||
+			missing="$missing $package"
+		;;
 	+*)
 		echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |
 			clang -fsanitize="${what#+}" -x c - -o /dev/null 2>/dev/null || missing="$missing $package"
@@ -44,7 +63,9 @@ for need in $needs; do
 	esac
 done
 [ -n "$missing" ] || exit 0
-missing=${missing# }
+# shellcheck disable=SC2086 # words on purpose
+missing=$(printf '%s\n' $missing | sort -u | tr '\n' ' ')
+missing=${missing% }
 
 note "missing packages: $missing"
 install="apt-get install -y --no-install-recommends $missing"

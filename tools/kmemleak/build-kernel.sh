@@ -81,16 +81,7 @@ if [ "$stock" = 0 ]; then
 	"$KML_TOOLS/overlay.py" install "$kml_src" >&2
 fi
 
-ccache=''
-if command -v ccache >/dev/null; then
-	ccache='ccache '
-	# Paths relative to the build directory, which lies beside every
-	# source: one checkout's objects serve the next one's build.
-	export CCACHE_BASEDIR=$KML_CACHE CCACHE_NOHASHDIR=1
-fi
-# The build's own identity would change every object that prints a banner.
-export KBUILD_BUILD_TIMESTAMP='2026-01-01' KBUILD_BUILD_USER=kmemleak
-export KBUILD_BUILD_HOST=kmemleak KBUILD_BUILD_VERSION=1
+build_env
 compiler=$ccache$cross$cc
 [ "$cc" = gcc ] || compiler=$ccache$cc
 jobs=${JOBS:-$(nproc)}
@@ -146,23 +137,7 @@ configure()
 check_config()
 {
 	local lost
-	lost=$(awk '
-		NR == FNR {
-			if (/^CONFIG_/) {
-				i = index($0, "=")
-				have[substr($0, 1, i - 1)] = substr($0, i + 1)
-			}
-			next
-		}
-		/^CONFIG_/ { i = index($0, "="); want[substr($0, 1, i - 1)] = substr($0, i + 1) }
-		/^# CONFIG_.* is not set$/ { want[$2] = "n" }
-		END {
-			for (o in want) {
-				got = o in have ? have[o] : "n"
-				if (got != want[o])
-					print "  " o ": asked " want[o] ", got " got
-			}
-		}' "$kml_out/.config" "$1" | sort)
+	lost=$(lost_options "$kml_out/.config" "$1")
 	[ -z "$lost" ] || {
 		printf '%s\n' "$lost" >&2
 		rm -f "$kml_out/.config"

@@ -1,16 +1,27 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The user-space harness, with the stock file of a fetched tree as its peer.
+# The user-space harness, with the stock file of a fetched tree as its peer:
+# here, or built for other architectures and run by qemu-user.
+#   check-harness.sh [cross [OPTION or ARCH of check-cross.sh]...]
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 harness=$KML_TOP/tools/testing/kmemleak
 [ -f "$harness/Makefile" ] || die "this checkout has no tools/testing/kmemleak" "get a complete one"
-"$KML_TOOLS/build-deps.sh" harness
-# Without these the filters of arm64 are skipped.
+what=${1:-native}
+case $what in
+native) "$KML_TOOLS/build-deps.sh" harness ;;
+cross) shift ;;
+*) usage_error "usage: check-harness.sh [cross [--quick] [ARCH]...]" ;;
+esac
+# Without these other architectures are skipped.
 "$KML_TOOLS/build-deps.sh" cross || :
 "$KML_TOOLS/fetch-kernel.sh" 7.3
 kernel_paths um 7.3 1 0
-exec make -s -C "$harness" check KSRC="${kml_pristine:?}"
+export KSRC=${kml_pristine:?}
+if [ "$what" = cross ]; then
+	exec "$harness/check-cross.sh" "$@"
+fi
+exec make -s -C "$harness" check KSRC="$KSRC"

@@ -15,9 +15,11 @@ overlay   | $KML_TOOLS/tests/overlay_test.sh
 tools     | $KML_TOOLS/tests/tools_test.sh
 bench     | $KML_TOP/benchmarks/tests.sh
 harness   | $KML_TOOLS/check-harness.sh
+cross     | $KML_TOOLS/check-harness.sh cross --quick i386 s390x
 um-7.3    | $KML_TOOLS/check-kernel.sh --kernel 7.3
 um-debug  | $KML_TOOLS/check-kernel.sh --kernel 7.3 --debug
 um-6.12   | $KML_TOOLS/check-kernel.sh --kernel 6.12
+builds    | $KML_TOOLS/check-builds.sh --quick
 lint      | $KML_TOOLS/lint.sh
 "
 

@@ -164,3 +164,42 @@ as_bool()
 	*) usage_error "$1=$2 is not known; choices: 1 or nothing" ;;
 	esac
 }
+
+# What builds share: $ccache is a prefix for compilers.
+# shellcheck disable=SC2034 # the callers use it
+build_env()
+{
+	ccache=''
+	if command -v ccache >/dev/null; then
+		ccache='ccache '
+		# Paths relative to the build directory, which lies beside every
+		# source: one checkout's objects serve the next one's build.
+		export CCACHE_BASEDIR=$KML_CACHE CCACHE_NOHASHDIR=1
+	fi
+	# The build's own identity would change every object that prints a banner.
+	export KBUILD_BUILD_TIMESTAMP='2026-01-01' KBUILD_BUILD_USER=kmemleak
+	export KBUILD_BUILD_HOST=kmemleak KBUILD_BUILD_VERSION=1
+}
+
+# Options of a fragment that a dependency silently dropped.
+# lost_options <.config> <fragment>
+lost_options()
+{
+	awk '
+		NR == FNR {
+			if (/^CONFIG_/) {
+				i = index($0, "=")
+				have[substr($0, 1, i - 1)] = substr($0, i + 1)
+			}
+			next
+		}
+		/^CONFIG_/ { i = index($0, "="); want[substr($0, 1, i - 1)] = substr($0, i + 1) }
+		/^# CONFIG_.* is not set$/ { want[$2] = "n" }
+		END {
+			for (o in want) {
+				got = o in have ? have[o] : "n"
+				if (got != want[o])
+					print "  " o ": asked " want[o] ", got " got
+			}
+		}' "$1" "$2" | sort
+}

@@ -64,6 +64,14 @@ t_bad_choice()
 	expect 2 tools/kmemleak/fetch-kernel.sh 2.4
 	expect 2 tools/kmemleak/check.sh nonsense
 	expect 2 tools/kmemleak/lint.sh nonsense
+	expect 2 tools/kmemleak/check-builds.sh --cc tcc
+	grep -q 'choices: gcc clang' "$work/said"
+	expect 2 tools/kmemleak/check-builds.sh --kernel 5.4
+	grep -q 'choices: 7.3 6.12' "$work/said"
+	expect 2 tools/kmemleak/check-builds.sh 'vax*'
+	grep -q 'choices: x86_64 ' "$work/said"
+	expect 2 tools/testing/kmemleak/check-cross.sh vax
+	grep -q 'choices: i386 arm s390x arm64' "$work/said"
 	expect 2 make -s install
 	grep -q 'KDIR is not set' "$work/said"
 }
@@ -92,6 +100,35 @@ t_log()
 	local known='[    0.230000] WARNING: suspicious RCU usage\n[    0.230000] tree.c:1 Callback enqueued on offline CPU!!\n[    0.230000]  os_start_secondary+0x67\n'
 	printf '%b' "${2//KNOWN/$known}" >"$work/log"
 	expect "$1" tools/kmemleak/check-log.sh "$work/log"
+}
+
+# An option that a configuration lacks, has though it should not, or has with
+# another value; and nothing else.
+t_lost_options()
+{
+	printf 'CONFIG_%s\n' A=y N=5 'S="x y"' ON=y >"$work/.config"
+	printf '# CONFIG_OFF is not set\n' >>"$work/.config"
+	printf 'CONFIG_%s\n' A=y N=6 'S="x y"' B=y OFF=y >"$work/fragment"
+	printf '# CONFIG_%s is not set\n' ON C >>"$work/fragment"
+	lost_options "$work/.config" "$work/fragment" >"$work/got"
+	cat "$work/got"
+	printf '  CONFIG_%s\n' 'B: asked y, got n' 'N: asked 6, got 5' 'OFF: asked y, got n' \
+		'ON: asked n, got y' | diff - "$work/got"
+}
+
+# Each of builds.tab's lines has three columns and an architecture of configs/.
+t_builds_table()
+{
+	local name kernels compilers words
+	[ "$(tools/kmemleak/check-builds.sh --list | wc -l)" -gt 30 ]
+	while read -r name kernels compilers words; do
+		echo "$name $kernels $compilers $words"
+		[ -f "tools/kmemleak/configs/builds/${name%%-*}.config" ]
+		[[ $kernels =~ ^(\*|[0-9.,]+)$ ]]
+		[[ $compilers =~ ^(\*|[a-z,]+)$ ]]
+	done < <(grep -vE '^(#|$)' tools/kmemleak/builds.tab)
+	# The same name twice is for two kernels.
+	! awk '!/^#/ && NF { print $1, $2 }' tools/kmemleak/builds.tab | sort | uniq -d | grep .
 }
 
 # The private copy follows its source, and only where that changed.
@@ -271,6 +308,8 @@ check "log: not the known one" t_log 1 '[    0.1] WARNING: suspicious RCU usage\
 check "bad FLAVOR, KERNEL, KDIR: the choices, exit 2" t_bad_choice
 check "print-kernel without a kernel: says how to build" t_not_built
 check "help lists every target" t_help
+check "options that got lost" t_lost_options
+check "the table of builds" t_builds_table
 check "a private copy follows its source" t_copy
 check "no names of machines or registries" t_names
 

@@ -106,10 +106,19 @@ static int parameters(void *arg)
 	return 0;
 }
 
+/* W_HEAP and the first per-CPU address that is not static. */
+#ifdef CONFIG_64BIT
+#define BLOCK_TEXT	"0x7e9010000000"
+#define PERCPU_TEXT	"0x7e9001001000"
+#else
+#define BLOCK_TEXT	"0x70000000"
+#define PERCPU_TEXT	"0x61001000"
+#endif
+
 static int text(void *arg)
 {
 	static const char want[] =
-		"unreferenced object 0x7e9010000000 (size 40):\n"
+		"unreferenced object " BLOCK_TEXT " (size 40):\n"
 		"  comm \"modprobe\", pid 4321, jiffies 4294892296\n"
 		"  hex dump (first 32 bytes):\n"
 		"    6b 65 72 6e 65 6c 20 6d 65 6d 6f 72 79 00 ff 7f  kernel memory...\n"
@@ -119,7 +128,7 @@ static int text(void *arg)
 		"    frame_4+0x5/0x100\n"
 		"    frame_5+0x9/0x100\n"
 		"    frame_6+0xd/0x100\n"
-		"unreferenced object (percpu) 0x7e9001001000 (size 8):\n"
+		"unreferenced object (percpu) " PERCPU_TEXT " (size 8):\n"
 		"  comm \"softirq\", pid 0, jiffies 4294892296\n"
 		"  hex dump (first 8 bytes on cpu 1):\n"
 		"    00 00 00 00 00 00 00 00                          ........\n"

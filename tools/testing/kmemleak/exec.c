@@ -25,7 +25,12 @@ bool exec_in_init;
 /* Where a pointer points, with or without a tag in its top byte. */
 static void *mem(u64 addr)
 {
-	return (void *)((s64)(addr << 8) >> 8);
+	return (void *)(long)((s64)(addr << 8) >> 8);
+}
+
+static void *ptr(u64 addr)
+{
+	return (void *)(unsigned long)addr;
 }
 
 static void flush_log(struct run *r)
@@ -84,9 +89,9 @@ static void vmalloc_call(const struct op *op, gfp_t gfp)
 {
 	struct vm_struct *vm = mem(op->a[0]);
 
-	vm->addr = (void *)op->a[1];
+	vm->addr = ptr(op->a[1]);
 	vm->size = op->a[2];
-	kmemleak_vmalloc((void *)op->a[0], op->a[2], gfp);
+	kmemleak_vmalloc(ptr(op->a[0]), op->a[2], gfp);
 }
 
 /* The hooks, in the context the program is in. */
@@ -94,7 +99,7 @@ static bool hook(struct run *r, const struct op *op)
 {
 	gfp_t gfp = r->ctx || r->atomic_gfp ? GFP_ATOMIC : GFP_KERNEL;
 	unsigned long flags = enter(r);
-	void *p = (void *)op->a[0];
+	void *p = ptr(op->a[0]);
 	bool is_hook = true;
 
 	switch (op->kind) {
@@ -235,7 +240,7 @@ static void other(struct run *r, const struct op *op)
 		open_file(r);
 		break;
 	case OP_FREE_PART:
-		kmemleak_free_part((void *)op->a[0], op->a[1]);
+		kmemleak_free_part(ptr(op->a[0]), op->a[1]);
 		break;
 	case OP_PHYS_PART:
 		kmemleak_free_part_phys(op->a[0], op->a[1]);

@@ -106,6 +106,10 @@ int main(void)
 	char name[64];
 	unsigned int i;
 
+#ifndef CONFIG_HAVE_ARCH_KMEMLEAK_FILTER
+	puts("ok 1 - choice # SKIP this architecture has the generic filter only\n1..1");
+	return 0;
+#endif
 	tap_case("by default", automatic, NULL, 10);
 	tap_case("auto", automatic, "auto", 10);
 	tap_case("unknown", unknown, NULL, 10);

@@ -236,7 +236,8 @@ static void overlap(struct gen *g)
 /* MiBs, at intervals' borders and across them; GiBs have programs of their own. */
 static void giants(struct gen *g)
 {
-	unsigned long addr = W_GIANT + gen_below(g, 30) * SZ_1G + gen_below(g, 512) * PAGE_SIZE;
+	unsigned long addr = W_GIANT + gen_below(g, 30) * W_GIANT_STEP +
+			     gen_below(g, 512) * PAGE_SIZE;
 	size_t size = SZ_256K * (1 + gen_below(g, 20));
 
 	if (!gen_vacant(g, G_VIRT, addr, size))

@@ -8,6 +8,8 @@
 
 #include "gen.h"
 
+#define WORD	sizeof(long)
+
 static u64 rnd(struct gen *g)
 {
 	u64 x = g->rnd += 0x9e3779b97f4a7c15ULL;
@@ -61,7 +63,7 @@ struct blk *gen_remember(struct gen *g, int space, unsigned long addr, size_t si
 	}
 	g->blk[g->nr] = (struct blk){ space, addr, size, 0 };
 	if ((g->flavour & GEN_TAGS) && space == G_VIRT && addr - W_HEAP < W_HEAP_SIZE)
-		g->blk[g->nr].tag = gen_below(g, 256) << 56;
+		g->blk[g->nr].tag = gen_below(g, 256) << (BITS_PER_LONG - 8);
 	return &g->blk[g->nr++];
 }
 
@@ -153,31 +155,32 @@ unsigned long gen_cell(struct gen *g)
 
 	switch (gen_below(g, 16)) {
 	case 0:
-		return W_DATA + gen_below(g, W_DATA_SIZE / 8) * 8;
+		return W_DATA + gen_below(g, W_DATA_SIZE / WORD) * WORD;
 	case 1:
-		return W_BSS + gen_below(g, W_BSS_SIZE / 8) * 8;
+		return W_BSS + gen_below(g, W_BSS_SIZE / WORD) * WORD;
 	case 2:
-		return W_RO + gen_below(g, W_RO_SIZE / 8) * 8;
+		return W_RO + gen_below(g, W_RO_SIZE / WORD) * WORD;
 	case 3:
 		return W_PCPU_AREA + gen_below(g, g->cpus) * W_PCPU_UNIT +
-		       gen_below(g, W_PCPU_STATIC / 8) * 8;
+		       gen_below(g, W_PCPU_STATIC / WORD) * WORD;
 	case 4:
-		return W_STACKS + gen_below(g, W_NR_TASKS * THREAD_SIZE / 8) * 8;
+		return W_STACKS + gen_below(g, W_NR_TASKS * THREAD_SIZE / WORD) * WORD;
 	case 5:
-		return W_VMEMMAP + gen_below(g, g->pages) * 64 + 8 + gen_below(g, 5) * 8;
+		return W_VMEMMAP + gen_below(g, g->pages) * sizeof(struct page) +
+		       (1 + gen_below(g, 5)) * WORD;
 	default:
 		b = gen_pick(g, -1);
 		if (!b)
 			return W_DATA;
 		at = gen_below(g, min(b->size, SZ_64K + 0UL));
 		if (!gen_chance(g, 4))
-			at = ALIGN_DOWN(at, 8);
+			at = ALIGN_DOWN(at, WORD);
 		if (b->space == G_PCPU)
 			return b->addr - W_PCPU_COOKIE + W_PCPU_AREA +
 			       gen_below(g, g->cpus) * W_PCPU_UNIT + at;
 		/* Unaligned blocks hold their pointers aligned. */
 		at += b->space == G_PHYS ? b->addr + PAGE_OFFSET : b->addr;
-		return gen_chance(g, 4) ? at : ALIGN(at, 8);
+		return gen_chance(g, 4) ? at : ALIGN(at, WORD);
 	}
 }
 
@@ -191,7 +194,7 @@ unsigned long gen_pointer(struct gen *g)
 	addr = b->addr | b->tag;
 	/* A pointer with a wrong tag is one all the same. */
 	if (b->tag && gen_chance(g, 10))
-		addr ^= gen_below(g, 256) << 56;
+		addr ^= gen_below(g, 256) << (BITS_PER_LONG - 8);
 	switch (gen_below(g, 20)) {
 	default:
 		return addr;

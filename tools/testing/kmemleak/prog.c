@@ -69,7 +69,7 @@ static const struct {
 	{ 'b', W_BSS, W_BSS_SIZE },
 	{ 'r', W_RO, W_RO_SIZE },
 	{ 'k', W_STACKS, W_NR_TASKS * THREAD_SIZE },
-	{ 'm', W_VMEMMAP, W_MAX_PAGES * 64 },
+	{ 'm', W_VMEMMAP, W_MAX_PAGES * sizeof(struct page) },
 	{ 'p', W_PCPU_COOKIE, W_PCPU_UNIT },
 	{ 'c', W_PCPU_AREA, NR_CPUS * W_PCPU_UNIT },
 	{ 'f', W_PHYSMAP, W_PHYS_SIZE },

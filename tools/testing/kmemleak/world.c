@@ -72,7 +72,7 @@ void world_pages(unsigned long nr)
 	for (pfn = 0; pfn < nr; pfn++) {
 		struct page *page = pfn_to_page(pfn);
 
-		page->flags = (pfn >= split ? 1UL : 0) << 62;
+		page->flags = (pfn >= split ? 1UL : 0) << (BITS_PER_LONG - 2);
 		page->refcount = pfn % 4 != 3;
 	}
 	/* A page that belongs to the other zone, as pageblocks at borders do. */

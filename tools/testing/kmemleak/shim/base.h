@@ -226,7 +226,6 @@ typedef u64 async_cookie_t;
 #define div_u64(n, d)	((u64)(n) / (u32)(d))
 #define div64_u64(n, d)	((u64)(n) / (u64)(d))
 #define div64_ul(n, d)	((u64)(n) / (unsigned long)(d))
-#define mul_u64_u32_shr(a, m, s) ((u64)(((unsigned __int128)(a) * (m)) >> (s)))
 #define do_div(n, b) ({ u32 __r = (n) % (b); (n) /= (b); __r; })
 #define lower_32_bits(n) ((u32)((n) & 0xffffffff))
 #define upper_32_bits(n) ((u32)(((u64)(n)) >> 32))
@@ -239,7 +238,7 @@ typedef u64 async_cookie_t;
 #define U64_MAX		((u64)~0ULL)
 #define S64_MAX		((s64)(U64_MAX >> 1))
 #define PHYS_ADDR_MAX	(~(phys_addr_t)0)
-#define BITS_PER_LONG	64
+#define BITS_PER_LONG	(__SIZEOF_LONG__ * 8)
 #define BITS_PER_BYTE	8
 #define BITS_PER_LONG_LONG 64
 #define HZ		CONFIG_HZ
@@ -357,6 +356,12 @@ static inline void memset_l(unsigned long *p, unsigned long v, size_t n)
 	while (n--)
 		*p++ = v;
 }
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define le32_to_cpu(v)	((u32)(v))
+#else
+#define le32_to_cpu(v)	__builtin_bswap32(v)
+#endif
 
 #define get_unaligned(p) ({ typeof(*(p)) __v;				\
 	__builtin_memcpy(&__v, (p), sizeof(__v)); __v; })

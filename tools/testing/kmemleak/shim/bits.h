@@ -21,7 +21,7 @@
 #define FIELD_MAX(m)	((typeof(m))((m) >> __builtin_ctzll(m)))
 
 #define __ffs(w)	((unsigned long)__builtin_ctzl(w))
-#define __fls(w)	((unsigned long)(63 - __builtin_clzl(w)))
+#define __fls(w)	((unsigned long)(BITS_PER_LONG - 1 - __builtin_clzl(w)))
 #define ffz(w)		__ffs(~(w))
 #define ffs(x)		__builtin_ffs(x)
 #define __ffs64(w)	((unsigned int)__builtin_ctzll(w))

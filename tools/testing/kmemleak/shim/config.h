@@ -3,7 +3,9 @@
 #ifndef _SHIM_CONFIG_H
 #define _SHIM_CONFIG_H
 
+#if __SIZEOF_LONG__ == 8
 #define CONFIG_64BIT			1
+#endif
 #define CONFIG_SMP			1
 #define CONFIG_MMU			1
 #define CONFIG_DEBUG_FS			1

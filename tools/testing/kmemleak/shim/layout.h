@@ -7,10 +7,14 @@
 #ifndef _SHIM_LAYOUT_H
 #define _SHIM_LAYOUT_H
 
+#if __SIZEOF_LONG__ == 8
 #define W_BASE		0x7e9000000000UL
+#else
+#define W_BASE		0x60000000UL
+#endif
 
 /* Arrays at fixed places have no size of their own; none is larger. */
-#define SHIM_ANY_SIZE	(1UL << 46)
+#define SHIM_ANY_SIZE	(1UL << (__SIZEOF_LONG__ == 8 ? 46 : 30))
 
 /* Linker sections, all roots. The read-only one lies outside data. */
 #define W_DATA		(W_BASE)
@@ -45,13 +49,26 @@
 #define W_LOW_START	0x100000UL
 #define W_LOW_END	0xc00000UL
 
-/* Tracked memory. */
+/* Tracked memory. Giants lie steps apart. */
 #define W_HEAP		(W_BASE + 0x10000000UL)
+#if __SIZEOF_LONG__ == 8 && !defined(SHIM_SMALL_WORLD)
 #define W_HEAP_SIZE	0x10000000UL
 #define W_VMALLOC	(W_BASE + 0x40000000UL)
 #define W_VMALLOC_SIZE	0x80000000UL
 #define W_GIANT		(W_BASE + 0x100000000UL)
 #define W_GIANT_SIZE	0x1000000000UL
+#else
+/*
+ * Below the stack, and in what any 32-bit system leaves to a program. qemu-user
+ * has a table of all pages, which each fork() copies: small for that, too.
+ */
+#define W_HEAP_SIZE	0x8000000UL
+#define W_VMALLOC	(W_BASE + 0x18000000UL)
+#define W_VMALLOC_SIZE	0x18000000UL
+#define W_GIANT		(W_BASE + 0x30000000UL)
+#define W_GIANT_SIZE	0x28000000UL
+#endif
+#define W_GIANT_STEP	(W_GIANT_SIZE / 64)
 #define W_END		(W_GIANT + W_GIANT_SIZE)
 
 #endif /* _SHIM_LAYOUT_H */

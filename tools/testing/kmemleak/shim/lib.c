@@ -130,7 +130,8 @@ __no_kcsan u32 crc32_le(u32 crc, const void *buf, size_t len)
 
 		__builtin_memcpy(&a, p, 4);
 		__builtin_memcpy(&b, p + 4, 4);
-		a ^= crc;
+		a = le32_to_cpu(a) ^ crc;
+		b = le32_to_cpu(b);
 		crc = t[7][a & 255] ^ t[6][a >> 8 & 255] ^ t[5][a >> 16 & 255] ^ t[4][a >> 24] ^
 		      t[3][b & 255] ^ t[2][b >> 8 & 255] ^ t[1][b >> 16 & 255] ^ t[0][b >> 24];
 	}

@@ -7,7 +7,11 @@
 #include <stddef.h>
 
 /* Where fake stack frames live: frame f of "function" n is n * 0x100 + f. */
+#if __SIZEOF_LONG__ == 8
 #define SHIM_TEXT	0xffffffff81000000UL
+#else
+#define SHIM_TEXT	0xf1000000UL
+#endif
 #define SHIM_TEXT_SIZE	0x1000000UL
 
 /* Everything printed since the last call; the caller frees it. */

@@ -172,7 +172,7 @@ struct zone {
 
 struct page {
 	unsigned long flags;		/* the zone, as in the kernel */
-	unsigned long word[5];
+	unsigned long word[__SIZEOF_LONG__ == 8 ? 5 : 12];
 	int mapcount;
 	int refcount;
 	unsigned long memcg;
@@ -188,7 +188,7 @@ struct page *pfn_to_online_page(unsigned long pfn);
 #define populated_zone(z) ((z)->present_pages != 0)
 #define for_each_zone(z) for ((z) = shim_zones; (z) < shim_zones + SHIM_NR_ZONES; (z)++)
 #define for_each_populated_zone(z) for_each_zone(z) if (populated_zone(z))
-#define page_zone(p)	(&shim_zones[(p)->flags >> 62])
+#define page_zone(p)	(&shim_zones[(p)->flags >> (BITS_PER_LONG - 2)])
 #define page_count(p)	READ_ONCE((p)->refcount)
 #define page_ref_count(p) page_count(p)
 #define pfn_to_page(n)	((struct page *)W_VMEMMAP + (n))

@@ -291,7 +291,7 @@ struct shim_kmalloc_head {
 	size_t magic;
 };
 
-#define SHIM_KMALLOC_MAGIC 0x6b6d616c6c6f63UL
+#define SHIM_KMALLOC_MAGIC ((size_t)0x6b6d616c6c6f63ULL)
 
 void *shim_kmalloc(size_t n, gfp_t gfp)
 {
