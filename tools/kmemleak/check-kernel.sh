@@ -134,7 +134,8 @@ if [ -n "$kml_qemu" ]; then
 	case "$wanted " in
 	*' boot '*)
 		# shellcheck disable=SC2086 # words on purpose
-		part boot "${parallel[@]}" "${kunit[@]}" "${machine[@]}" --env KML_FILTER=$filter \
+		part boot "${parallel[@]}" "${kunit[@]}" "${machine[@]}" \
+			--env KML_FILTER=$filter --append kmemleak.filter=$filter \
 			--env KMEMLEAK_ROUNDS=1 --timeout 420 -- "$KML_TOOLS/guest/boot.sh" \
 			abi_test parallel_test sample_module.sh $happenings
 		;;
