@@ -128,7 +128,7 @@ else
 fi
 
 # The blocks of a DIMM that ACPI can eject, none of which the kernel uses.
-dimm=$(find /sys/bus/acpi/devices/PNP0C80:* -maxdepth 1 -name eject 2>/dev/null | head -n 1)
+dimm=$(find -L /sys/bus/acpi/devices/PNP0C80:* -maxdepth 1 -name eject 2>/dev/null | head -n 1)
 dimm=${dimm%/eject}
 mapfile -t in_dimm < <(while read -r block; do
 	[ "$(readlink -f "$block/firmware_node")" != "$(readlink -f "$dimm")" ] || echo "$block"
