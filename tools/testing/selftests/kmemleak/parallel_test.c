@@ -141,9 +141,10 @@ int main(int argc, char **argv)
 	size_t i;
 
 	kml_setup(KML_NEED_MODULE | KML_NEED_ENABLED);
-	held = kst_set(128, "kmalloc");
+	/* of pages: slabs keep pointers to their latest objects */
+	held = kst_set(128, "page");
 	for (i = 0; i < ARRAY_SIZE(leak); i++)
-		leak[i] = kst_set(96, "kmalloc");
+		leak[i] = kst_set(96, "page");
 	kst_set_hold(&held, 0);
 	for (i = 0; i < ARRAY_SIZE(leak); i++)
 		kst_set_hold(&leak[i], 0);
