@@ -7,17 +7,19 @@ FLAVOR ?= um
 KERNEL ?= 7.3
 STOCK ?=
 DEBUG ?=
+CONFIG ?=
 QUICK ?=
 T := tools/kmemleak
 
 build-args = --flavor '$(FLAVOR)' --kernel '$(KERNEL)' \
 	$(if $(filter-out 0 n no,$(STOCK)),--stock) \
-	$(if $(filter-out 0 n no,$(DEBUG)),--debug)
+	$(if $(filter-out 0 n no,$(DEBUG)),--debug) \
+	$(if $(CONFIG),--config '$(CONFIG)')
 
 .DEFAULT_GOAL := help
 
 ##@ Use
-run: ## boot a kernel with this kmemleak, leak memory on purpose, show the report
+run: ## boot a kernel with this kmemleak, leak memory on purpose, show the report [FLAVOR=...]
 	@$T/demo.sh $(build-args)
 
 shell: ## a prompt in that kernel
@@ -34,7 +36,7 @@ uninstall: need-KDIR ## restore the tree byte for byte
 patches: need-KDIR need-OUT ## the same change as a git am series in OUT=<directory>
 	@$T/overlay.py patches '$(KDIR)' '$(OUT)'
 
-##@ Kernels (FLAVOR=um|x86_64|arm64 KERNEL=7.3|6.12|<path> [STOCK=1] [DEBUG=1])
+##@ Kernels (FLAVOR=um|x86_64|arm64 KERNEL=7.3|6.12|<path> [STOCK=1] [DEBUG=1] [CONFIG=<name>])
 kernel: ## build one, fetching its source when needed
 	@$T/build-kernel.sh $(build-args)
 
@@ -47,6 +49,9 @@ fetch: ## only fetch and unpack the source of KERNEL
 ##@ Quality
 check: ## every test, on every kernel: what CI runs
 	@$T/check.sh
+
+check-full: ## the whole matrix of flavours, releases and configurations: hours, resumable [ROWS=...]
+	@$T/check-full.sh $(ROWS)
 
 check-builds: ## compile for nine architectures and all that changes what we compile
 	@$T/check-builds.sh $(if $(filter-out 0 n no,$(QUICK)),--quick) $(BUILDS)
@@ -77,5 +82,5 @@ help: ## this list
 need-%:
 	@[ -n '$($*)' ] || { echo "error: $* is not set; run: make $(MAKECMDGOALS) $*=<path>" >&2; exit 2; }
 
-.PHONY: run shell install uninstall patches kernel print-kernel fetch check check-builds check-cross \
-	bench lint clean distclean help
+.PHONY: run shell install uninstall patches kernel print-kernel fetch check check-full \
+	check-builds check-cross bench lint clean distclean help

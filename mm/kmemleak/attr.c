@@ -47,6 +47,34 @@ int kml_track_no_scan(struct kml_space *space, unsigned long ptr)
 	return 0;
 }
 
+/**
+ * kml_track_hush_stack() - may the stack of this task be read as a block?
+ * @hush: no, or, again, yes
+ *
+ * With VMAP_STACK, a stack is a block like others, and would be read as a whole
+ * by any scan: dead frames, too, and those of a scan, which are littered with
+ * addresses that it went through. Who scans keeps it from that; roots_stack.c
+ * reads what is to be read of it.
+ *
+ * Context: process.
+ * Return: true if this changed anything.
+ */
+bool kml_track_hush_stack(bool hush)
+{
+	unsigned long start = kml_untag((unsigned long)task_stack_page(current));
+	struct kml_locked l;
+	bool change;
+
+	if (!start || !kml_object_lock(&l, kml_space(KML_VIRT), start, false))
+		return false;
+	change = hush == !(kml_hot_state(l.hot) & KML_F_NO_SCAN);
+	if (change)
+		kml_hot_change(l.hot, hush ? 0 : KML_F_NO_SCAN,
+			       hush ? KML_F_NO_SCAN : 0);
+	kml_object_unlock(&l);
+	return change;
+}
+
 /* kml_track_reset_checksum() - let the next scan take the object as changed */
 int kml_track_reset_checksum(struct kml_space *space, unsigned long ptr)
 {

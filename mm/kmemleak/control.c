@@ -34,6 +34,8 @@ static int kml_thread_fn(void *arg)
 
 	pr_info("Automatic memory scanning thread started\n");
 	set_user_nice(current, 10);
+	/* no scan of others reads it, either */
+	kml_track_hush_stack(true);
 
 	/* let the system come up first */
 	if (first_run) {

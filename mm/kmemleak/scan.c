@@ -17,6 +17,7 @@
 #include "roots.h"
 #include "scan.h"
 #include "sieve.h"
+#include "track.h"
 
 struct kml_scan_params kml_scan_params = {
 	.min_unref_scans = IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_VERBOSE) ? 2 : 1,
@@ -219,8 +220,8 @@ static void kml_scan_close(bool done)
 void kml_scan(void)
 {
 	struct kml_worker *w;
+	bool done, hushed;
 	unsigned int id;
-	bool done;
 
 	lockdep_assert_held(&kml_scan_mutex);
 
@@ -230,8 +231,11 @@ void kml_scan(void)
 	kml_report_compact();
 
 	kml_initiator = current;
+	hushed = kml_track_hush_stack(true);
 	w = kml_scan_open();
 	done = w && kml_scan_episode(w);
 	kml_scan_close(done);
+	if (hushed)
+		kml_track_hush_stack(false);
 	kml_initiator = NULL;
 }

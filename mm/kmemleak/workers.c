@@ -36,6 +36,7 @@
 #include "compat.h"
 #include "pool.h"
 #include "progress.h"
+#include "track.h"
 #include "workers.h"
 
 #include <trace/events/kmemleak.h>
@@ -221,6 +222,7 @@ static void kml_helper_setup(unsigned int cpu)
 {
 	struct kml_helper *h = per_cpu_ptr(&kml_helpers, cpu);
 
+	kml_track_hush_stack(true);
 	if (!h->w)
 		/* pairs with the acquire in kml_hire() */
 		smp_store_release(&h->w, kml_worker_alloc());

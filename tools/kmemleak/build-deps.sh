@@ -7,8 +7,8 @@ set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# program, <header>, compiler<header> or +sanitizer -> Debian package. Where headers
-# and runtime libraries lie differs between releases, so the compiler is asked.
+# program, /file, <header>, compiler<header> or +sanitizer -> Debian package. Where
+# headers and runtime libraries lie differs between releases, so the compiler is asked.
 kernel_needs='gcc:gcc make:make flex:flex bison:bison bc:bc perl:perl
 	python3:python3 xz:xz-utils cpio:cpio depmod:kmod
 	<libelf.h>:libelf-dev <openssl/opensslv.h>:libssl-dev <stdlib.h>:libc6-dev'
@@ -38,11 +38,25 @@ harness) needs=$harness_needs ;;
 cross) needs=$cross_needs ;;
 builds) needs=$builds_needs ;;
 lint) needs=$lint_needs ;;
-*) usage_error "usage: build-deps.sh kernel|guest|harness|cross|builds|lint [flavour]" ;;
+*) usage_error "usage: build-deps.sh kernel|guest|harness|cross|builds|lint [$(echo "$KML_FLAVOURS" | tr ' ' '|')]" ;;
 esac
-case ${2:-} in
-arm64) [ "$(uname -m)" = aarch64 ] || needs="$needs aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu" ;;
-esac
+# A flavour that is not this machine's own: a compiler, its C library for the
+# selftests, and an emulator for the guest.
+if [ -n "${2:-}" ]; then
+	flavour_facts "$2"
+	case $1:$kml_cross in
+	kernel:aarch64*) needs="$needs ${kml_cross}gcc:gcc-aarch64-linux-gnu
+		/usr/aarch64-linux-gnu/lib/libc.a:libc6-dev-arm64-cross" ;;
+	kernel:x86_64*) needs="$needs ${kml_cross}gcc:gcc-x86-64-linux-gnu
+		/usr/x86_64-linux-gnu/lib/libc.a:libc6-dev-amd64-cross" ;;
+	esac
+	case $1:$kml_qemu in
+	guest:qemu-system-x86_64) needs="$needs $kml_qemu:qemu-system-x86" ;;
+	guest:qemu-system-aarch64) needs="$needs $kml_qemu:qemu-system-arm" ;;
+	esac
+	# Programs for another processor come as packages, too.
+	case $1 in guest) native_guest "$kml_deb" || needs="$needs dpkg-deb:dpkg readelf:binutils" ;; esac
+fi
 
 # kmod's programs live in /sbin, which a user's PATH may lack.
 PATH=$PATH:/usr/sbin:/sbin
@@ -59,6 +73,7 @@ for need in $needs; do
 		echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |
 			clang -fsanitize="${what#+}" -x c - -o /dev/null 2>/dev/null || missing="$missing $package"
 		;;
+	/*) [ -e "$what" ] || missing="$missing $package" ;;
 	*) command -v "$what" >/dev/null || missing="$missing $package" ;;
 	esac
 done

@@ -11,10 +11,13 @@ usage()
 {
 	cat <<-EOT
 	usage: build-kernel.sh [--print] [--flavour F] [--kernel K] [--stock] [--debug]
+	                       [--config NAME]
 	  --flavour   $KML_FLAVOURS (default um)
 	  --kernel    $KML_KERNELS or the path of a kernel tree (default 7.3)
 	  --stock     the tree's own mm/kmemleak.c, same configuration
 	  --debug     lockdep, PROVE_RCU, sleep and list checks, fault injection
+	  --config    $(extra_configs): configs/NAME.config on top, in
+	              a build directory of its own
 	  --variant   NAME: a build directory of its own (lint, experiments)
 	  --cc        the compiler (default gcc)
 	  --prepare   stop before compiling the kernel proper
@@ -22,7 +25,7 @@ usage()
 	EOT
 }
 
-flavour=um kernel=7.3 stock=0 debug=0 print=0 prepare=0 variant='' cc=gcc
+flavour=um kernel=7.3 stock=0 debug=0 print=0 prepare=0 config='' variant='' cc=gcc
 while [ $# -gt 0 ]; do
 	case $1 in
 	--flavour | --flavor) flavour=${2:?}; shift ;;
@@ -30,6 +33,7 @@ while [ $# -gt 0 ]; do
 	--stock) stock=1 ;;
 	--debug) debug=1 ;;
 	--print) print=1 ;;
+	--config) config=${2:?}; shift ;;
 	--variant) variant=${2:?}; shift ;;
 	--cc) cc=${2:?}; shift ;;
 	--prepare) prepare=1 ;;
@@ -40,22 +44,18 @@ while [ $# -gt 0 ]; do
 done
 check_flavour "$flavour"
 check_kernel "$kernel"
+[ -z "$config" ] || check_extra_config "$config"
 kernel_paths "$flavour" "$kernel" "$stock" "$debug"
-kml_out=$kml_out${variant:+-$variant}
+kml_out=$kml_out${config:+-$config}${variant:+-$variant}
 
-case $flavour in
-um) arch=um cross='' image=linux target=linux ;;
-x86_64) arch=x86_64 cross='' image=arch/x86/boot/bzImage target=bzImage ;;
-arm64) arch=arm64 cross=aarch64-linux-gnu- image=arch/arm64/boot/Image target=Image ;;
-esac
-[ "$(uname -m)" != aarch64 ] || [ "$flavour" != arm64 ] || cross=''
-[ "$(uname -m)" != aarch64 ] || [ "$flavour" != x86_64 ] || cross=x86_64-linux-gnu-
+flavour_facts "$flavour"
+arch=$kml_arch cross=$kml_cross image=$kml_image target=$kml_target
 
 stamp=$kml_out/.kmemleak-built
 if [ "$print" = 1 ]; then
 	if [ ! -f "$stamp" ] || [ ! -f "$kml_out/$image" ]; then
 		die "no built kernel in $kml_out" \
-			"run: make kernel FLAVOR=$flavour KERNEL=$kernel$([ $stock = 0 ] || echo ' STOCK=1')$([ $debug = 0 ] || echo ' DEBUG=1')"
+			"run: make kernel FLAVOR=$flavour KERNEL=$kernel$([ $stock = 0 ] || echo ' STOCK=1')$([ $debug = 0 ] || echo ' DEBUG=1')${config:+ CONFIG=$config}"
 	fi
 	printf 'KSRC=%q\nKOUT=%q\nIMAGE=%q\n' "$kml_src" "$kml_out" "$kml_out/$image"
 	exit 0
@@ -109,6 +109,9 @@ fragments()
 	if [ "$debug" = 1 ]; then
 		echo "$dir/debug.config"
 	fi
+	if [ -n "$config" ]; then
+		echo "$dir/$config.config"
+	fi
 }
 
 configure()
@@ -154,7 +157,7 @@ install_modules()
 	mv "$kml_out/.kmemleak-modroot.new" "$kml_out/modroot"
 }
 
-what="$flavour $(tree_version "$kml_src")$([ $stock = 0 ] || echo ', stock')$([ $debug = 0 ] || echo ', debug')"
+what="$flavour $(tree_version "$kml_src")$([ $stock = 0 ] || echo ', stock')$([ $debug = 0 ] || echo ', debug')${config:+, $config}"
 rm -f "$stamp"
 configure
 if [ "$prepare" = 1 ]; then

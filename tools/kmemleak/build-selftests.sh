@@ -33,8 +33,13 @@ while read -r f; do
 done <"$top/files.new"
 mv "$top/files.new" "$top/files"
 
-arch=$(sed -n 's/^CONFIG_UML=y$/um/p; s/^CONFIG_X86_64=y$/x86_64/p; s/^CONFIG_ARM64=y$/arm64/p' "$KOUT/.config" | head -n 1)
-grep -q '^CONFIG_UML=y' "$KOUT/.config" && arch=um
+# The flavour by what was built: callers pass options of build-kernel.sh.
+flavour=$(sed -n 's/^CONFIG_UML=y$/um/p; s/^CONFIG_X86_64=y$/x86_64/p; s/^CONFIG_ARM64=y$/arm64/p' "$KOUT/.config" | head -n 1)
+! grep -q '^CONFIG_UML=y' "$KOUT/.config" || flavour=um
+flavour_facts "$flavour"
+cross=()
+# The guest has another C library than the one that cross compilers bring.
+[ -z "$kml_cross" ] || cross=(CROSS_COMPILE="$kml_cross" LDFLAGS=-static)
 logged "$top/build.log" "building the selftests" \
-	make -C "$top/$tests/kmemleak" ARCH="$arch" KDIR="$KOUT" OUTPUT="$top/$tests/kmemleak"
+	make -C "$top/$tests/kmemleak" ARCH="$kml_arch" "${cross[@]}" KDIR="$KOUT" OUTPUT="$top/$tests/kmemleak"
 echo "$top/$tests/kmemleak"

@@ -3,15 +3,21 @@
 #
 # Everything that runs inside one kernel, each part in a boot of its own (a
 # test may leave kmemleak disabled). Prints TAP.
-#   check-kernel.sh [--kernel K] [--debug] [--stock] [PART]...
+#   check-kernel.sh [--flavor F] [--kernel K] [--debug] [--stock] [--config C] [--list] [PART]...
+#
+# "boot" is one boot of an emulated machine with some of everything in it: what
+# make check runs of it. It comes alone only when asked for by name.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-kernel=7.3 debug=0 stock=0 wanted=''
+flavour=um kernel=7.3 debug=0 stock=0 config='' list=0 wanted=''
 while [ $# -gt 0 ]; do
 	case $1 in
+	--flavour | --flavor) flavour=${2:?}; shift ;;
 	--kernel) kernel=${2:?}; shift ;;
+	--config) config=${2:?}; shift ;;
+	--list) list=1 ;;
 	--debug) debug=1 ;;
 	--stock) stock=1 ;;
 	-*) usage_error "unknown option $1" ;;
@@ -19,26 +25,44 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-build=(--kernel "$kernel")
+check_flavour "$flavour"
+flavour_facts "$flavour"
+build=(--flavor "$flavour" --kernel "$kernel")
 [ $debug = 0 ] || build+=(--debug)
 [ $stock = 0 ] || build+=(--stock)
+[ -z "$config" ] || build+=(--config "$config")
 
-"$KML_TOOLS/build-kernel.sh" "${build[@]}"
-selftests=$("$KML_TOOLS/build-selftests.sh" "${build[@]}")
+selftests=''
+if [ $list = 0 ]; then
+	"$KML_TOOLS/build-kernel.sh" "${build[@]}"
+	selftests=$("$KML_TOOLS/build-selftests.sh" "${build[@]}")
+fi
 # The tree's own scripts; 6.12 has none, and must behave like 7.3.
 "$KML_TOOLS/fetch-kernel.sh" 7.3
-kernel_paths um 7.3 0 0
+kernel_paths "$flavour" 7.3 0 0
 tree_tests=${kml_pristine:?}/tools/testing/selftests
 
 here=/kml/kselftest
-in_guest=(--add "$selftests:$here/kmemleak" --add "$tree_tests/kselftest:$here/kselftest"
+in_guest=(--add "$KML_TOOLS/guest:/kml/guest" --add "$selftests:$here/kmemleak" --add "$tree_tests/kselftest:$here/kselftest"
 	--add "$tree_tests/mm/ksft_kmemleak_confirm.sh:$here/mm/ksft_kmemleak_confirm.sh"
 	--add "$tree_tests/mm/ksft_kmemleak_dedup.sh:$here/mm/ksft_kmemleak_dedup.sh")
 suite=$selftests/run_in_guest.sh
 
-# Guests spend most of their time waiting for objects to age: several at once.
+# Guests spend most of their time waiting for objects to age: several at once,
+# unless each emulates more processors than there are.
 slots=$(nproc)
 [ "$slots" -le 4 ] || slots=4
+if [ -n "$kml_qemu" ]; then
+	slots=1
+	in_guest+=(--cpus 4)
+	[ "$debug$config" = 0 ] || in_guest+=(--mem 1G)
+fi
+# Emulation is slow, and so are debugging kernels in it.
+slow=1
+if [ -n "$kml_qemu" ]; then
+	slow=3
+	[ "$debug$config" = 0 ] || slow=5
+fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/kmemleak-check.XXXXXX")
 # shellcheck disable=SC2046 # one word per process
 trap 'kill $(jobs -p) 2>/dev/null || :; wait; rm -rf "$work"' EXIT
@@ -55,6 +79,10 @@ part()
 	' ' | *" $name "*) ;;
 	*) return 0 ;;
 	esac
+	if [ $list = 1 ]; then
+		echo "$name"
+		return 0
+	fi
 	[ "$(jobs -rp | wc -l)" -lt "$slots" ] || wait -n || :
 	parts=$((parts + 1))
 	one_part "$name" "$@" >"$work/$parts" &
@@ -64,12 +92,12 @@ one_part()
 {
 	local name=$1 status=0 t0=$SECONDS runner
 	shift
-	echo "# $name"
+	echo "# suite: $name"
 	"$KML_TOOLS/run.sh" "${build[@]}" --quiet "${in_guest[@]}" "$@" &
 	runner=$!
 	trap 'kill $runner 2>/dev/null; wait $runner; exit 130' INT TERM
 	wait $runner || status=$?
-	note "  $kernel$([ $debug = 0 ] || echo ' debug'): $name, $((SECONDS - t0)) s"
+	note "  ${kml_qemu:+$flavour }$kernel$([ $debug = 0 ] || echo ' debug')${config:+ $config}: $name, $((SECONDS - t0)) s"
 	# What the tests said counts by itself; this line is about the rest: the
 	# guest lived to the end and its log is clean.
 	case $status in
@@ -82,26 +110,63 @@ one_part()
 	[ "$status" = 0 ] || : >"$work/failed"
 }
 
+# seconds <n>: a time limit, longer where things are slow
+seconds()
+{
+	echo $(($1 * slow))
+}
+
 # The long ones first, to end together. On kernels with SMP all CPUs scan; the
 # others of these boots, and kernels without, use one.
 parallel=()
 [ $stock = 1 ] || parallel=(--append 'kmemleak=on,parallel')
-part selftests "${parallel[@]}" --timeout 600 -- "$suite" -d $here/kmemleak
-part tree --timeout 300 -- "$KML_TOOLS/guest/kselftests.sh" $here/mm \
+kunit=(--append 'kunit.enable=1 kunit.autorun=1')
+
+# The real architectures: what happens to a machine, and what is on it.
+if [ -n "$kml_qemu" ]; then
+	case $flavour in
+	x86_64) filter=avx2 plain=Nehalem alarm=0 ;;
+	arm64) filter=neon plain='' alarm=1 ;;
+	esac
+	# Two nodes, memory in a slot and by virtio-mem. The alarm of qemu's PC
+	# does not end suspend to idle (seen with 7.2 and Linux 6.12).
+	machine=(--nodes 2 --hotmem 256M --env KMEMLEAK_MEMORY_MODULE=virtio_mem --env KMEMLEAK_EJECT=1
+		--env "KMEMLEAK_ALARM=$alarm")
+	happenings='cpu_hotplug.sh memory_hotplug.sh suspend.sh module_load.sh'
+	case "$wanted " in
+	*' boot '*)
+		# shellcheck disable=SC2086 # words on purpose
+		part boot "${parallel[@]}" "${kunit[@]}" "${machine[@]}" \
+			--env KML_FILTER=$filter --append kmemleak.filter=$filter \
+			--env KMEMLEAK_ROUNDS=1 --timeout 420 -- "$KML_TOOLS/guest/boot.sh" \
+			abi_test parallel_test sample_module.sh $happenings
+		;;
+	esac
+	# shellcheck disable=SC2086 # words on purpose
+	part machine "${parallel[@]}" "${machine[@]}" --timeout "$(seconds 300)" -- \
+		"$suite" -d $here/kmemleak $happenings
+	part reboot "${parallel[@]}" --leaves --timeout "$(seconds 60)" -- "$KML_TOOLS/guest/reboot.sh"
+	[ -z "$plain" ] || [ $stock = 1 ] ||
+		part plain "${parallel[@]}" "${kunit[@]}" --model "$plain" --env KML_FILTER=generic \
+			--timeout "$(seconds 120)" -- "$KML_TOOLS/guest/boot.sh" abi_test
+fi
+part selftests "${parallel[@]}" --timeout "$(seconds 600)" -- "$suite" -d $here/kmemleak
+part tree --timeout "$(seconds 300)" -- "$KML_TOOLS/guest/kselftests.sh" $here/mm \
 	ksft_kmemleak_confirm.sh ksft_kmemleak_dedup.sh
-part kunit --append 'kunit.enable=1 kunit.autorun=1' --timeout 300 -- "$KML_TOOLS/guest/kunit.sh"
-[ $debug = 0 ] || part failslab --timeout 180 -- "$KML_TOOLS/guest/failslab.sh" 20
-part off --timeout 120 -- "$suite" -d $here/kmemleak -l off disable_test
-part overlap --timeout 120 -- "$suite" -d $here/kmemleak -l overlap abi_test
+part kunit "${kunit[@]}" --timeout "$(seconds 300)" -- "$KML_TOOLS/guest/kunit.sh"
+[ $debug = 0 ] || part failslab --timeout "$(seconds 180)" -- "$KML_TOOLS/guest/failslab.sh" 20
+part off --timeout "$(seconds 120)" -- "$suite" -d $here/kmemleak -l off disable_test
+part overlap --timeout "$(seconds 120)" -- "$suite" -d $here/kmemleak -l overlap abi_test
 # Warnings are what this one provokes.
-part warnings --timeout 120 --no-splat-check -- "$suite" -d $here/kmemleak -l warnings abi_test
+part warnings --timeout "$(seconds 120)" --no-splat-check -- "$suite" -d $here/kmemleak -l warnings abi_test
 for words in off on parallel on,parallel bogus; do
-	part "boot-$words" --append "kmemleak=$words" --timeout 60 -- \
+	part "boot-$words" --append "kmemleak=$words" --timeout "$(seconds 60)" -- \
 		"$suite" -d $here/kmemleak boot_param.sh
 done
-part boot-parameters --append 'kmemleak.min_unref_scans=3 kmemleak.verbose=1' --timeout 60 -- \
+part boot-parameters --append 'kmemleak.min_unref_scans=3 kmemleak.verbose=1' --timeout "$(seconds 60)" -- \
 	"$suite" -d $here/kmemleak boot_param.sh
 
+[ $list = 0 ] || exit 0
 [ $parts -gt 0 ] || usage_error "no such part:$wanted"
 wait
 for ((i = 1; i <= parts; i++)); do

@@ -6,6 +6,8 @@
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tools/kmemleak/apt.sh
+. "$KML_TOOLS/apt.sh"
 
 kernel=${1:-}
 [ $# -eq 1 ] || usage_error "usage: fetch-kernel.sh $(echo "$KML_KERNELS" | tr ' ' '|')"
@@ -33,20 +35,6 @@ done
 work=$(mktemp -d "$dest/.fetch.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
-
-# A private apt: own lists, own cache, own status. "Sandbox::User root" keeps
-# apt from warning that its _apt user cannot write here.
-private_apt()
-{
-	local state=$KML_CACHE/apt/$1 tool=$2
-	shift 2
-	mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
-	"$tool" -o Dir::State::lists="$state/lists" -o Dir::Cache="$state/cache" \
-		-o Dir::State::status=/dev/null -o APT::Sandbox::User=root \
-		-o Acquire::Retries=2 -o Acquire::http::Timeout=30 \
-		-o Acquire::Languages=none \
-		"${apt_sources[@]}" "$@"
-}
 
 # The address of the main Debian archive as this machine's apt knows it: the
 # entry for the release's own suite and component main. Security archives and

@@ -4,17 +4,17 @@
 # Build the guest's root file system: an archive in memory, so that a guest,
 # whatever it does as root, has no way to the host's files.
 #
-#   initramfs.sh <out.cpio> <modroot or ''> <script> <env file> [DIR:GUESTPATH]...
+#   initramfs.sh <out.cpio> <processor> <modroot or ''> <script> <env file> [DIR:GUESTPATH]...
 #
-# The programs are the host's own, with the libraries they name. That part is
-# cached; modules, script and additions make a second archive behind it, which
+# The programs are the host's own, with the libraries they name, or, for another
+# processor (as Debian calls it), those of guest-programs.sh. That part is cached; modules, script and additions make a second archive behind it, which
 # the kernel unpacks over the first.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-out=$1 modroot=$2 script=$3 envfile=$4
-shift 4
+out=$1 deb=$2 modroot=$3 script=$4 envfile=$5
+shift 5
 
 # What the kernel tree's kselftests and ours call. Everything else comes from
 # busybox; these are the real ones because scripts rely on their options.
@@ -32,14 +32,60 @@ archive()
 	(cd "$1" && find . -mindepth 1 | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet)
 }
 
+# Where a program is: here, or among the foreign ones. Debian chooses awk when
+# it is installed; nobody has installed the foreign one.
+find_program()
+{
+	local p=$1 dir
+	if [ -z "$programs_root" ]; then
+		type -P "$p" || :
+		return
+	fi
+	[ "$p" != awk ] || p=gawk
+	for dir in usr/bin bin usr/sbin sbin; do
+		if [ -e "$programs_root/$dir/$p" ]; then
+			echo "$programs_root/$dir/$p"
+			return
+		fi
+	done
+}
+
+# The libraries a program is linked with, as paths.
+libraries()
+{
+	if [ -z "$programs_root" ]; then
+		ldd "$1" 2>/dev/null | grep -oE '/[^ )]+' || :
+		return
+	fi
+	local todo=("$1") names name lib
+	local -A seen=()
+	while [ ${#todo[@]} -gt 0 ]; do
+		names=$(readelf -ld "${todo[0]}" 2>/dev/null |
+			sed -n 's/.*(NEEDED).*\[\(.*\)\].*/\1/p; s/.*interpreter: \(.*\)\]/\1/p')
+		todo=("${todo[@]:1}")
+		for name in $names; do
+			[ -z "${seen[$name]:-}" ] || continue
+			seen[$name]=1
+			case $name in
+			# The dynamic linker, by the path that programs have for it.
+			/*) lib=$programs_root$name ;;
+			*) lib=$(find "$programs_root/lib" "$programs_root/usr/lib" -name "$name" | head -n 1) ;;
+			esac
+			[ -e "${lib:-/nowhere}" ] || die "$1 needs $name, which no package brought"
+			echo "$lib"
+			todo+=("$lib")
+		done
+	done
+}
+
 # Copy a program and the libraries it is linked with to the same places below
 # the new root; /bin, /sbin and /lib are links into /usr there.
 copy_program()
 {
 	local root=$1 file=$2 name=$3 lib
 	cp -L "$file" "$root/usr/bin/$name"
-	ldd "$file" 2>/dev/null | grep -oE '/[^ )]+' | while read -r lib; do
-		local to=$root/usr/${lib#/}
+	libraries "$file" | while read -r lib; do
+		local to=$root/usr/${lib#"$programs_root"/}
 		to=${to/"/usr/usr/"/"/usr/"}
 		[ -e "$to" ] && continue
 		mkdir -p "$(dirname "$to")"
@@ -59,16 +105,13 @@ build_base()
 	printf 'root:x:0:0:root:/root:/bin/bash\n' >"$root/etc/passwd"
 	printf 'root:x:0:\n' >"$root/etc/group"
 
-	cp -L "$(command -v busybox)" "$root/usr/bin/busybox"
+	cp -L "$(find_program busybox)" "$root/usr/bin/busybox"
+	# The host's list: a foreign one of the same release has the same applets.
 	for p in $(busybox --list); do
 		ln -s busybox "$root/usr/bin/$p" 2>/dev/null || :
 	done
 	for p in $programs; do
-		file=$(command -v "$p" || :)
-		case $file in
-		/*) ;;
-		*) file=$(type -P "$p" || :) ;;
-		esac
+		file=$(find_program "$p")
 		if [ -z "$file" ]; then
 			case $optional in *" $p "*) continue ;; esac
 			die "the guest needs the program $p and this machine has none"
@@ -86,11 +129,12 @@ build_base()
 # The cached part's name changes with anything that goes into it.
 base_id()
 {
-	local p
+	local p file
 	{
 		cat "$0" "$KML_TOOLS/guest/init.sh"
 		for p in busybox $programs; do
-			stat -Lc '%n %s %Y' "$(type -P "$p" || echo /dev/null)"
+			file=$(find_program "$p")
+			stat -Lc '%n %s %Y' "${file:-/dev/null}"
 		done
 	} | sha256sum | cut -c1-16
 }
@@ -98,16 +142,19 @@ base_id()
 work=$(mktemp -d "${TMPDIR:-/tmp}/kmemleak-root.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
+programs_root=''
+native_guest "$deb" || programs_root=$("$KML_TOOLS/guest-programs.sh" "$deb")
+
 if ldd "$(command -v busybox)" 2>/dev/null | grep -q '=>'; then
 	die "busybox is dynamically linked" "run: apt-get install busybox-static"
 fi
 
-base=$KML_CACHE/guest/base-$(base_id).cpio
+base=$KML_CACHE/guest/base-$deb-$(base_id).cpio
 if [ ! -f "$base" ]; then
 	mkdir -p "$KML_CACHE/guest"
 	build_base "$work/base"
 	archive "$work/base" >"$base.$$"
-	find "$KML_CACHE/guest" -name 'base-*.cpio' -delete
+	find "$KML_CACHE/guest" -maxdepth 1 -name "base-$deb-*.cpio" -delete
 	mv "$base.$$" "$base"
 fi
 

@@ -87,6 +87,27 @@ check_flavour()
 	esac
 }
 
+# Configurations by choice: fragments that no flavour or release brings along.
+extra_configs()
+{
+	local f name
+	for f in "$KML_TOOLS"/configs/*.config; do
+		name=$(basename "$f" .config)
+		case " common debug ours proc-sysctl um-smp $KML_FLAVOURS " in
+		*" $name "*) ;;
+		*) printf '%s ' "$name" ;;
+		esac
+	done
+}
+
+check_extra_config()
+{
+	case " $(extra_configs)" in
+	*" $1 "*) ;;
+	*) usage_error "CONFIG=$1 is not known; choices: $(extra_configs)" ;;
+	esac
+}
+
 # A kernel is a release this project fetches or the path of an unpacked tree.
 check_kernel()
 {
@@ -115,6 +136,48 @@ tree_version()
 		$1 == "PATCHLEVEL" { p = $2 }
 		$1 == "SUBLEVEL" { s = $2; exit }
 		END { if (v != "") print v "." p "." s }' "$1/Makefile"
+}
+
+# What a flavour is called elsewhere. Sets
+#   kml_arch    kbuild's ARCH
+#   kml_cross   CROSS_COMPILE: empty where this machine's own compiler will do
+#   kml_target  the make target that builds the image, kml_image its path
+#   kml_deb     Debian's name of the guest's processor
+#   kml_qemu    the emulator; empty for a kernel that is a program
+# shellcheck disable=SC2034 # the callers use what it sets
+flavour_facts()
+{
+	local machine
+	machine=$(uname -m)
+	kml_cross='' kml_qemu=''
+	case $1 in
+	um)
+		kml_arch=um kml_target=linux kml_image=linux
+		case $machine in
+		x86_64) kml_deb=amd64 ;;
+		*) kml_deb=$machine ;;
+		esac
+		;;
+	x86_64)
+		kml_arch=x86_64 kml_target=bzImage kml_image=arch/x86/boot/bzImage
+		kml_deb=amd64 kml_qemu=qemu-system-x86_64
+		[ "$machine" = x86_64 ] || kml_cross=x86_64-linux-gnu-
+		;;
+	arm64)
+		kml_arch=arm64 kml_target=Image kml_image=arch/arm64/boot/Image
+		kml_deb=arm64 kml_qemu=qemu-system-aarch64
+		[ "$machine" = aarch64 ] || kml_cross=aarch64-linux-gnu-
+		;;
+	esac
+}
+
+# Does a guest of that Debian architecture run this machine's programs?
+native_guest()
+{
+	case $1:$(uname -m) in
+	amd64:x86_64 | arm64:aarch64) return 0 ;;
+	*) [ "$1" = "$(uname -m)" ] ;;
+	esac
 }
 
 # Where a kernel's files live. Sets

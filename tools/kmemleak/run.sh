@@ -7,6 +7,8 @@
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tools/kmemleak/machine.sh
+. "$KML_TOOLS/machine.sh"
 
 usage()
 {
@@ -15,9 +17,17 @@ usage()
 	       run.sh [options] --shell
 	  --flavor F        $KML_FLAVOURS (default um)
 	  --kernel K        $KML_KERNELS or the path of a kernel tree (default 7.3)
-	  --stock, --debug  which build of it (see build-kernel.sh)
+	  --stock, --debug, --config NAME
+	                    which build of it (see build-kernel.sh)
 	  --cpus N          CPUs of the guest (default 2 where the kernel has SMP)
-	  --mem SIZE        memory of the guest (default 256M, 512M with --debug)
+	  --mem SIZE        memory of the guest (default 256M, 512M with --debug or
+	                    for an emulated machine)
+	  --model CPU       emulated processor, as qemu names it (default max)
+	  --nodes N         NUMA nodes; memory and CPUs are dealt out evenly
+	  --hotmem SIZE     memory that may come and go: SIZE by virtio-mem (a
+	                    module) and, on x86_64, a DIMM of SIZE
+	  --kvm             let the host's processor run the guest (default: qemu
+	                    emulates it, which works anywhere)
 	  --append ARGS     more kernel parameters
 	  --add DIR:PATH    copy DIR (or a file) to PATH in the guest; repeatable
 	  --env NAME=VALUE  environment of the script; repeatable
@@ -25,14 +35,16 @@ usage()
 	  --quiet           keep kernel messages out of the stream (not the log)
 	  --log FILE        where the log goes (default: below the build directory)
 	  --no-splat-check  do not look for kernel complaints in the log
+	  --leaves          the script ends the guest itself, after a line "leaving";
+	                    status 0 if that was the last that was heard of it
 	exit status: the script's; or
 	  123  the script succeeded but the kernel complained (lines are shown)
 	  124  timed out     125  the guest ended without a status (it crashed)
 	EOT
 }
 
-flavour=um kernel=7.3 stock=0 debug=0 cpus='' mem='' append='' timeout=300
-quiet=0 log='' splats=1 mode=script
+flavour=um kernel=7.3 stock=0 debug=0 config='' cpus='' mem='' append='' timeout=300
+quiet=0 log='' splats=1 mode=script model='' nodes='' hotmem='' kvm=0 leaves=0
 adds=() envs=()
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -40,8 +52,14 @@ while [ $# -gt 0 ]; do
 	--kernel) kernel=${2:?}; shift ;;
 	--stock) stock=1 ;;
 	--debug) debug=1 ;;
+	--config) config=${2:?}; shift ;;
 	--cpus) cpus=${2:?}; shift ;;
 	--mem) mem=${2:?}; shift ;;
+	--model) model=${2:?}; shift ;;
+	--nodes) nodes=${2:?}; shift ;;
+	--hotmem) hotmem=${2:?}; shift ;;
+	--kvm) kvm=1 ;;
+	--leaves) leaves=1 ;;
 	--append) append="$append ${2:?}"; shift ;;
 	--add) adds+=("${2:?}"); shift ;;
 	--env) envs+=("${2:?}"); shift ;;
@@ -67,10 +85,12 @@ fi
 args=()
 [ $stock = 0 ] || args+=(--stock)
 [ $debug = 0 ] || args+=(--debug)
+[ -z "$config" ] || args+=(--config "$config")
 assignments=$("$KML_TOOLS/build-kernel.sh" --print --flavor "$flavour" --kernel "$kernel" "${args[@]}")
 KOUT='' IMAGE=''
 eval "$assignments"
-"$KML_TOOLS/build-deps.sh" guest
+"$KML_TOOLS/build-deps.sh" guest "$flavour"
+flavour_facts "$flavour"
 
 if [ -z "$log" ]; then
 	mkdir -p "$KOUT/log"
@@ -87,7 +107,7 @@ if [ $smp = 0 ]; then
 	cpus=1
 fi
 cpus=${cpus:-2}
-[ -n "$mem" ] || { mem=256M; [ $debug = 0 ] || mem=512M; }
+[ -n "$mem" ] || { mem=256M; [ $debug = 0 ] && [ -z "$kml_qemu" ] || mem=512M; }
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/kmemleak-run.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -101,38 +121,26 @@ nonce=$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')
 		printf 'export %s=%q\n' "${e%%=*}" "${e#*=}"
 	done
 } >"$work/env"
-"$KML_TOOLS/initramfs.sh" "$work/root.cpio" "$KOUT/modroot" "$script" "$work/env" "${adds[@]}"
+"$KML_TOOLS/initramfs.sh" "$work/root.cpio" "$kml_deb" "$KOUT/modroot" "$script" "$work/env" "${adds[@]}"
 
 [ $quiet = 0 ] || append="quiet $append"
 # KUnit suites run when asked for (--append kunit.enable=1, which comes later
 # on the line and wins), not at every boot.
 append="kunit.enable=0 $append"
-case $flavour in
-um)
-	command=("$IMAGE" mem="$mem" initrd="$work/root.cpio" con=null ssl=null
-		"uml_dir=$work/" console=tty0)
-	# Its memory is a file, mapped executable: in /dev/shm where that is big
-	# enough (containers have 64 MB) and may hold programs.
-	TMPDIR=$work
-	megabytes=$(numfmt --from=iec "$mem")
-	megabytes=$((megabytes / 1048576))
-	if [ "$(df -BM --output=avail /dev/shm 2>/dev/null | tr -dc '0-9\n' | tail -n 1)" -gt "$megabytes" ] 2>/dev/null &&
-		! grep -qE '^[^ ]+ /dev/shm .*\bnoexec\b' /proc/mounts; then
-		TMPDIR=/dev/shm
-	fi
-	export TMPDIR
-	# UML's SMP needs its seccomp mode.
-	[ "$cpus" = 1 ] || command+=(ncpus="$cpus" seccomp=on)
-	;;
-*)
-	die "booting $flavour is not supported yet" "use FLAVOR=um"
-	;;
-esac
-# shellcheck disable=SC2206 # words on purpose
-command+=(panic=-1 $append)
+command=() console=() console_shell=() kernel_args=''
+if [ -n "$kml_qemu" ]; then machine_qemu; else machine_um; fi
+kernel_args="${kernel_args}panic=-1 $append"
+if [ -n "$kml_qemu" ]; then
+	# One word for all of them.
+	command+=("$kernel_args")
+else
+	# shellcheck disable=SC2206 # words on purpose
+	command+=($kernel_args)
+fi
 
 if [ $mode = shell ]; then
-	"${command[@]}" con0=fd:0,fd:1 || :
+	# The guest's terminal is ours: its control-C is not for the emulator.
+	"${command[@]}" "${console_shell[@]}" || :
 	exit 0
 fi
 
@@ -145,7 +153,7 @@ guest()
 	{
 		echo "$BASHPID" >"$work/pid"
 		# stdin is closed: no test may wait for a person.
-		exec timeout -k 5 "$timeout" "${command[@]}" con0=null,fd:1 </dev/null 2>&1
+		exec timeout -k 5 "$timeout" "${command[@]}" "${console[@]}" </dev/null 2>&1
 	} | sed -u 's/\r//g' | tee "$log" |
 		sed -u "/KML-$nonce-DMESG\$/,/KML-$nonce-DMESG-END/d; /KML-$nonce-STATUS/,\$d"
 	exit "${PIPESTATUS[0]}"
@@ -166,6 +174,9 @@ wait $! || rc=$?
 trap 'exit 130' INT TERM
 
 status=$(sed -n "s/.*KML-$nonce-STATUS \([0-9]*\).*/\1/p" "$log" | tail -n 1)
+if [ -z "$status" ] && [ $leaves = 1 ] && [ "$rc" = 0 ] && grep -qx leaving "$log"; then
+	status=0
+fi
 if [ -z "$status" ]; then
 	if [ "$rc" = 124 ] || [ "$rc" = 137 ]; then
 		note "error: the guest did not finish within $timeout s; log: $log"

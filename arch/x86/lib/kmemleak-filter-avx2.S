@@ -203,8 +203,20 @@
 	shll		$3, %esi
 	subq		NR, COUNTQ
 	vmovdqu		(COUNTQ), %ymm4
-	/* what is masked out is not read */
-	vpmaskmovq	(WORDS), %ymm4, %ymm0
+	/*
+	 * Not by vpmaskmovq: qemu reads, and faults on, what is masked out, and
+	 * behind the last word there may be nothing.
+	 */
+	cmpl		$16, %esi
+	jb		.Lone\@
+	vmovdqu		(WORDS), %xmm0
+	je		.Lloaded\@
+	vmovq		16(WORDS), %xmm1
+	vinserti128	$1, %xmm1, %ymm0, %ymm0
+	jmp		.Lloaded\@
+.Lone\@:
+	vmovq		(WORDS), %xmm0
+.Lloaded\@:
 	candidates	\tags
 	vpand		%ymm4, %ymm1, %ymm1
 	append

@@ -35,6 +35,39 @@ static void lost_and_reachable(struct kunit *test)
 	with_pages(test, chains_fn);
 }
 
+/*
+ * With VMAP_STACK our stack is a block that is read as a whole; elsewhere we make
+ * it one. It holds addresses that we and the scan have gone through, which are
+ * no references, whoever asks for the scan. After it the block is as it was.
+ */
+static void stack_as_block_fn(struct kunit *test, struct kml_plant *p)
+{
+	unsigned long stack = (unsigned long)task_stack_page(current);
+	struct kml_info info;
+	unsigned int i;
+	bool ours;
+
+	ours = !kml_object_info(kml_space(KML_VIRT), stack, false, &info);
+	if (ours)
+		kmemleak_alloc((void *)stack, THREAD_SIZE, 0, GFP_KERNEL);
+	for (i = 1; i < 20; i++)
+		plant(p, i);
+	refer(p, 0, 0, 1, 0);
+	scan_for(test, p, 20, GENMASK(19, 2));
+
+	if (kml_ok(test, kml_object_info(kml_space(KML_VIRT), stack, false, &info)))
+		KUNIT_EXPECT_EQ(test, info.state & KML_F_NO_SCAN, 0U);
+	if (ours)
+		kmemleak_free((void *)stack);
+}
+
+static void lost_but_on_our_stack(struct kunit *test)
+{
+	if (!task_stack_page(current))
+		kunit_skip(test, "tasks have no stack here");
+	with_pages(test, stack_as_block_fn);
+}
+
 /* Is there a report of this text? */
 static bool listed(struct kunit *test, const char *text)
 {
@@ -420,6 +453,7 @@ static void many_small_objects(struct kunit *test)
 
 static struct kunit_case kml_e2e_cases[] = {
 	KUNIT_CASE(lost_and_reachable),
+	KUNIT_CASE(lost_but_on_our_stack),
 	KUNIT_CASE(report_text),
 	KUNIT_CASE(not_yet),
 	KUNIT_CASE(unreferenced_in_several_scans),

@@ -72,6 +72,11 @@ t_bad_choice()
 	grep -q 'choices: x86_64 ' "$work/said"
 	expect 2 tools/testing/kmemleak/check-cross.sh vax
 	grep -q 'choices: i386 arm s390x arm64' "$work/said"
+	expect 2 tools/kmemleak/check-full.sh nonsense
+	grep -q 'choices: um-7.3 ' "$work/said"
+	expect 2 tools/kmemleak/build-kernel.sh --config vax
+	grep -q 'choices: .*kasan' "$work/said"
+	expect 2 tools/kmemleak/check-kernel.sh --flavor vax
 	expect 2 make -s install
 	grep -q 'KDIR is not set' "$work/said"
 }
@@ -160,6 +165,51 @@ t_copy()
 	grep -q 'make uninstall' "$work/said"
 }
 
+# The matrix: what passed is kept, what failed is run again, the table says why
+# something was skipped, and a source that changed makes all of it old.
+t_matrix()
+{
+	local results
+	export KMEMLEAK_CACHE=$work/matrix-cache KMEMLEAK_MATRIX=$work/matrix
+	mkdir -p "$KMEMLEAK_MATRIX"
+	cat >"$work/good" <<-'EOT'
+	#!/bin/sh
+	printf '# suite: one\nok 1 a\nok 2 b # SKIP no such thing\n# suite: two\nok 3 c\n'
+	EOT
+	printf '#!/bin/sh\ncat %s/bad-said\n' "$work" >"$work/bad"
+	chmod +x "$work/good" "$work/bad"
+	echo 'not ok 1 broken' >"$work/bad-said"
+	printf '# a remark\n\ngood | 1 | %s\nbad|1|%s\n' "$work/good" "$work/bad" >"$KMEMLEAK_MATRIX/a.rows"
+	expect 1 tools/kmemleak/check-full.sh
+	grep -qxE 'good +one +1 +0 +1' "$work/said"
+	grep -qxE 'good +two +1 +0 +0' "$work/said"
+	grep -qE '^bad +total +0 +1 +0 ' "$work/said"
+	grep -qx '  no such thing: good' "$work/said"
+	[ "$(tail -n 1 "$work/said")" = '2 passed, 1 failed, 1 skipped' ]
+	echo 'ok 1 mended' >"$work/bad-said"
+	expect 0 tools/kmemleak/check-full.sh
+	grep -q '1/2. good passed on' "$work/said"
+	grep -q '^ok    bad: 1 passed' "$work/said"
+	expect 0 tools/kmemleak/check-full.sh 'go*'
+	if grep -q bad "$work/said"; then return 1; fi
+	results=$(echo "$KMEMLEAK_CACHE"/checkout/*/full)
+	sed -i 's/^[^ ]*/otherid/' "$results/good/verdict"
+	expect 0 tools/kmemleak/check-full.sh --show
+	grep -qE '^good +total .*of other sources' "$work/said"
+	expect 0 tools/kmemleak/check-full.sh
+	grep -q '^ok    good: 2 passed' "$work/said"
+	echo 'bad | 1 | /bin/true' >"$KMEMLEAK_MATRIX/b.rows"
+	expect 1 tools/kmemleak/check-full.sh
+	grep -q 'a second row bad' "$work/said"
+	echo 'bad' >"$KMEMLEAK_MATRIX/b.rows"
+	expect 1 tools/kmemleak/check-full.sh
+	grep -q 'expected "name' "$work/said"
+	# Silence is not success.
+	echo 'quiet | 1 | /bin/true' >"$KMEMLEAK_MATRIX/b.rows"
+	expect 1 tools/kmemleak/check-full.sh quiet
+	grep -q 'left no results' "$KMEMLEAK_CACHE"/checkout/*/full/quiet/log
+}
+
 # Nothing in the repository names a place or tool of the machine it was made on,
 # nor the host of a package registry.
 t_names()
@@ -183,6 +233,12 @@ guest()
 t_status()
 {
 	expect 7 guest 'exit 7' -- "$work/script"
+}
+
+t_machine()
+{
+	expect 2 guest 'exit 0' --nodes 2 -- "$work/script"
+	grep -q 'not for FLAVOR=um' "$work/said"
 }
 
 t_arguments()
@@ -305,16 +361,20 @@ check "log: a complaint in the middle of a line" t_log 1 'text[    0.1] WARNING:
 check "log: a known one" t_log 0 'KNOWN[    1.0] fine\n'
 check "log: a known one twice" t_log 1 '[    0.240000] WARNING: suspicious RCU usage\n[ 0.24] Callback enqueued on offline CPU!! os_start_secondary\nKNOWN'
 check "log: not the known one" t_log 1 '[    0.1] WARNING: suspicious RCU usage\n[    0.1] tree.c:9 other\n'
+check "log: a data race of ours" t_log 1 '[    0.1] BUG: KCSAN: data-race in foo / kml_bar\n'
+check "log: a data race of others" t_log 0 '[    0.1] BUG: KCSAN: data-race in foo / bar\n'
 check "bad FLAVOR, KERNEL, KDIR: the choices, exit 2" t_bad_choice
 check "print-kernel without a kernel: says how to build" t_not_built
 check "help lists every target" t_help
 check "options that got lost" t_lost_options
 check "the table of builds" t_builds_table
 check "a private copy follows its source" t_copy
+check "check-full: results kept, failures run again, the table" t_matrix
 check "no names of machines or registries" t_names
 
 "$KML_TOOLS/build-kernel.sh" --kernel 7.3
 check "guest: the script's exit status" t_status
+check "guest: an emulated machine's options are refused by UML" t_machine
 check "guest: arguments, environment, added files" t_arguments
 check "guest: time-out" t_timeout
 check "guest: interrupted" t_interrupted

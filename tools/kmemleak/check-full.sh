@@ -1,0 +1,219 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make check-full: the whole matrix, row by row. A row that passed is not run
+# again until a source changes, so an interrupted run is continued by the next.
+set -euo pipefail
+# shellcheck source=tools/kmemleak/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+usage()
+{
+	cat <<-EOT
+	usage: check-full.sh [--again] [--table FILE] [ROW]...
+	       check-full.sh --list | --show
+	  --again       run rows again that have passed
+	  --table FILE  write the table of results there as well
+	  --list        name the rows
+	  --show        only print the table of what has been run
+	A row may end in *: all that begin so. Rows come from *.rows in
+	tools/kmemleak/matrix (or KMEMLEAK_MATRIX=<directory>), one a line:
+	    name | minutes at most | command [arguments]
+	The command, below tools/kmemleak unless absolute, prints TAP; a line
+	"# suite: NAME" begins a part that the table shows by itself.
+	EOT
+}
+
+again=0 table='' mode=run wanted=()
+while [ $# -gt 0 ]; do
+	case $1 in
+	--again) again=1 ;;
+	--table) table=${2:?}; shift ;;
+	--list) mode=list ;;
+	--show) mode=show ;;
+	-h | --help) usage; exit 0 ;;
+	-*) usage >&2; usage_error "unknown option $1" ;;
+	*) wanted+=("$1") ;;
+	esac
+	shift
+done
+
+names=()
+declare -A minutes=() commands=()
+read_rows()
+{
+	local file line name
+	for file in "${KMEMLEAK_MATRIX:-$KML_TOOLS/matrix}"/*.rows; do
+		[ -f "$file" ] || die "no rows: $file"
+		while read -r line; do
+			case $line in '' | '#'*) continue ;; esac
+			[[ $line =~ ^([A-Za-z0-9._-]+)\ *\|\ *([0-9]+)\ *\|\ *([^ ].*)$ ]] ||
+				die "$file: expected \"name | minutes | command\": $line"
+			name=${BASH_REMATCH[1]}
+			[ -z "${commands[$name]:-}" ] || die "$file: a second row $name"
+			names+=("$name")
+			minutes[$name]=${BASH_REMATCH[2]}
+			commands[$name]=${BASH_REMATCH[3]}
+		done <"$file"
+	done
+}
+read_rows
+
+# The rows asked for, in the order of the files.
+rows=()
+for want in "${wanted[@]}"; do
+	found=0
+	for name in "${names[@]}"; do
+		# shellcheck disable=SC2053 # a pattern on purpose
+		[[ $name != $want ]] || found=1
+	done
+	[ $found = 1 ] || usage_error "no row $want; choices: ${names[*]}"
+done
+for name in "${names[@]}"; do
+	hit=$([ ${#wanted[@]} -eq 0 ] && echo 1 || echo 0)
+	for want in "${wanted[@]}"; do
+		# shellcheck disable=SC2053 # a pattern on purpose
+		[[ $name != $want ]] || hit=1
+	done
+	[ "$hit" = 0 ] || rows+=("$name")
+done
+if [ $mode = list ]; then
+	printf '%s\n' "${rows[@]}"
+	exit 0
+fi
+
+results=$KML_CACHE/checkout/$(checkout_key)/full
+mkdir -p "$results"
+
+# What results depend on: every source but texts.
+sources_id()
+{
+	(
+		cd "$KML_TOP"
+		{ git ls-files -co --exclude-standard 2>/dev/null || find . -type f; } |
+			grep -vE '^(\./)?(Documentation/|\.git/|README|benchmarks/)' | LC_ALL=C sort -u |
+			while read -r f; do [ ! -f "$f" ] || printf '%s\0' "$f"; done | xargs -0 sha256sum
+	) | sha256sum | cut -c1-16
+}
+id=$(sources_id)
+
+# A row's verdict is a file "id passed failed skipped seconds date", written last.
+# field <row> <name>
+field()
+{
+	local i p f s t d
+	[ -f "$results/$1/verdict" ] || return 0
+	read -r i p f s t d <"$results/$1/verdict"
+	case $2 in id) echo "$i" ;; passed) echo "$p" ;; failed) echo "$f" ;;
+	skipped) echo "$s" ;; seconds) echo "$t" ;; date) echo "$d" ;; esac
+}
+
+has_passed()
+{
+	[ "$(field "$1" id)" = "$id" ] && [ "$(field "$1" failed)" = 0 ]
+}
+
+run_row()
+{
+	local name=$1 dir=$results/$1 t0=$SECONDS status=0 p f s words
+	mkdir -p "$dir"
+	rm -f "$dir/verdict"
+	read -r -a words <<<"${commands[$name]}"
+	case ${words[0]} in
+	/*) ;;
+	*) words[0]=$KML_TOOLS/${words[0]} ;;
+	esac
+	[ -x "${words[0]}" ] || die "row $name: no such program: ${words[0]}"
+	: >"$dir/progress"
+	# Results on stdout, progress on stderr.
+	timeout -k 60 $((minutes[$name] * 60)) "${words[@]}" </dev/null \
+		2> >(tee -a "$dir/progress" >&2) >"$dir/log" &
+	child=$!
+	wait $child || status=$?
+	child=''
+	if [ $status = 124 ]; then
+		echo "not ok - $name did not end within ${minutes[$name]} min" >>"$dir/log"
+	fi
+	read -r p f s < <(awk -f "$KML_TOOLS/count-results.awk" "$dir/log")
+	if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then
+		echo "not ok - $name ended with exit $status and no failed test" >>"$dir/log"
+		f=1
+	fi
+	if [ $((p + f + s)) -eq 0 ]; then
+		echo "not ok - $name left no results" >>"$dir/log"
+		f=1
+	fi
+	echo "$id $p $f $s $((SECONDS - t0)) $(date +%Y-%m-%d)" >"$dir/verdict"
+	if [ "$f" -gt 0 ]; then
+		grep -nE -B 4 '^ *not ok|^error:' "$dir/log" | tail -n 60 | sed 's/^/    /'
+		echo "FAIL  $name: $f of $((p + f + s)) failed, $((SECONDS - t0)) s; log: $dir/log"
+	else
+		echo "ok    $name: $p passed, $s skipped, $((SECONDS - t0)) s"
+	fi
+}
+
+# Minutes the rows from the n-th on may take: what they took last, or may.
+minutes_left()
+{
+	local sum=0 name
+	for name in "${rows[@]:$1}"; do
+		has_passed "$name" && [ $again = 0 ] && continue
+		if [ -n "$(field "$name" seconds)" ]; then
+			sum=$((sum + $(field "$name" seconds)))
+		else
+			sum=$((sum + minutes[$name] * 60))
+		fi
+	done
+	echo $(((sum + 59) / 60))
+}
+
+show_table()
+{
+	local name
+	for name in "${rows[@]}"; do
+		if [ ! -f "$results/$name/verdict" ]; then
+			echo "$name - - - - - never"
+		else
+			echo "$name $(cat "$results/$name/verdict")"
+		fi
+	done | awk -v id="$id" -v results="$results" -v counter="$KML_TOOLS/count-results.awk" \
+		-f "$KML_TOOLS/matrix-table.awk"
+}
+
+if [ $mode = show ]; then
+	show_table
+	exit 0
+fi
+
+child=''
+# shellcheck disable=SC2317 # by trap
+interrupted()
+{
+	[ -z "$child" ] || kill "$child" 2>/dev/null || :
+	wait || :
+	note "interrupted; the same command goes on where this one stopped"
+	exit 130
+}
+trap interrupted INT TERM HUP
+
+n=0
+for name in "${rows[@]}"; do
+	n=$((n + 1))
+	if [ $again = 0 ] && has_passed "$name"; then
+		echo "=== [$n/${#rows[@]}] $name passed on $(field "$name" date)"
+		continue
+	fi
+	echo "=== [$n/${#rows[@]}] $name, $(minutes_left $((n - 1))) min left at most"
+	run_row "$name"
+done
+
+show_table | tee "$results/table"
+[ -z "$table" ] || cp "$results/table" "$table"
+passed=0 failed=0 skipped=0
+for name in "${rows[@]}"; do
+	passed=$((passed + $(field "$name" passed)))
+	failed=$((failed + $(field "$name" failed)))
+	skipped=$((skipped + $(field "$name" skipped)))
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]

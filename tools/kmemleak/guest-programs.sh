@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The programs of a guest whose processor is not this machine's: Debian's
+# packages for it, unpacked into the cache and installed nowhere. Prints the
+# directory.   guest-programs.sh amd64|arm64
+set -euo pipefail
+# shellcheck source=tools/kmemleak/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tools/kmemleak/apt.sh
+. "$KML_TOOLS/apt.sh"
+
+deb=${1:-}
+case $deb in
+amd64 | arm64) ;;
+*) usage_error "usage: guest-programs.sh amd64|arm64" ;;
+esac
+
+# Whose programs initramfs.sh copies; their libraries are found by apt.
+packages='bash busybox-static coreutils diffutils findutils gawk grep kmod procps sed util-linux'
+
+dest=$KML_CACHE/guest/programs-$deb
+stamp=$dest/.complete
+mkdir -p "$KML_CACHE/guest"
+exec 8>"$KML_CACHE/guest/.programs-lock"
+flock 8
+if [ -f "$stamp" ] && cmp -s "$stamp" <(echo "$packages"); then
+	echo "$dest"
+	exit 0
+fi
+
+command -v apt-get >/dev/null ||
+	die "apt-get is needed for the guest's programs (Debian packages for $deb)" \
+		"use FLAVOR=um, whose guest runs this machine's own"
+work=$(mktemp -d "$KML_CACHE/guest/.programs.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+
+foreign_apt()
+{
+	private_apt "machine-$deb" "$1" -o "APT::Architecture=$deb" -o "APT::Architectures=$deb" "${@:2}"
+}
+
+failed()
+{
+	die "could not $1: $(tail -n 3 "$work/log" | tr '\n' ' ')" \
+		"check the network and this machine's apt sources, or use FLAVOR=um"
+}
+
+note "  ... downloading the guest's programs for $deb (about 20 MB)"
+# A third party's list that fails is no reason to give up: what counts is
+# whether the packages are known afterwards.
+foreign_apt apt-get -q update >"$work/log" 2>&1 || :
+# What an installation would bring; of that, what programs are linked with.
+# shellcheck disable=SC2086 # words on purpose
+foreign_apt apt-get -q -s --no-install-recommends install $packages >"$work/plan" 2>"$work/log" ||
+	failed "find packages for $deb"
+wanted=$(awk -v own=" $packages " '
+	$1 == "Inst" && (index(own, " " $2 " ") || ($2 ~ /^lib/ && $2 !~ /perl|gdbm|^libdb/)) { print $2 }' "$work/plan")
+# shellcheck disable=SC2086 # words on purpose
+(cd "$work" && foreign_apt apt-get -q download $wanted) >"$work/log" 2>&1 ||
+	failed "download packages for $deb"
+mkdir "$work/root"
+for package in "$work"/*.deb; do
+	dpkg-deb -x "$package" "$work/root" 2>"$work/log" || failed "unpack $(basename "$package")"
+done
+echo "$packages" >"$work/root/.complete"
+rm -rf "$dest"
+mv "$work/root" "$dest"
+note "  ok  programs for $deb"
+echo "$dest"

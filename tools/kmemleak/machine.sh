@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2154,SC2034,SC2054
+#
+# The machine a guest runs on. Sourced by run.sh; uses its options, and sets
+# command, kernel_args, and console and console_shell: what is added to the
+# command for a script and for a shell.
+
+# User Mode Linux: a program, its memory a file that is mapped executable.
+machine_um()
+{
+	local megabytes
+	[ "$model$nodes$hotmem$kvm" = 0 ] ||
+		usage_error "--model, --nodes, --hotmem and --kvm are for an emulated machine, not for FLAVOR=um"
+	command=("$IMAGE" mem="$mem" initrd="$work/root.cpio" con=null ssl=null
+		"uml_dir=$work/" console=tty0)
+	# In /dev/shm where that is big enough (containers have 64 MB) and may
+	# hold programs.
+	TMPDIR=$work
+	megabytes=$(to_megabytes "$mem")
+	if [ "$(df -BM --output=avail /dev/shm 2>/dev/null | tr -dc '0-9\n' | tail -n 1)" -gt "$megabytes" ] 2>/dev/null &&
+		! grep -qE '^[^ ]+ /dev/shm .*\bnoexec\b' /proc/mounts; then
+		TMPDIR=/dev/shm
+	fi
+	export TMPDIR
+	# UML's SMP needs its seccomp mode.
+	[ "$cpus" = 1 ] || command+=(ncpus="$cpus" seccomp=on)
+	console=(con0=null,fd:1)
+	console_shell=(con0=fd:0,fd:1)
+}
+
+to_megabytes()
+{
+	local bytes
+	bytes=$(numfmt --from=iec "$1") || usage_error "--mem $1: expected a size like 512M"
+	echo $((bytes / 1048576))
+}
+
+# Hardware help only when asked for: where it is offered it need not work.
+acceleration()
+{
+	if [ "$kvm" = 0 ]; then
+		echo tcg,thread=multi
+		return
+	fi
+	[ "$kml_deb" = "$(dpkg --print-architecture 2>/dev/null)" ] ||
+		usage_error "--kvm: this machine's processor cannot run $flavour"
+	[ -w /dev/kvm ] || die "--kvm: /dev/kvm is not there or not ours" "leave --kvm away"
+	# A machine that does nothing shows whether there is any.
+	timeout 10 "$kml_qemu" -accel kvm -machine none -display none -monitor none \
+		-serial none -S -daemonize -pidfile "$work/kvm.pid" 2>"$work/kvm.log" ||
+		die "--kvm: $(tail -n 1 "$work/kvm.log")" "leave --kvm away"
+	kill "$(cat "$work/kvm.pid")"
+	echo kvm
+}
+
+# Memory split evenly, CPUs dealt out in turn.
+numa_nodes()
+{
+	local n=$1 total=$2 i cpu share=$(($2 / $1))
+	[ "$n" -le "$cpus" ] || usage_error "--nodes $n: more than the $cpus CPUs"
+	for ((i = 0; i < n; i++)); do
+		command+=(-object "memory-backend-ram,id=ram$i,size=$((i + 1 < n ? share : total - share * (n - 1)))M"
+			-numa "node,nodeid=$i,memdev=ram$i")
+	done
+	for ((cpu = 0; cpu < cpus; cpu++)); do
+		command+=(-numa "cpu,node-id=$((cpu % n)),$(cpu_place "$cpu")")
+	done
+}
+
+cpu_place()
+{
+	case $flavour in
+	x86_64) echo "socket-id=$1" ;;
+	*) echo "core-id=$1" ;;
+	esac
+}
+
+# An emulated machine without any device that is not asked for.
+machine_qemu()
+{
+	local megabytes memory accel tty
+	megabytes=$(to_megabytes "$mem")
+	memory=$megabytes
+	accel=$(acceleration)
+	[ "$kvm" = 0 ] || model=${model:-host}
+	case $flavour in
+	x86_64)
+		tty=ttyS0
+		command=("$kml_qemu" -machine q35 -cpu "${model:-max}" -smp "$cpus,sockets=$cpus")
+		;;
+	arm64)
+		tty=ttyAMA0
+		# The real signature of pointers takes longer to emulate than all
+		# the rest.
+		command=("$kml_qemu" -machine virt,gic-version=3 -cpu "${model:-max,pauth-impdef=on}" -smp "$cpus")
+		;;
+	esac
+	command+=(-accel "$accel" -nodefaults -no-user-config -display none -monitor none -no-reboot)
+	# Memory the guest may take and give back: by virtio-mem, whose driver is a
+	# module, on both; in a slot of the board where ACPI tells the guest.
+	if [ -n "$hotmem" ]; then
+		local hot
+		hot=$(to_megabytes "$hotmem")
+		memory="$megabytes,slots=2,maxmem=$((megabytes + 4 * hot + 2048))M"
+	fi
+	command+=(-m "$memory")
+	[ -z "$nodes" ] || numa_nodes "$nodes" "$megabytes"
+	if [ -n "$hotmem" ]; then
+		command+=(-object "memory-backend-ram,id=hot0,size=${hot}M"
+			-device "virtio-mem-pci,id=vmem0,memdev=hot0,node=0,requested-size=${hot}M")
+		[ "$flavour" != x86_64 ] ||
+			command+=(-object "memory-backend-ram,id=hot1,size=${hot}M"
+				-device "pc-dimm,id=dimm1,memdev=hot1,node=0")
+	fi
+	command+=(-chardev stdio,id=tty,signal=off -serial chardev:tty
+		-kernel "$IMAGE" -initrd "$work/root.cpio" -append)
+	kernel_args="console=$tty "
+	console=() console_shell=()
+}

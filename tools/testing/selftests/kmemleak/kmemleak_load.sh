@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Scans and allocations that go on while a test does something to the machine,
+# and the verdict after it: what is alive is never reported, what leaked is, and
+# all scans were accepted. To be sourced after kmemleak_lib.sh.
+# shellcheck shell=bash
+
+LOAD_LIVE=2000
+# each thread's
+LOAD_LEAKS=8
+
+# stat_of <name>: a value of kmemleak_stats; 0 where there is none
+stat_of() {
+	local value
+	value=$(awk -v name="$1" '$1 == name { print $2 }' /sys/kernel/debug/kmemleak_stats 2>/dev/null)
+	echo "${value:-0}"
+}
+
+cpus_online() {
+	getconf _NPROCESSORS_ONLN 2>/dev/null || grep -c '^processor' /proc/cpuinfo
+}
+
+# Reports of what is alive. Not what modprobe has: the sample module leaks memory
+# as kmalloc() gave it, with what somebody alive has left in it.
+load_alive() {
+	awk '/^unreferenced/ { entry = ""; other = 0 }
+		{ entry = entry $0 "\n" }
+		/^  comm "modprobe"/ { other = 1 }
+		/KSTLIVE!/ && !other { printf "%s", entry }' "$KMEMLEAK" >>"$LOAD_TMP/alive"
+}
+
+# Scan without a pause, and see to it that nobody alive is in the report.
+load_scanner() {
+	while [ ! -e "$LOAD_TMP/stop" ]; do
+		if ! command_ok scan; then
+			echo "a scan was refused" >>"$LOAD_TMP/errors"
+			break
+		fi
+		echo >>"$LOAD_TMP/scans"
+		load_alive
+	done
+}
+
+# load_start: threads that allocate, free and leak on all CPUs, all CPUs scan
+load_start() {
+	LOAD_THREADS=$(cpus_online)
+	[ "$LOAD_THREADS" -le 8 ] || LOAD_THREADS=8
+	LOAD_TMP=$(mktemp -d)
+	: >"$LOAD_TMP/scans"
+	: >"$LOAD_TMP/alive"
+	: >"$LOAD_TMP/errors"
+	command_ok scan=off
+	command_ok stack=off
+	! is_ours || command_ok parallel=on
+	command_ok scan
+	command_ok clear
+	kst "stress $LOAD_THREADS $LOAD_LIVE $LOAD_LEAKS"
+	load_scanner &
+	LOAD_PID=$!
+}
+
+load_scans() {
+	wc -l <"$LOAD_TMP/scans"
+}
+
+# Wait until so many more scans have ended than had when we were called: what
+# the test did has happened during one of them. At most two minutes.
+load_await_scans() {
+	local until=$(($(load_scans) + $1)) end=$((SECONDS + 120))
+	while [ "$(load_scans)" -lt "$until" ]; do
+		if [ "$SECONDS" -gt "$end" ] || ! kill -0 "$LOAD_PID" 2>/dev/null; then
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
+load_found() {
+	grep -c 'KSTLEAK!' "$KMEMLEAK"
+}
+
+# load_stop: four results
+load_stop() {
+	local leaks found=0
+
+	check "scans go on afterwards" load_await_scans 1
+	: >"$LOAD_TMP/stop"
+	wait "$LOAD_PID"
+	kst unstress
+	kst leaks
+	leaks=$(grep -c '^0x' "$KST")
+	echo "# $(load_scans) scans, $leaks leaks"
+	sed 's/^/# /' "$LOAD_TMP/errors"
+	check "no scan was refused" not test -s "$LOAD_TMP/errors"
+
+	sleep "$AGE"
+	for _ in 1 2 3 4; do
+		for size in 8 16 32 64 128 256 512 1024; do
+			churn "$size"
+		done
+		command_ok scan
+		found=$(load_found)
+		[ "$found" -lt "$leaks" ] || break
+	done
+	load_alive
+	sed 's/^/# /' "$LOAD_TMP/alive"
+	check "nothing alive was reported" not test -s "$LOAD_TMP/alive"
+	echo "# $found of $leaks leaks found"
+	# a stale word somewhere may hide one or the other: half are from kmalloc()
+	check "what leaked was" test "$found" -ge $((leaks - leaks / 4)) -a "$leaks" -gt 0
+}
+
+# for a trap
+load_cleanup() {
+	if [ -n "${LOAD_TMP:-}" ]; then
+		: >"$LOAD_TMP/stop"
+		wait
+		rm -rf "$LOAD_TMP"
+	fi
+	kst reset
+	command_ok stack=on
+	command_ok scan
+	command_ok clear
+}

@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck disable=SC2317 # functions are called by name
+#
+# Modules come and go while all CPUs scan: their sections are roots, and gone
+# all of a sudden. What they leave behind is reported, and nothing else.
+# KMEMLEAK_ROUNDS: how often (default 20).
+DIR=$(dirname "$0")
+# shellcheck source=kmemleak_lib.sh
+. "$DIR/kmemleak_lib.sh"
+# shellcheck source=kmemleak_load.sh
+. "$DIR/kmemleak_load.sh"
+
+MODULE=kmemleak-test
+
+need_enabled
+need_module
+modinfo "$MODULE" >/dev/null 2>&1 ||
+	skip_all "no $MODULE, needs CONFIG_SAMPLE_KMEMLEAK=m"
+rmmod "$MODULE" 2>/dev/null
+start
+trap load_cleanup EXIT
+
+come_and_go() {
+	local i
+	for ((i = 0; i < ${KMEMLEAK_ROUNDS:-20}; i++)); do
+		modprobe "$MODULE" && rmmod "$MODULE" || return 1
+	done
+}
+
+load_start
+check "a module comes and goes" come_and_go
+load_stop
+check "what it left is reported" grep -Eq '\(size (416|512)\):' "$KMEMLEAK"
+finish

@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck disable=SC2317 # functions are called by name
+#
+# The machine goes to sleep, as far as each rehearsal of CONFIG_PM_DEBUG goes
+# and then to suspend to idle with an alarm to wake it, while all CPUs scan and
+# allocate: it does sleep, wakes, and scans go on.
+#
+# KMEMLEAK_ALARM=1: the alarm of this machine's clock can be relied upon. Where
+# it does not come the machine sleeps on, so nobody is put to sleep unasked.
+DIR=$(dirname "$0")
+# shellcheck source=kmemleak_lib.sh
+. "$DIR/kmemleak_lib.sh"
+# shellcheck source=kmemleak_load.sh
+. "$DIR/kmemleak_load.sh"
+
+need_enabled
+need_module
+grep -qw freeze /sys/power/state 2>/dev/null ||
+	skip_all "this machine cannot suspend to idle, needs CONFIG_SUSPEND"
+start
+
+cleanup() {
+	[ ! -e /sys/power/pm_test ] || echo none >/sys/power/pm_test
+	load_cleanup
+}
+trap cleanup EXIT
+
+# Awake again without an error, and the kernel counted it.
+sleep_once() {
+	local before
+	before=$(cat /sys/power/suspend_stats/success)
+	echo freeze >/sys/power/state || return 1
+	[ "$(cat /sys/power/suspend_stats/success)" -gt "$before" ] || return 1
+	load_await_scans 2
+}
+
+load_start
+if [ -e /sys/power/pm_test ]; then
+	# seconds; the default is five
+	echo 1 >/sys/module/suspend/parameters/pm_test_delay
+	for level in freezer devices platform; do
+		if echo $level 2>/dev/null >/sys/power/pm_test; then
+			check "sleep as far as $level" sleep_once
+		else
+			skip "sleep as far as $level" "not offered"
+		fi
+	done
+	echo none >/sys/power/pm_test
+else
+	skip "rehearsals" "no /sys/power/pm_test, needs CONFIG_PM_DEBUG"
+fi
+
+alarm=$(find /sys/class/rtc/*/ -maxdepth 1 -name wakealarm 2>/dev/null | head -n 1)
+if [ "${KMEMLEAK_ALARM:-0}" != 1 ]; then
+	skip "suspend to idle" "no KMEMLEAK_ALARM=1: nothing that is known to wake this machine"
+elif [ -n "$alarm" ] && [ "$(cat "$(dirname "$alarm")/device/power/wakeup" 2>/dev/null)" = enabled ]; then
+	with_alarm() {
+		echo 0 >"$alarm"
+		echo +4 >"$alarm" || return 1
+		sleep_once
+	}
+	check "suspend to idle, woken by the clock" with_alarm
+	check "and again" with_alarm
+else
+	skip "suspend to idle" "no clock that could wake this machine"
+fi
+load_stop
+finish
