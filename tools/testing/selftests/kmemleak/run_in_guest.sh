@@ -30,8 +30,8 @@ cd "$dir" || exit 2
 tests=("$@")
 if [ ${#tests[@]} -eq 0 ]; then
 	tests=(abi_test report_test read_test hooks_test policy_test log_test
-		interrupt_test parallel_test syzkaller_test stress_test
-		consumers.sh
+		interrupt_test parallel_test syzkaller_test wireguard_test
+		badinput_test stress_test consumers.sh
 		sample_module.sh boot_param.sh)
 	for script in regress_*.sh; do
 		[ ! -x "$script" ] || tests+=("$script")
