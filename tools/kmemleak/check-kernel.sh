@@ -86,7 +86,8 @@ one_part()
 # others of these boots, and kernels without, use one.
 parallel=()
 [ $stock = 1 ] || parallel=(--append 'kmemleak=on,parallel')
-part selftests "${parallel[@]}" --timeout 600 -- "$suite" -d $here/kmemleak
+part selftests "${parallel[@]}" --timeout 600 -- "$suite" -d $here/kmemleak -g core
+part users "${parallel[@]}" --timeout 600 -- "$suite" -d $here/kmemleak -g users
 part tree --timeout 300 -- "$KML_TOOLS/guest/kselftests.sh" $here/mm \
 	ksft_kmemleak_confirm.sh ksft_kmemleak_dedup.sh
 part kunit --append 'kunit.enable=1 kunit.autorun=1' --timeout 300 -- "$KML_TOOLS/guest/kunit.sh"
@@ -95,12 +96,23 @@ part off --timeout 120 -- "$suite" -d $here/kmemleak -l off disable_test
 part overlap --timeout 120 -- "$suite" -d $here/kmemleak -l overlap abi_test
 # Warnings are what this one provokes.
 part warnings --timeout 120 --no-splat-check -- "$suite" -d $here/kmemleak -l warnings abi_test
-for words in off on parallel on,parallel bogus; do
+for words in off on parallel on,parallel bogus ON on,bogus on,,parallel off,parallel; do
 	part "boot-$words" --append "kmemleak=$words" --timeout 60 -- \
 		"$suite" -d $here/kmemleak boot_param.sh
 done
+part boot-bad-parameters --append 'kmemleak.min_unref_scans=-1 kmemleak.verbose=maybe' \
+	--append 'kmemleak.threads=4294967296 kmemleak.filter=nosuch' --timeout 60 -- \
+	"$suite" -d $here/kmemleak boot_param.sh
 part boot-parameters --append 'kmemleak.min_unref_scans=3 kmemleak.verbose=1' --timeout 60 -- \
 	"$suite" -d $here/kmemleak boot_param.sh
+# It takes all of this machine's time: alone, and nobody else's waits suffer.
+if [ "$kernel" = 7.3 ] && [ $debug = 0 ]; then
+	case "$wanted " in
+	' ' | *' torture '*) wait ;;
+	esac
+	part torture "${parallel[@]}" --mem 512M --timeout 400 --env KMEMLEAK_TORTURE_SECONDS=60 -- \
+		"$suite" -d $here/kmemleak torture_test
+fi
 
 [ $parts -gt 0 ] || usage_error "no such part:$wanted"
 wait
