@@ -62,6 +62,10 @@ check-cross: ## the user-space tests for i386, arm, s390x and arm64, by qemu-use
 lint: ## checkpatch, W=1 with gcc and clang, sparse, kernel-doc, shellcheck
 	@$T/lint.sh
 
+torture: ## ten minutes of it, or SECONDS=N; COMPARE=1: beside stock, a table
+	@$T/torture.sh $(build-args) $(if $(SECONDS),--seconds '$(SECONDS)') \
+		$(if $(filter-out 0 n no,$(COMPARE)),--compare) $(TORTURE_ARGS)
+
 ##@ Figures (KERNEL=7.3|<path>)
 bench: ## in user-mode Linux, ours and stock in turn: table, JSON, plots [QUICK=1]
 	@benchmarks/bench-kernel.sh --flavor '$(FLAVOR)' --kernel '$(KERNEL)' \
@@ -83,4 +87,4 @@ need-%:
 	@[ -n '$($*)' ] || { echo "error: $* is not set; run: make $(MAKECMDGOALS) $*=<path>" >&2; exit 2; }
 
 .PHONY: run shell install uninstall patches kernel print-kernel fetch check check-full \
-	check-builds check-cross bench lint clean distclean help
+	check-builds check-cross bench lint torture clean distclean help

@@ -150,7 +150,8 @@ if [ -n "$kml_qemu" ]; then
 		part plain "${parallel[@]}" "${kunit[@]}" --model "$plain" --env KML_FILTER=generic \
 			--timeout "$(seconds 120)" -- "$KML_TOOLS/guest/boot.sh" abi_test
 fi
-part selftests "${parallel[@]}" --timeout "$(seconds 600)" -- "$suite" -d $here/kmemleak
+part selftests "${parallel[@]}" --timeout "$(seconds 600)" -- "$suite" -d $here/kmemleak -g core
+part users "${parallel[@]}" --timeout "$(seconds 600)" -- "$suite" -d $here/kmemleak -g users
 part tree --timeout "$(seconds 300)" -- "$KML_TOOLS/guest/kselftests.sh" $here/mm \
 	ksft_kmemleak_confirm.sh ksft_kmemleak_dedup.sh
 part kunit "${kunit[@]}" --timeout "$(seconds 300)" -- "$KML_TOOLS/guest/kunit.sh"
@@ -159,12 +160,23 @@ part off --timeout "$(seconds 120)" -- "$suite" -d $here/kmemleak -l off disable
 part overlap --timeout "$(seconds 120)" -- "$suite" -d $here/kmemleak -l overlap abi_test
 # Warnings are what this one provokes.
 part warnings --timeout "$(seconds 120)" --no-splat-check -- "$suite" -d $here/kmemleak -l warnings abi_test
-for words in off on parallel on,parallel bogus; do
+for words in off on parallel on,parallel bogus ON on,bogus on,,parallel off,parallel; do
 	part "boot-$words" --append "kmemleak=$words" --timeout "$(seconds 60)" -- \
 		"$suite" -d $here/kmemleak boot_param.sh
 done
+part boot-bad-parameters --append 'kmemleak.min_unref_scans=-1 kmemleak.verbose=maybe' \
+	--append 'kmemleak.threads=4294967296 kmemleak.filter=nosuch' --timeout "$(seconds 60)" -- \
+	"$suite" -d $here/kmemleak boot_param.sh
 part boot-parameters --append 'kmemleak.min_unref_scans=3 kmemleak.verbose=1' --timeout "$(seconds 60)" -- \
 	"$suite" -d $here/kmemleak boot_param.sh
+# It takes all of this machine's time: alone, and nobody else's waits suffer.
+if [ "$kernel" = 7.3 ] && [ $debug = 0 ]; then
+	case "$wanted " in
+	' ' | *' torture '*) wait ;;
+	esac
+	part torture "${parallel[@]}" --mem 512M --timeout "$(seconds 400)" --env KMEMLEAK_TORTURE_SECONDS=60 -- \
+		"$suite" -d $here/kmemleak torture_test
+fi
 
 [ $list = 0 ] || exit 0
 [ $parts -gt 0 ] || usage_error "no such part:$wanted"

@@ -52,6 +52,21 @@ t_count()
 	[ "$got" = "$want" ]
 }
 
+t_bad_torture()
+{
+	expect 2 tools/kmemleak/torture.sh --mode sideways
+	grep -q 'choices: serial parallel both' "$work/said"
+	expect 2 tools/kmemleak/torture.sh --seconds ten
+	grep -q 'not a number' "$work/said"
+	expect 2 tools/kmemleak/torture.sh --seconds
+	grep -q 'needs a value' "$work/said"
+	expect 2 tools/kmemleak/torture.sh --flavor vax
+	expect 2 tools/kmemleak/torture.sh --compare --stock
+	grep -q 'leave --stock out' "$work/said"
+	expect 2 tools/kmemleak/torture.sh --nonsense
+	grep -q 'usage:' "$work/said"
+}
+
 t_bad_choice()
 {
 	expect 2 tools/kmemleak/build-kernel.sh --flavor vax
@@ -364,6 +379,7 @@ check "log: not the known one" t_log 1 '[    0.1] WARNING: suspicious RCU usage\
 check "log: a data race of ours" t_log 1 '[    0.1] BUG: KCSAN: data-race in foo / kml_bar\n'
 check "log: a data race of others" t_log 0 '[    0.1] BUG: KCSAN: data-race in foo / bar\n'
 check "bad FLAVOR, KERNEL, KDIR: the choices, exit 2" t_bad_choice
+check "torture.sh: bad options, the choices, exit 2" t_bad_torture
 check "print-kernel without a kernel: says how to build" t_not_built
 check "help lists every target" t_help
 check "options that got lost" t_lost_options

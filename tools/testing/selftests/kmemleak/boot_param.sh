@@ -6,6 +6,9 @@
 #
 #   kmemleak=off  kmemleak=on  kmemleak=parallel  kmemleak=on,parallel
 #   kmemleak=bogus  (none)  kmemleak.min_unref_scans=3 kmemleak.verbose=1
+#   kmemleak=ON  kmemleak=on,bogus  kmemleak=on,,parallel  kmemleak=off,parallel
+#   kmemleak.min_unref_scans=-1 kmemleak.verbose=maybe kmemleak.threads=4294967296
+#   kmemleak.filter=nosuch
 #
 # KMEMLEAK_DEFAULT=off says that the kernel is built with
 # CONFIG_DEBUG_KMEMLEAK_DEFAULT_OFF. The log must still hold the boot.
@@ -34,16 +37,22 @@ for word in $(echo "$words" | tr ',' ' '); do
 	*) known=no ;;
 	esac
 done
+# an empty word is none that anybody knows
+case ,$words, in
+,,) ;;
+*,,*) known=no ;;
+esac
+# off wins, wherever it is
+case ,$words, in
+*,off,*) expect=off ;;
+esac
 if [ "$parallel" = yes ] && ! is_ours; then
 	skip "kmemleak=$words" "this kmemleak has no kmemleak=parallel"
 	finish
 fi
 if [ "$known" = no ]; then
-	# whatever else is in the list, what precedes the unknown word holds
-	case $words in
-	*,*) expect= ;;
-	*) expect=${KMEMLEAK_DEFAULT:-on} ;;
-	esac
+	# nothing in the list holds
+	expect=${KMEMLEAK_DEFAULT:-on}
 fi
 echo "# kmemleak=$words, expected to be ${expect:-either}"
 
@@ -78,18 +87,49 @@ else
 		not sh -c "dmesg | grep -q \"Malformed early option 'kmemleak'\""
 fi
 
-# kmemleak.NAME=
+# kmemleak.NAME=; what is no number or no such name leaves what there was
+refused() {
+	check "kmemleak.$1 is refused" \
+		sh -c "dmesg | grep -qe \"$2' invalid for parameter .kmemleak.$1'\""
+}
+
 value=$(parameter kmemleak.min_unref_scans)
-if [ -n "$value" ]; then
+case $value in
+'') ;;
+*[!0-9]*)
+	refused min_unref_scans "$value"
+	check "kmemleak.min_unref_scans is as built" \
+		grep -qx '[12]' "$KMEMLEAK_PARAMS/min_unref_scans"
+	;;
+*)
 	check "kmemleak.min_unref_scans=$value" \
 		test "$(cat "$KMEMLEAK_PARAMS/min_unref_scans")" = "$value"
-fi
+	;;
+esac
 case $(parameter kmemleak.verbose) in
 '') ;;
 1 | y | Y | on)
 	check "kmemleak.verbose" test "$(cat "$KMEMLEAK_PARAMS/verbose")" = Y ;;
+maybe)
+	refused verbose maybe ;;
 *)
 	check "kmemleak.verbose" test "$(cat "$KMEMLEAK_PARAMS/verbose")" = N ;;
 esac
+if is_ours; then
+	value=$(parameter kmemleak.threads)
+	case $value in
+	'' | [0-9] | [0-9][0-9]) ;;
+	*)
+		refused threads "$value"
+		check "kmemleak.threads is as built" grep -qx 0 "$KMEMLEAK_PARAMS/threads"
+		;;
+	esac
+	if [ "$(parameter kmemleak.filter)" = nosuch ]; then
+		check "kmemleak.filter=nosuch is reported, with choices" \
+			sh -c "dmesg | grep -q 'kmemleak: No filter \"nosuch\" here: choose one of auto, '"
+		check "another filter is used" \
+			grep -q '^filter [a-z0-9]' "$KMEMLEAK_STATS"
+	fi
+fi
 
 finish

@@ -4,6 +4,7 @@
 # shellcheck shell=bash disable=SC2034
 
 KMEMLEAK=/sys/kernel/debug/kmemleak
+KMEMLEAK_STATS=/sys/kernel/debug/kmemleak_stats
 KMEMLEAK_PARAMS=/sys/module/kmemleak/parameters
 KST=/sys/kernel/debug/kmemleak_selftest/cmd
 # seconds after which an object may be reported, and then some
@@ -107,5 +108,5 @@ churn() {
 
 # The kmemleak of these tests, and not the one it replaces.
 is_ours() {
-	[ -e /sys/kernel/debug/kmemleak_stats ]
+	[ -e "$KMEMLEAK_STATS" ]
 }

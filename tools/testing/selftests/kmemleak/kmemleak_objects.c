@@ -112,6 +112,42 @@ const struct kml_entry *kml_find_at(const struct kml_report *report,
 	return kml_find_key(report, kst_key_at(obj, offset));
 }
 
+/* min_count and count from the log of a dump, of the object in that space. */
+static bool kst_dump_counts(const char *log, bool percpu, long *min_count, long *count)
+{
+	const char *at = strstr(log, percpu ? "Object (percpu)" : "Object 0x");
+
+	at = at ? strstr(at, "min_count = ") : NULL;
+	if (!at || sscanf(at, "min_count = %ld", min_count) != 1)
+		return false;
+	at = strstr(at, " count = ");
+	return at && sscanf(at, " count = %ld", count) == 1;
+}
+
+enum kst_opinion kst_opinion(unsigned long key, bool percpu)
+{
+	struct kst_obj obj = { .key = key };
+	enum kst_opinion opinion = KST_UNKNOWN;
+	long min_count, count;
+	char command[64];
+	char *log;
+	int fd;
+
+	fd = kml_log_open();
+	snprintf(command, sizeof(command), "dump=%s", kst_name(obj, 0));
+	kml_command(command);
+	memset(command, 0, sizeof(command));
+	log = kml_log_read(fd);
+	if (log && kst_dump_counts(log, percpu, &min_count, &count)) {
+		if (min_count <= 0)
+			opinion = KST_GREY;
+		else
+			opinion = count < min_count ? KST_WHITE : KST_REFERENCED;
+	}
+	free(log);
+	return opinion;
+}
+
 bool kml_listed(struct kst_obj obj)
 {
 	struct kml_report report;

@@ -26,6 +26,7 @@
 static pid_t kml_owner;
 static bool kml_thread_ran;
 static char kml_saved_min_scans[16];
+static char kml_saved_parallel[32];
 
 /* The harness runs tests in children, which must not undo the set-up. */
 static void kml_teardown(void)
@@ -35,6 +36,8 @@ static void kml_teardown(void)
 	kst("reset");
 	kml_command("stack=on");
 	kml_write_file(KML_PARAM("min_unref_scans"), kml_saved_min_scans);
+	if (*kml_saved_parallel)
+		kml_command(kml_saved_parallel);
 	if (kml_thread_ran)
 		kml_command("scan=on");
 }
@@ -90,6 +93,9 @@ void kml_setup(unsigned int needs)
 	kml_read_file(KML_PARAM("min_unref_scans"), kml_saved_min_scans,
 		      sizeof(kml_saved_min_scans));
 	kml_write_file(KML_PARAM("min_unref_scans"), "1");
+	if (kml_stat("workers_wanted") > 0)
+		snprintf(kml_saved_parallel, sizeof(kml_saved_parallel), "parallel=%ld",
+			 kml_stat("workers_wanted"));
 	kml_command("stack=off");
 	if (needs & KML_NEED_MODULE) {
 		kst("reset");
@@ -107,6 +113,23 @@ void kml_setup(unsigned int needs)
 bool kml_is_stock(void)
 {
 	return access(KML_STATS, F_OK);
+}
+
+/* A value of kmemleak_stats, or -1. */
+long kml_stat(const char *name)
+{
+	size_t len = strlen(name);
+	char line[200];
+	long value = -1;
+	FILE *f;
+
+	f = fopen(KML_STATS, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, name, len) && line[len] == ' ')
+			value = atol(line + len);
+	if (f)
+		fclose(f);
+	return value;
 }
 
 /* Files, time, CPUs */

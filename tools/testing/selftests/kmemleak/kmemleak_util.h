@@ -34,6 +34,9 @@ void kml_setup(unsigned int needs);
 /* True on a kernel whose kmemleak is not the one these tests came with. */
 bool kml_is_stock(void);
 
+/* A value of kmemleak_stats, or -1. */
+long kml_stat(const char *name);
+
 /* The kmemleak file: 0 or -errno. */
 int kml_command(const char *command);
 int kml_scan(void);
@@ -122,6 +125,16 @@ int kst_hook_part(const char *hook, struct kst_obj obj, size_t offset,
 int kst_store(struct kst_obj obj, size_t offset, struct kst_obj container,
 	      size_t where);
 int kst_churn_all_cpus(size_t size);
+
+/* What the last scan has made of an object, by dump=. */
+enum kst_opinion {
+	KST_UNKNOWN,		/* there is no such object */
+	KST_GREY,		/* not to be reported, ever */
+	KST_WHITE,		/* has fewer references than it should */
+	KST_REFERENCED,		/* has enough, or what looks like them */
+};
+
+enum kst_opinion kst_opinion(unsigned long key, bool percpu);
 int kst_make_pool(void);
 
 /*

@@ -20,23 +20,6 @@ static const char * const widths[] = {
 
 static struct kst_set leak[ARRAY_SIZE(widths)], held;
 
-/* A value of kmemleak_stats, or -1. */
-static long stat_value(const char *name)
-{
-	size_t len = strlen(name);
-	char line[200];
-	long value = -1;
-	FILE *f;
-
-	f = fopen(KML_STATS, "r");
-	while (f && fgets(line, sizeof(line), f))
-		if (!strncmp(line, name, len) && line[len] == ' ')
-			value = atol(line + len);
-	if (f)
-		fclose(f);
-	return value;
-}
-
 FIXTURE(parallel) {
 };
 
@@ -82,12 +65,12 @@ TEST_F(parallel, as_many_as_asked_for)
 	for (n = 1; n <= cpus + 1; n++) {
 		snprintf(command, sizeof(command), "parallel=%d", n);
 		ASSERT_EQ(0, kml_command(command));
-		EXPECT_EQ(n < cpus ? n : cpus, stat_value("workers_wanted"));
-		EXPECT_EQ(n > 1, stat_value("parallel"));
+		EXPECT_EQ(n < cpus ? n : cpus, kml_stat("workers_wanted"));
+		EXPECT_EQ(n > 1, kml_stat("parallel"));
 		ASSERT_EQ(0, kml_scan());
 		/* some CPUs may be isolated */
-		EXPECT_GE(stat_value("scan_workers"), 1);
-		EXPECT_LE(stat_value("scan_workers"), n < cpus ? n : cpus);
+		EXPECT_GE(kml_stat("scan_workers"), 1);
+		EXPECT_LE(kml_stat("scan_workers"), n < cpus ? n : cpus);
 	}
 }
 
@@ -95,7 +78,7 @@ TEST_F(parallel, a_wrong_number_changes_nothing)
 {
 	ASSERT_EQ(0, kml_command("parallel=1"));
 	EXPECT_EQ(-EINVAL, kml_command("parallel=two"));
-	EXPECT_EQ(1, stat_value("workers_wanted"));
+	EXPECT_EQ(1, kml_stat("workers_wanted"));
 }
 
 TEST_F(parallel, the_report_does_not_depend_on_it)
@@ -131,9 +114,9 @@ TEST_F(parallel, statistics_are_names_and_values)
 	}
 	fclose(f);
 	EXPECT_GT(lines, 30);
-	EXPECT_EQ(0, stat_value("running"));
-	EXPECT_GT(stat_value("scan_bytes"), 0);
-	EXPECT_GE(stat_value("scan_candidates"), stat_value("scan_settled"));
+	EXPECT_EQ(0, kml_stat("running"));
+	EXPECT_GT(kml_stat("scan_bytes"), 0);
+	EXPECT_GE(kml_stat("scan_candidates"), kml_stat("scan_settled"));
 }
 
 int main(int argc, char **argv)
@@ -143,12 +126,13 @@ int main(int argc, char **argv)
 	kml_setup(KML_NEED_MODULE | KML_NEED_ENABLED);
 	/* of pages: slabs keep pointers to their latest objects */
 	held = kst_set(128, "page");
-	for (i = 0; i < ARRAY_SIZE(leak); i++)
-		leak[i] = kst_set(96, "page");
 	kst_set_hold(&held, 0);
-	for (i = 0; i < ARRAY_SIZE(leak); i++)
+	for (i = 0; i < ARRAY_SIZE(leak); i++) {
+		leak[i] = kst_set(96, "page");
 		kst_set_hold(&leak[i], 0);
+	}
 	/* they come of age */
+	kml_scan();
 	kml_sleep_ms(KML_AGE_MS);
 	return test_harness_run(argc, argv);
 }

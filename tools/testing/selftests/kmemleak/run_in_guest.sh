@@ -4,9 +4,10 @@
 # Run these selftests, all of them or those named, on the kernel this runs on,
 # and print their KTAP with a line of totals at its end.
 #
-#   run_in_guest.sh [-d DIR] [-l off|overlap|warnings]... [TEST]...
+#   run_in_guest.sh [-d DIR] [-g core|users] [-l off|overlap|warnings]... [TEST]...
 #
 #   -d DIR  where the built tests are (default: where this script is)
+#   -g ...  only half of them: what kmemleak does, or what its users do with it
 #   -l ...  tests that leave their mark, run last: "off" and "overlap" disable
 #           kmemleak until the next boot (one of them a boot), "warnings" makes
 #           the kernel print the warnings of misused hooks, backtraces and all
@@ -17,9 +18,11 @@ set -u
 
 dir=$(dirname "$(readlink -f "$0")")
 last=()
-while getopts d:l: option; do
+group=all
+while getopts d:g:l: option; do
 	case $option in
 	d) dir=$OPTARG ;;
+	g) group=$OPTARG ;;
 	l) last+=("$OPTARG") ;;
 	*) exit 2 ;;
 	esac
@@ -27,14 +30,22 @@ done
 shift $((OPTIND - 1))
 cd "$dir" || exit 2
 
+core=(abi_test report_test read_test hooks_test policy_test log_test
+	interrupt_test parallel_test stress_test)
+users=(syzkaller_test wireguard_test consumers.sh badinput_test sample_module.sh
+	boot_param.sh)
+for script in regress_*.sh; do
+	[ ! -x "$script" ] || users+=("$script")
+done
+
 tests=("$@")
 if [ ${#tests[@]} -eq 0 ]; then
-	tests=(abi_test report_test read_test hooks_test policy_test log_test
-		interrupt_test parallel_test syzkaller_test stress_test consumers.sh
-		sample_module.sh boot_param.sh)
-	for script in regress_*.sh; do
-		[ ! -x "$script" ] || tests+=("$script")
-	done
+	case $group in
+	all) tests=("${core[@]}" "${users[@]}") ;;
+	core) tests=("${core[@]}") ;;
+	users) tests=("${users[@]}") ;;
+	*) echo "unknown: -g $group, use core or users" >&2; exit 2 ;;
+	esac
 fi
 for mark in "${last[@]}"; do
 	case $mark in

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * kmemleak the way a fuzzer's executor uses it: one descriptor that stays
- * open, commands without a newline, reads of 128 KiB, text cut by hand.
+ * open, commands without a newline, reads of 128 KiB, text cut by hand. With one
+ * CPU that scans, and with all.
  */
 #include <fcntl.h>
 
@@ -18,8 +19,25 @@ FIXTURE(executor) {
 	int fd;
 };
 
+FIXTURE_VARIANT(executor) {
+	bool parallel;
+};
+
+FIXTURE_VARIANT_ADD(executor, serial) {
+	.parallel = false,
+};
+
+FIXTURE_VARIANT_ADD(executor, parallel) {
+	.parallel = true,
+};
+
 FIXTURE_SETUP(executor)
 {
+	self->fd = -1;
+	if (kml_is_stock() && variant->parallel)
+		SKIP(return, "this kmemleak scans with one CPU");
+	if (!kml_is_stock())
+		ASSERT_EQ(0, kml_command(variant->parallel ? "parallel=on" : "parallel=off"));
 	self->fd = open(KML_FILE, O_RDWR);
 	ASSERT_GE(self->fd, 0);
 }

@@ -1,0 +1,166 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Torture: tools/testing/selftests/kmemleak/torture_test in a guest, once for
+# each mode; or beside the tree's own kmemleak, which makes a table.
+set -euo pipefail
+# shellcheck source=tools/kmemleak/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+usage()
+{
+	cat <<-EOT
+	usage: torture.sh [options] [PARAMETER=VALUE]...
+	  --seconds N       of load in each run (default 600)
+	  --flavor F        $KML_FLAVOURS (default um)
+	  --kernel K        $KML_KERNELS or the path of a kernel tree (default 7.3)
+	  --stock, --debug  which build of it (see build-kernel.sh)
+	  --cpus N          CPUs of the guest (default 2 where the kernel has SMP)
+	  --mem SIZE        memory of the guest (default 512M)
+	  --mode "M.."      serial, parallel or both: change it all the time
+	                    (default "both"; with --compare "serial parallel")
+	  --filter NAME     kmemleak.filter= of the guest (default: what it chooses)
+	  --append ARGS     more kernel parameters
+	  --compare         the same load for the tree's own kmemleak; prints a table
+	  --out DIR         where logs go (default: below the cache, by date)
+	Parameters are the module's: see "modinfo kmemleak_torture".
+	exit status: 0 when every run has passed
+	EOT
+}
+
+seconds=600 flavour=um kernel=7.3 stock=0 debug=0 cpus='' mem=512M modes='' filter='' append=''
+compare=0 out='' params=''
+number()
+{
+	case $2 in
+	'' | *[!0-9]* | 0) usage_error "$1 $2 is not a number above 0" ;;
+	esac
+}
+while [ $# -gt 0 ]; do
+	case $1 in
+	--seconds | --flavor | --flavour | --kernel | --cpus | --mem | --mode | --filter | --append | --out)
+		[ $# -ge 2 ] || usage_error "$1 needs a value" ;;
+	esac
+	case $1 in
+	--seconds) number "$1" "$2"; seconds=$2; shift ;;
+	--flavor | --flavour) flavour=$2; shift ;;
+	--kernel) kernel=$2; shift ;;
+	--stock) stock=1 ;;
+	--debug) debug=1 ;;
+	--cpus) number "$1" "$2"; cpus=$2; shift ;;
+	--mem) mem=$2; shift ;;
+	--mode) modes=$2; shift ;;
+	--filter) filter=$2; shift ;;
+	--append) append=$2; shift ;;
+	--compare) compare=1 ;;
+	--out) out=$2; shift ;;
+	-h | --help) usage; exit 0 ;;
+	[a-z]*=*) params="$params $1" ;;
+	*) usage >&2; usage_error "unknown option $1" ;;
+	esac
+	shift
+done
+check_flavour "$flavour"
+check_kernel "$kernel"
+for mode in $modes; do
+	case $mode in
+	serial | parallel | both) ;;
+	*) usage_error "--mode $mode is not known; choices: serial parallel both" ;;
+	esac
+done
+[ $compare = 0 ] || [ $stock = 0 ] || usage_error "--compare runs both: leave --stock out"
+if [ $compare = 1 ]; then
+	modes=${modes:-serial parallel}
+else
+	modes=${modes:-both}
+fi
+[ -n "$out" ] || out=$KML_CACHE/checkout/$(checkout_key)/torture/$(date +%Y-%m-%d-%H%M%S)
+mkdir -p "$out"
+out=$(cd "$out" && pwd)
+
+# run <name> <mode> [--stock]: one guest; its figures go to <name>.figures.
+run()
+{
+	local name=$1 mode=$2 build=(--flavor "$flavour" --kernel "$kernel") guest=() selftests status=0
+	shift 2
+	build+=("$@")
+	[ $debug = 0 ] || build+=(--debug)
+	"$KML_TOOLS/build-kernel.sh" "${build[@]}"
+	selftests=$("$KML_TOOLS/build-selftests.sh" "${build[@]}")
+	[ -z "$cpus" ] || guest+=(--cpus "$cpus")
+	[ -z "$filter" ] || guest+=(--append "kmemleak.filter=$filter")
+	[ -z "$append" ] || guest+=(--append "$append")
+	note "  ... $name: $seconds s of load"
+	"$KML_TOOLS/run.sh" "${build[@]}" --quiet --mem "$mem" --timeout $((2 * seconds + 600)) "${guest[@]}" \
+		--log "$out/$name.console" --add "$selftests:/kml/kselftest/kmemleak" \
+		--env "KMEMLEAK_TORTURE_SECONDS=$seconds" --env "KMEMLEAK_TORTURE_MODE=$mode" \
+		--env "KMEMLEAK_TORTURE_PARAMS=${params# }" \
+		-- "$selftests/run_in_guest.sh" -d /kml/kselftest/kmemleak torture_test |
+		tee "$out/$name.log" || status=$?
+	sed -n 's/^ *# figure //p' "$out/$name.log" >"$out/$name.figures"
+	# What the kernel's own watchdogs have said.
+	printf 'stalls %s\n' "$(grep -cE 'soft lockup|detected stall|blocked for more than' \
+		"$out/$name.console")" >>"$out/$name.figures"
+	if [ $status = 0 ]; then
+		echo "ok - torture $name"
+	else
+		echo "not ok - torture $name: exit $status, logs: $out/$name.*"
+		failed=1
+	fi
+}
+
+failed=0 runs=()
+what=$([ $stock = 0 ] || echo --stock)
+for mode in $modes; do
+	# shellcheck disable=SC2086 # nothing, or one word
+	run "$([ $stock = 0 ] && echo ours || echo stock)-$mode" "$mode" $what
+	runs+=("$([ $stock = 0 ] && echo ours || echo stock)-$mode")
+done
+if [ $compare = 1 ]; then
+	run stock serial --stock
+	runs+=(stock)
+	# What it is, and how it is made of figures: value, per 1000 scans, ns.
+	awk -v runs="${runs[*]}" -v dir="$out" '
+		BEGIN {
+			n = split(runs, run, " ")
+			for (r = 1; r <= n; r++)
+				while ((getline line < (dir "/" run[r] ".figures")) > 0) {
+					split(line, f, " ")
+					value[r, f[1]] = f[2]
+				}
+			rows = split("scans|scans|v;longest scan that has ended, ms|scan_max_ms|v;" \
+				"processes that had to be killed|stuck|v;" \
+				"live objects reported|live_reported|v;" \
+				"moving objects reported|moved|v;" \
+				"  in 1000 scans|moved|k;other objects reported|others_reported|v;" \
+				"leaks planted|planted|v;leaks reported|found|v;leaks with a stale reference|leaks_hidden|v;" \
+				"  by vmalloc()|leaks_hidden_vmalloc|v;" \
+				"leaks missed|leaks_missed|v;timer interrupt late, worst, us|irq_late_max_ns|n;" \
+				"  more than 1 ms, times|irq_late_above_ms|v;" \
+				"kmalloc() in an interrupt, worst, us|irq_alloc_max_ns|n;" \
+				"  more than 1 ms, times|irq_alloc_above_ms|v;" \
+				"kmalloc() in a thread, worst, us|alloc_max_ns|n;" \
+				"  more than 1 ms, times|alloc_above_ms|v;" \
+				"kfree() in an interrupt, worst, us|irq_free_max_ns|n;" \
+				"steps of threads|ops|v;soft lockups, stalls|stalls|v", row, ";")
+			printf "%-40s", ""
+			for (r = 1; r <= n; r++)
+				printf "%16s", run[r]
+			printf "\n"
+			for (i = 1; i <= rows; i++) {
+				split(row[i], f, "|")
+				printf "%-40s", f[1]
+				for (r = 1; r <= n; r++) {
+					v = ((r, f[2]) in value) ? value[r, f[2]] : "-"
+					if (v != "-" && f[3] == "k")
+						v = value[r, "scans"] ? sprintf("%.2f", 1000 * v / value[r, "scans"]) : "-"
+					else if (v != "-" && f[3] == "n")
+						v = sprintf("%.1f", v / 1000)
+					printf "%16s", v
+				}
+				printf "\n"
+			}
+		}' | tee "$out/table.txt"
+fi
+note "  logs: $out"
+exit $failed

@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Torture: the kmemleak_torture module makes load, and leaks; here kmemleak is
+ * given commands of all kinds by some processes at once, its reports are read in
+ * pieces of any size and judged by their text. What is judged, and why, is said
+ * in test_modules/kt.h; the module has the last word.
+ *
+ * From the environment: KMEMLEAK_TORTURE_SECONDS (default 30) of load;
+ * KMEMLEAK_TORTURE_MODE, serial, parallel or both (default), where there is a
+ * choice; KMEMLEAK_TORTURE_PARAMS, more parameters for the module.
+ *
+ * Lines "# figure NAME VALUE" are for tools/kmemleak/torture.sh.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../kselftest.h"
+#include "kmemleak_util.h"
+#include "torture.h"
+
+#define MODULE		"kmemleak_torture"
+#define FIGURE		"figure"
+#define NR_CHECKS	8
+#define MAX_ROUNDS	12
+/* white in so many rounds in a row, and not reported: missed */
+#define WHITE_ROUNDS	3
+#define MAX_LEAKS	4096
+#define MAX_DUMPS	16
+/*
+ * Of 600 objects that move every half a second so many may be reported in 1000
+ * scans, which follow each other at once; 0 to 20 were. Scans that take longer, or
+ * come less often, find that the content has changed.
+ */
+#define MAX_MOVED	40
+#define MIN_OVERLAP_MS	4000
+/* what runs when the load is to end may take so long */
+#define ENDING_MS	60000
+
+struct torture_shared *shared;
+
+/* What kmemleak keeps */
+struct baseline {
+	long objects, bytes;
+};
+
+static const char *mode;
+static int seconds = 30;
+
+/* How many of its objects the replaced kmemleak has */
+static long slab_objects(void)
+{
+	FILE *f = fopen("/proc/slabinfo", "r");
+	char line[256];
+	long value = -1;
+
+	while (f && value < 0 && fgets(line, sizeof(line), f))
+		sscanf(line, "kmemleak_object %ld", &value);
+	if (f)
+		fclose(f);
+	return value;
+}
+
+static struct baseline measure(void)
+{
+	struct baseline now = { -1, -1 };
+
+	if (kml_is_stock()) {
+		now.objects = slab_objects();
+		return now;
+	}
+	now.objects = kml_stat("objects");
+	now.bytes = kml_stat("metadata_bytes");
+	return now;
+}
+
+/*
+ * Nobody else is at work here, but the kernel: it has grown some caches, and
+ * metadata of what it keeps may lie in more places.
+ */
+static bool back_at(struct baseline before, struct baseline now)
+{
+	return now.objects <= before.objects + before.objects / 20 + 500 &&
+	       now.bytes <= before.bytes + before.bytes / 8 + 65536;
+}
+
+/*
+ * Live objects have two references for longer than any scan takes: by far, for
+ * it will take longer with all that load.
+ */
+static int load_module(long scan_ms)
+{
+	char path[4096], params[512];
+	const char *more = getenv("KMEMLEAK_TORTURE_PARAMS");
+	long overlap = 20 * scan_ms;
+	ssize_t len;
+	int fd, ret;
+
+	if (overlap < MIN_OVERLAP_MS)
+		overlap = MIN_OVERLAP_MS;
+	snprintf(params, sizeof(params), "overlap_ms=%ld max_moved=%d %s", overlap, MAX_MOVED,
+		 more ?: "");
+	ksft_print_msg("%s\n", params);
+	len = readlink("/proc/self/exe", path, sizeof(path) - 64);
+	if (len < 0)
+		return -errno;
+	path[len] = '\0';
+	strcpy(strrchr(path, '/'), "/test_modules/" MODULE ".ko");
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return -errno;
+	ret = syscall(__NR_finit_module, fd, params, 0) ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+/* The log */
+
+/*
+ * Reads the log to its end: the sum of new leaks, and the module's last words
+ * if they are there.
+ */
+struct log {
+	int fd;
+	long new_leaks;
+	char verdict[128], stats[2048];
+};
+
+static void read_log(struct log *log)
+{
+	char record[8192];
+	ssize_t len;
+	long n;
+
+	while ((len = read(log->fd, record, sizeof(record) - 1)) > 0 || errno == EPIPE) {
+		char *text;
+
+		if (len <= 0)
+			continue;
+		record[len] = '\0';
+		text = strchr(record, ';');
+		if (!text)
+			continue;
+		text[1 + strcspn(text + 1, "\n")] = '\0';
+		text++;
+		if (sscanf(text, "kmemleak: %ld new suspected memory leaks", &n) == 1)
+			log->new_leaks += n;
+		else if (!strncmp(text, "kmemleak-torture: --- End of test:", 34))
+			snprintf(log->verdict, sizeof(log->verdict), "%s", text);
+		else if (!strncmp(text, "kmemleak-torture: end: ", 23))
+			snprintf(log->stats, sizeof(log->stats), "%s", text + 23);
+	}
+}
+
+/* Leaks that were not reported: what does kmemleak think of them? */
+
+struct leftovers {
+	long hidden, hidden_vmalloc, missed, left;
+	char which[1024];
+};
+
+static void ask_about(unsigned long key, int id, const char *kind, int *white)
+{
+	switch (kst_opinion(key, !strcmp(kind, "percpu"))) {
+	case KST_GREY:
+		/* only what was reported is cleared, before anybody has read it */
+		torture_tell("leak %d", id);
+		break;
+	case KST_REFERENCED:
+		white[id] = 0;
+		break;
+	case KST_UNKNOWN:
+		ksft_print_msg("no answer about leak %d (%s)\n", id, kind);
+		white[id]++;
+		break;
+	case KST_WHITE:
+		white[id]++;
+	}
+}
+
+static struct leftovers ask_about_leaks(int *white)
+{
+	static char buf[MAX_LEAKS * 48];
+	struct leftovers left = {};
+	char *line, *rest = buf;
+	unsigned long key;
+	char kind[16];
+	int id;
+
+	torture_unreported(buf, sizeof(buf));
+	while ((line = strsep(&rest, "\n")))
+		if (sscanf(line, "0x%lx %d %15s", &key, &id, kind) == 3 && id < MAX_LEAKS)
+			ask_about(key, id, kind, white);
+	torture_unreported(buf, sizeof(buf));
+	rest = buf;
+	while ((line = strsep(&rest, "\n"))) {
+		if (sscanf(line, "0x%lx %d %15s", &key, &id, kind) != 3 || id >= MAX_LEAKS)
+			continue;
+		left.left++;
+		if (white[id] >= WHITE_ROUNDS)
+			left.missed++;
+		else if (!strcmp(kind, "vmalloc"))
+			left.hidden_vmalloc++;
+		else
+			left.hidden++;
+		snprintf(left.which + strlen(left.which), sizeof(left.which) - strlen(left.which),
+			 " %d:%s%s", id, kind, white[id] >= WHITE_ROUNDS ? ":MISSED" : "");
+	}
+	return left;
+}
+
+/* For whoever reads the log: what looks like a reference, and whose it is. */
+static void find_references(void)
+{
+	int fd = kml_log_open(), n = 0;
+	char command[64], *log, *at;
+	unsigned long where;
+
+	torture_tell("find");
+	log = kml_log_read(fd);
+	at = log;
+	while (at && n < MAX_DUMPS && (at = strstr(at, "a word at 0x"))) {
+		int len = 0;
+
+		at += strlen("a word at ");
+		if (sscanf(at, "0x%lx (slab%n", &where, &len) != 1 || !len)
+			continue;
+		snprintf(command, sizeof(command), "dump=0x%lx", where);
+		kml_command(command);
+		n++;
+	}
+	free(log);
+}
+
+/*
+ * The load is over, all that is alive stays where it is. Stacks are full of what
+ * went through them: without them, and a few times, for a stale word elsewhere
+ * may go away.
+ */
+static struct leftovers judge(void)
+{
+	static int white[MAX_LEAKS];
+	struct leftovers left = {};
+	int round, same = 0;
+
+	/* first of all: a scan may not end before it does */
+	if (torture_tell("stop"))
+		ksft_print_msg("the module does not stop\n");
+	kml_command("scan=off");
+	kml_command("stack=off");
+	kml_sleep_ms(KML_AGE_MS);
+	kml_scan();
+	for (round = 0; round < MAX_ROUNDS; round++) {
+		long last = left.left;
+
+		torture_tell("churn");
+		torture_scan();
+		torture_read_and_judge(4096);
+		left = ask_about_leaks(white);
+		if (!left.left)
+			break;
+		same = left.left == last ? same + 1 : 0;
+		/* four rounds for nothing, and no doubt about any of them */
+		if (same >= WHITE_ROUNDS + 1 && round > 2 * WHITE_ROUNDS)
+			break;
+	}
+	find_references();
+	ksft_print_msg("%d rounds of scans in the end; not reported:%s\n", round + 1,
+		       left.left ? left.which : " none");
+	return left;
+}
+
+/*
+ * The log counts each object that is reported, once. What is not accounted for
+ * was gone, or cleared, before anybody has read it: something that was alive.
+ */
+static long unseen(const struct log *log, long unreported)
+{
+	long seen = torture_planted() - unreported + shared->nr_others +
+		    shared->seen[TORTURE_LIVE] + shared->seen[TORTURE_MOVED];
+
+	return log->new_leaks > seen ? log->new_leaks - seen : 0;
+}
+
+/* Load */
+
+static pid_t spawn(void (*what)(void))
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		what();
+		_exit(0);
+	}
+	return pid;
+}
+
+/* Returns how many of the processes have not ended as they should. */
+static int run_load(struct log *log)
+{
+	unsigned long long end = kml_now_ms() + seconds * 1000ULL, limit;
+	pid_t pids[TORTURE_PROCESSES];
+	int i, status, bad = 0;
+
+	pids[0] = spawn(torture_scanner);
+	pids[1] = spawn(torture_scanner);
+	pids[2] = spawn(torture_reader);
+	pids[3] = spawn(torture_commander);
+	while (kml_now_ms() < end) {
+		kml_sleep_ms(500);
+		read_log(log);
+	}
+	__atomic_store_n(&shared->stop, true, __ATOMIC_RELAXED);
+	limit = kml_now_ms() + ENDING_MS;
+	for (i = 0; i < TORTURE_PROCESSES; i++) {
+		while (waitpid(pids[i], &status, WNOHANG) == 0 && kml_now_ms() < limit)
+			kml_sleep_ms(100);
+		if (waitpid(pids[i], &status, WNOHANG) == 0) {
+			ksft_print_msg("process %d does not end\n", i);
+			kill(pids[i], SIGKILL);
+			bad++;
+		} else if (status) {
+			bad += WIFSIGNALED(status) || WEXITSTATUS(status);
+		}
+	}
+	return bad;
+}
+
+static void set_mode(void)
+{
+	if (kml_is_stock())
+		return;
+	if (!strcmp(mode, "serial"))
+		kml_command("parallel=off");
+	else
+		kml_command("parallel=on");
+}
+
+static void figure(const char *name, long value)
+{
+	ksft_print_msg(FIGURE " %s %ld\n", name, value);
+}
+
+/* "name value name value ..." as the module has said it */
+static void module_figures(char *stats)
+{
+	char *name, *value;
+
+	while ((name = strsep(&stats, " ")) && (value = strsep(&stats, " ")))
+		if (strlen(name))
+			ksft_print_msg(FIGURE " %s %s\n", name, value);
+}
+
+static void setup(void)
+{
+	const char *s = getenv("KMEMLEAK_TORTURE_SECONDS");
+
+	ksft_print_header();
+	if (s)
+		seconds = atoi(s);
+	if (seconds < 1 || seconds > 86400)
+		ksft_exit_fail_msg("KMEMLEAK_TORTURE_SECONDS=%s: use 1 to 86400\n", s);
+	mode = getenv("KMEMLEAK_TORTURE_MODE") ?: "both";
+	if (strcmp(mode, "serial") && strcmp(mode, "parallel") && strcmp(mode, "both"))
+		ksft_exit_fail_msg("KMEMLEAK_TORTURE_MODE=%s: use serial, parallel or both\n",
+				   mode);
+	if (geteuid())
+		ksft_exit_skip("needs root\n");
+	if (access(KML_FILE, F_OK))
+		ksft_exit_skip("no " KML_FILE "\n");
+	if (kml_command("scan=off"))
+		ksft_exit_skip("kmemleak is disabled\n");
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		ksft_exit_fail_msg("no memory\n");
+	shared->toggle_parallel = !strcmp(mode, "both");
+}
+
+int main(void)
+{
+	struct baseline before, after;
+	struct log log = {};
+	struct leftovers left;
+	long scan_ms = 0;
+	int bad, ret, i;
+
+	setup();
+	ksft_set_plan(NR_CHECKS);
+	set_mode();
+	/* what is a leak already is none of our business */
+	for (i = 0; i < 3; i++) {
+		unsigned long long t0 = kml_now_ms();
+
+		kml_scan();
+		scan_ms = kml_now_ms() - t0;
+	}
+	kml_sleep_ms(KML_AGE_MS);
+	kml_scan();
+	kml_command("clear");
+	before = measure();
+	log.fd = kml_log_open();
+
+	ret = load_module(scan_ms);
+	ksft_test_result(!ret, "the module loads\n");
+	if (ret)
+		ksft_exit_fail_msg(MODULE ".ko: %s\n", strerror(-ret));
+	bad = run_load(&log);
+	set_mode();
+	left = judge();
+	read_log(&log);
+
+	torture_tell("scans %ld", shared->scans);
+	torture_tell("hidden %ld", left.hidden);
+	torture_tell("hidden_vmalloc %ld", left.hidden_vmalloc);
+	torture_tell("missed %ld", left.missed);
+	torture_tell("unseen %ld", unseen(&log, left.left));
+	torture_tell("judged");
+	ret = syscall(__NR_delete_module, MODULE, 0) ? -errno : 0;
+	read_log(&log);
+
+	ksft_test_result(!ret, "the module unloads\n");
+	ksft_test_result(!bad, "every process has ended by itself\n");
+	ksft_test_result(shared->scans > 0 && shared->reads > 0,
+			 "it was scanned and read under load\n");
+	ksft_test_result(!shared->bad_reads, "every report was well-formed\n");
+	ksft_test_result(!shared->bad_commands, "every command was answered as it should be\n");
+	ksft_test_result(!!strstr(log.verdict, "SUCCESS"), "the module's verdict: %s\n",
+			 log.verdict[0] ? log.verdict : "none");
+
+	/* some frees are delayed for seconds by design */
+	kml_command("stack=on");
+	for (i = 0; i < 30; i++) {
+		kml_write_file("/proc/sys/vm/drop_caches", "3");
+		kml_scan();
+		after = measure();
+		if (back_at(before, after))
+			break;
+		kml_sleep_ms(1000);
+	}
+	ksft_print_msg("objects %ld, then %ld; bytes of metadata %ld, then %ld\n",
+		       before.objects, after.objects, before.bytes, after.bytes);
+	ksft_test_result(back_at(before, after), "metadata is back to what it was\n");
+
+	figure("seconds", seconds);
+	figure("stuck", bad);
+	figure("scans", shared->scans);
+	figure("scans_stopped", shared->scans_stopped);
+	figure("scan_max_ms", shared->scan_max_ms);
+	figure("reads", shared->reads);
+	figure("commands", shared->commands);
+	figure("live_reported", shared->seen[TORTURE_LIVE]);
+	figure("others_reported", shared->nr_others);
+	figure("leaks_hidden", left.hidden);
+	figure("leaks_hidden_vmalloc", left.hidden_vmalloc);
+	figure("leaks_missed", left.missed);
+	figure("new_leaks_logged", log.new_leaks);
+	module_figures(log.stats);
+	ksft_finished();
+}
