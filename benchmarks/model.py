@@ -71,20 +71,34 @@ def run(program, heap, objects, threads, runs):
     }
 
 
+def solve(matrix, right):
+    """Gauss's elimination with pivots; what is undetermined becomes 0."""
+    n = len(right)
+    rows = [list(row) + [r] for row, r in zip(matrix, right)]
+    for col in range(n):
+        pivot = max(range(col, n), key=lambda i: abs(rows[i][col]))
+        rows[col], rows[pivot] = rows[pivot], rows[col]
+        if not rows[col][col]:
+            rows[col][col], rows[col][n] = 1.0, 0.0
+        for i in range(n):
+            factor = rows[i][col] / rows[col][col] if i != col else 0
+            if factor:
+                rows[i] = [x - factor * y for x, y in zip(rows[i], rows[col])]
+    return [row[n] / row[i] for i, row in enumerate(rows)]
+
+
 def fit(runs):
-    """Least squares of relative errors, no cost below 0, by coordinate descent."""
+    """Least squares of relative errors; what would cost less than 0 is left out."""
     names = [name for name, _ in WORK]
-    rows = [[r["work"][name] / (r["ms"] * 1e6) for name in names] for r in runs]
-    cost = [0.0] * len(names)
-    for _ in range(20000):
-        for j in range(len(names)):
-            square = sum(row[j] ** 2 for row in rows)
-            if not square:
-                continue
-            rest = sum(row[j] * (1 - sum(c * x for c, x in zip(cost, row)) + cost[j] * row[j])
-                       for row in rows)
-            cost[j] = max(0.0, rest / square)
-    return dict(zip(names, cost))	# ns
+    while True:
+        rows = [[r["work"][name] / (r["ms"] * 1e6) for name in names] for r in runs]
+        square = [[sum(row[i] * row[j] for row in rows) for j in range(len(names))]
+                  for i in range(len(names))]
+        cost = solve(square, [sum(row[i] for row in rows) for i in range(len(names))])
+        least = min(range(len(names)), key=lambda i: cost[i])
+        if cost[least] >= 0:
+            return {**{name: 0.0 for name, _ in WORK}, **dict(zip(names, cost))}	# ns
+        del names[least]
 
 
 def predict(cost, work):
@@ -96,7 +110,7 @@ def show_fit(cost, runs):
     """The costs and how far they are from what was measured. Returns the worst miss."""
     print("What a scan's time is made of, in ns (fitted):\n")
     for name, what in WORK:
-        print(f"  {cost[name]:9.3f}  a {what}")
+        print(f"  {cost[name]:9.3f}  each {what}")
     print("\n  heap      objects  measured  model   off   used for the fit")
     worst = 0
     for r in runs:

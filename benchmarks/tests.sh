@@ -193,6 +193,43 @@ t_kernel_quick()
 	if grep -q DIFFERENT "$work/kernel/table.txt"; then return 1; fi
 }
 
+# Stretches of all three kinds are seen, with lines of ours; a stretch that is
+# made long on purpose is the longest.
+t_spans()
+{
+	local bench=$work/build/native/bench-spans
+	expect 2 'heaps: dense' "$bench" -n 0
+	expect 2 'no heap "vax"' "$bench" -H vax
+	expect 0 'no preemption' "$bench" -n 5000 -t 2 -r 2 -g 10000000
+	grep -q 'kml_mark_group mark_scan.c:' "$work/said"
+	[ "$(grep -c 'ended in' "$work/said")" = 3 ]
+	cp -r "$KML_TOP/mm/kmemleak" "$work/core"
+	sed -i '/^bool kml_deque_push(/,/^}/s/^\tcur->work/\tfor (unsigned int volatile i = 0; i < 100000; i++);\n&/' \
+		"$work/core/deque.c"
+	make -s -C "$here" CORE="$work/core" BUILD="$work/slow" KSRC= "$work/slow/native/bench-spans" >/dev/null
+	expect 0 'no preemption' "$work/slow/native/bench-spans" -n 2000 -r 1
+	grep -A 2 'read-side section, us' "$work/said" | grep -q 'mark'
+	awk '/read-side/ { getline; getline; exit !($2 > 100) }' "$work/said"
+}
+
+# The fit finds costs that made the times; a file stands for a run.
+t_model()
+{
+	expect 2 'a program to measure' "$here/model.py"
+	expect 0 '256' "$here/model.py" --quick --json "$work/model.json" "$work/build/native/bench-ours"
+	python3 - "$work/model.json" <<-'EOT'
+	import json, sys
+	data = json.load(open(sys.argv[1]))
+	cost = {"bytes": 0.1, "tracked": 40, "objects": 90, "candidates": 4,
+	        "lookups": 30, "summed": 0.5, "chained": 200}
+	for run in data["runs"]:
+	    run["ms"] = sum(cost[k] * v for k, v in run["work"].items()) / 1e6
+	json.dump(data, open(sys.argv[1], "w"))
+	EOT
+	expect 0 'Worst miss of those not used: 0%' "$here/model.py" --from "$work/model.json"
+	grep -qE '^ +4\.000  each candidate' "$work/said"
+}
+
 # The guest's process under perf, where the machine lets us.
 t_perf()
 {
@@ -204,6 +241,8 @@ check "user space: bad choices are refused, and say which there are" t_user_refu
 check "user space: every bench and heap, ours and stock; the same leaks" t_user_quick
 check "regress: what moved, and what is noise" t_regress
 check "perf: phases by symbols, by tracepoints" t_phases
+check "spans: who makes others wait" t_spans
+check "model: finds the costs behind the times" t_model
 check "scripts: bad choices are refused" t_scripts_refuse
 check "make bench, small: every row is there, leaks are the same" t_kernel_quick
 if command -v perf >/dev/null && perf record -q -e cpu-clock -o "$work/perf.data" true >/dev/null 2>&1; then
