@@ -11,7 +11,7 @@
 #include "stats.h"
 
 #define KML_BATCH	64	/* look-ups in flight together */
-#define KML_NEAR	256	/* settled tables at hand */
+#define KML_NEAR	1024	/* settled tables at hand */
 #define KML_WORDS	(KML_CHUNK / sizeof(long))
 
 /*
