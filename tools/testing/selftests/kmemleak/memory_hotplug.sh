@@ -112,21 +112,6 @@ for ((i = 1; i <= ${KMEMLEAK_ROUNDS:-3}; i++)); do
 	fi
 done
 
-# A block whose memory slabs may take: objects, and their owners' intervals.
-for_the_kernel() {
-	poll state "${blocks[0]}" offline || return 1
-	state "${blocks[0]}" online_kernel || return 1
-	for size in 512 1024 2048 4096; do
-		churn "$size"
-	done
-	load_await_scans 2
-}
-if [ ${#blocks[@]} -gt 0 ]; then
-	check "a block comes for the kernel" for_the_kernel
-else
-	skip "a block comes for the kernel" "none of the $nr blocks can go offline"
-fi
-
 # The blocks of a DIMM that ACPI can eject, none of which the kernel uses.
 dimm=$(find -L /sys/bus/acpi/devices/PNP0C80:* -maxdepth 1 -name eject 2>/dev/null | head -n 1)
 dimm=${dimm%/eject}
@@ -156,6 +141,29 @@ elif [ -z "$dimm" ] || [ ${#in_dimm[@]} -eq 0 ]; then
 	skip "a DIMM goes" "no slot with memory that ACPI could eject"
 else
 	check "a DIMM goes" eject
+fi
+
+# A block whose memory slabs may take: objects, and their owners' intervals. Last,
+# for it will not go any more.
+for_the_kernel() {
+	local block
+	while read -r block; do
+		grep -q Movable "$block/valid_zones" || continue
+		state "$block" offline || continue
+		echo "# $(basename "$block")"
+		state "$block" online_kernel || return 1
+		for size in 512 1024 2048 4096; do
+			churn "$size"
+		done
+		load_await_scans 2
+		return
+	done < <(blocks_last_first)
+	return 1
+}
+if [ ${#blocks[@]} -gt 0 ]; then
+	check "a block comes for the kernel" for_the_kernel
+else
+	skip "a block comes for the kernel" "none of the $nr blocks can go offline"
 fi
 load_stop
 finish
