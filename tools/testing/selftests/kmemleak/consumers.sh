@@ -39,15 +39,17 @@ planted() {
 # settle <first slot>...: leaks that a stale word has hidden from the consumer's
 # scan would be the next one's surprise. What was reported and cleared is grey for
 # good, and stays; the others are freed.
+nr_asked=0
 settle() {
 	local first slot
 	for first in "$@"; do
 		for ((slot = first; slot < first + 6; slot++)); do
 			kst "addr $slot"
-			echo "consumers.sh: $mode $slot" >/dev/kmsg
+			nr_asked=$((nr_asked + 1))
+			echo "consumers.sh: question $nr_asked" >/dev/kmsg
 			command_ok "dump=0x$(kst_address)"
-			dmesg | sed "1,/consumers.sh: $mode $slot\$/d" | grep -q 'min_count = 0' ||
-				kst "free $slot"
+			dmesg | sed "1,/consumers.sh: question $nr_asked\$/d" |
+				grep -q 'min_count = 0' || kst "free $slot"
 		done
 	done
 }
