@@ -16,8 +16,8 @@
 /* in a page: 64, on a 32-bit machine, too */
 #define KML_PAGE_BLOCKS		(KML_PAGE_SIZE >> KML_BLOCK_SHIFT)
 
-/* larger objects are never settled: 512 intervals take 20 us */
-#define KML_SETTLE_MAX		BIT(30)
+/* larger objects are never settled: 256 intervals take 10 us, without preemption */
+#define KML_SETTLE_MAX		BIT(29)
 
 extern unsigned long kml_settled_none[];
 
