@@ -20,8 +20,6 @@ um-7.3    | $KML_TOOLS/check-kernel.sh --kernel 7.3
 um-debug  | $KML_TOOLS/check-kernel.sh --kernel 7.3 --debug
 um-6.12   | $KML_TOOLS/check-kernel.sh --kernel 6.12
 builds    | $KML_TOOLS/check-builds.sh --quick
-x86_64    | $KML_TOOLS/check-kernel.sh --flavor x86_64 --kernel 6.12 boot
-arm64     | $KML_TOOLS/check-kernel.sh --flavor arm64 --kernel 7.3 boot
 lint      | $KML_TOOLS/lint.sh
 "
 
