@@ -60,13 +60,14 @@ static inline struct kml_leaf *kml_leaf_of(struct kml_space *space,
 
 /*
  * The page descriptor of @leaf, or NULL. Whoever files an object may replace it,
- * scan or not. Context: rcu_read_lock() or leaf->lock.
+ * scan or not. Context: rcu_read_lock(), IRQs off, or leaf->lock.
  */
 static inline struct kml_desc *kml_leaf_desc(struct kml_leaf *leaf)
 {
 	struct kml_desc *desc;
 
-	desc = rcu_dereference_check(leaf->desc, lockdep_is_held(&leaf->lock));
+	desc = rcu_dereference_check(leaf->desc, rcu_read_lock_any_held() ||
+				     lockdep_is_held(&leaf->lock));
 	return likely(desc != KML_DESC_DEAD) ? desc : NULL;
 }
 
