@@ -8,10 +8,28 @@
 #include "kmemleak.h"
 #include "roots.h"
 
+/*
+ * On UML the frames of interrupts are in .bss, with the registers of what they
+ * interrupted: ours, with what a walk had in its hands, long after. Like dead
+ * parts of other stacks they are no roots.
+ */
+static void kml_bss_sections(void (*section)(const void *start, size_t len))
+{
+	const void *start = __bss_start;
+
+#ifdef CONFIG_UML
+	if (cpu_irqstacks) {
+		section(start, (void *)cpu_irqstacks - start);
+		start = cpu_irqstacks[nr_cpu_ids];
+	}
+#endif
+	section(start, (void *)__bss_stop - start);
+}
+
 void kml_roots_sections(void (*section)(const void *start, size_t len))
 {
 	section(_sdata, _edata - _sdata);
-	section(__bss_start, __bss_stop - __bss_start);
+	kml_bss_sections(section);
 	/* part of .data on most architectures */
 	if ((unsigned long)__start_ro_after_init < (unsigned long)_sdata ||
 	    (unsigned long)__end_ro_after_init > (unsigned long)_edata)
