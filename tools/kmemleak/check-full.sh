@@ -134,18 +134,10 @@ run_row()
 	if [ $status = 124 ]; then
 		echo "not ok - $name did not end within ${minutes[$name]} min" >>"$dir/log"
 	fi
-	read -r p f s < <(awk -f "$KML_TOOLS/count-results.awk" "$dir/log")
-	if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then
-		echo "not ok - $name ended with exit $status and no failed test" >>"$dir/log"
-		f=1
-	fi
-	if [ $((p + f + s)) -eq 0 ]; then
-		echo "not ok - $name left no results" >>"$dir/log"
-		f=1
-	fi
+	read -r p f s < <(judge_log "$dir/log" "$name" "$status")
 	echo "$id $p $f $s $((SECONDS - t0)) $(date +%Y-%m-%d)" >"$dir/verdict"
 	if [ "$f" -gt 0 ]; then
-		grep -nE -B 4 '^ *not ok|^error:' "$dir/log" | tail -n 60 | sed 's/^/    /'
+		show_failures "$dir/log"
 		echo "FAIL  $name: $f of $((p + f + s)) failed, $((SECONDS - t0)) s; log: $dir/log"
 	else
 		echo "ok    $name: $p passed, $s skipped, $((SECONDS - t0)) s"

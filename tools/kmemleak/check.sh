@@ -39,12 +39,6 @@ logs=$KML_CACHE/checkout/$(checkout_key)/check
 mkdir -p "$logs"
 passed=0 failed=0 skipped=0
 
-# Only what failed, with enough around it to know which test that was.
-show_failures()
-{
-	grep -nE -B 4 '^ *not ok|^error:' "$1" | tail -n 60 | sed 's/^/    /'
-}
-
 run_stage()
 {
 	local name=$1 log=$logs/$1.log t0=$SECONDS status=0 p f s
@@ -53,15 +47,7 @@ run_stage()
 	# Progress of the stage is its stderr; results go to the log. Both in
 	# the log, only progress here.
 	"$@" </dev/null 2> >(tee -a "$log.progress" >&2) >"$log" || status=$?
-	read -r p f s < <(awk -f "$KML_TOOLS/count-results.awk" "$log")
-	if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then
-		echo "not ok - $name ended with exit $status and no failed test" >>"$log"
-		f=1
-	fi
-	if [ $((p + f + s)) -eq 0 ]; then
-		echo "not ok - $name left no results" >>"$log"
-		f=1
-	fi
+	read -r p f s < <(judge_log "$log" "$name" "$status")
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 	if [ "$f" -gt 0 ]; then
 		show_failures "$log"

@@ -60,12 +60,12 @@ wanted=$(awk -v own=" $packages " '
 # shellcheck disable=SC2086 # words on purpose
 (cd "$work" && foreign_apt apt-get -q download $wanted) >"$work/log" 2>&1 ||
 	failed "download packages for $deb"
-mkdir "$work/root"
+mkdir "$work/tree"
 for package in "$work"/*.deb; do
-	dpkg-deb -x "$package" "$work/root" 2>"$work/log" || failed "unpack $(basename "$package")"
+	dpkg-deb -x "$package" "$work/tree" 2>"$work/log" || failed "unpack $(basename "$package")"
 done
-echo "$packages" >"$work/root/.complete"
+echo "$packages" >"$work/tree/.complete"
 rm -rf "$dest"
-mv "$work/root" "$dest"
+mv "$work/tree" "$dest"
 note "  ok  programs for $deb"
 echo "$dest"

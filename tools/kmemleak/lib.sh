@@ -61,6 +61,31 @@ logged()
 	note "  ok  $what ($((SECONDS - t0)) s)"
 }
 
+# What a log of results says, as "passed failed skipped". A command that failed
+# without a failed test, or that tested nothing, is a failure: it is written to
+# the log.
+# judge_log <log> <name> <exit status>
+judge_log()
+{
+	local log=$1 name=$2 status=$3 p f s
+	read -r p f s < <(awk -f "$KML_TOOLS/count-results.awk" "$log")
+	if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then
+		echo "not ok - $name ended with exit $status and no failed test" >>"$log"
+		f=1
+	fi
+	if [ $((p + f + s)) -eq 0 ]; then
+		echo "not ok - $name left no results" >>"$log"
+		f=1
+	fi
+	echo "$p $f $s"
+}
+
+# Only what failed, with enough around it to know which test that was.
+show_failures()
+{
+	grep -nE -B 4 '^ *not ok|^error:' "$1" | tail -n 60 | sed 's/^/    /'
+}
+
 sign_of_life()
 {
 	local t0=$SECONDS

@@ -10,7 +10,8 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 limit=${TIMEOUT:-300}
 patterns=("$@")
-nr=0 failed=0
+# shellcheck source=tools/testing/kmemleak/check-lib.sh
+. "$here/../check-lib.sh"
 
 for tool in spin gcc; do
 	if ! command -v "$tool" >/dev/null; then
@@ -24,28 +25,11 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/kmemleak-models.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 
-wanted()
-{
-	local p
-
-	[ ${#patterns[@]} -gt 0 ] || return 0
-	for p in "${patterns[@]}"; do
-		case $1 in *"$p"*) return 0 ;; esac
-	done
-	return 1
-}
-
 # report GOOD NAME
 report()
 {
-	nr=$((nr + 1))
-	if [ "$1" = good ]; then
-		echo "ok $nr - $2"
-		return
-	fi
-	failed=$((failed + 1))
-	echo "not ok $nr - $2"
-	tail -n 20 log | sed 's/^/# /'
+	result "$@"
+	[ "$1" = good ] || tail -n 20 log | sed 's/^/# /'
 }
 
 # explore MODEL SAFETY|LIVE FLAGS...: what is to be said about it goes to log

@@ -71,6 +71,12 @@ need_enabled() {
 	command_ok scan || skip_all "kmemleak is disabled"
 }
 
+# the module of samples/kmemleak, by name
+need_sample() {
+	modinfo "$1" >/dev/null 2>&1 ||
+		skip_all "no $1, needs CONFIG_SAMPLE_KMEMLEAK=m"
+}
+
 need_module() {
 	[ -d /sys/module/kmemleak_selftest ] ||
 		insmod "$(dirname "$0")/test_modules/kmemleak_selftest.ko" 2>/dev/null ||

@@ -27,15 +27,15 @@ static int kst_nr_planters;
 
 int kst(const char *fmt, ...)
 {
-	char command[128];
 	va_list args;
+	int ret;
 
-	va_start(args, fmt);
-	vsnprintf(command, sizeof(command), fmt, args);
-	va_end(args);
-	if (!strcmp(command, "reset"))
+	if (!strcmp(fmt, "reset"))
 		kst_next_slot = 0;
-	return kml_write_file(KST_FILE, command);
+	va_start(args, fmt);
+	ret = kml_vprint_file(KST_FILE, fmt, args);
+	va_end(args);
+	return ret;
 }
 
 /* The result of the last command, all of it. */

@@ -152,6 +152,14 @@ int kml_write_file(const char *path, const char *value)
 	return (size_t)ret == len ? 0 : -EIO;
 }
 
+int kml_vprint_file(const char *path, const char *fmt, va_list args)
+{
+	char value[128];
+	int len = vsnprintf(value, sizeof(value), fmt, args);
+
+	return len < (int)sizeof(value) ? kml_write_file(path, value) : -E2BIG;
+}
+
 /* The first line of a file. */
 int kml_read_file(const char *path, char *buf, size_t size)
 {

@@ -6,6 +6,7 @@
 #ifndef _KMEMLEAK_UTIL_H
 #define _KMEMLEAK_UTIL_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -84,6 +85,7 @@ char *kml_log_read(int fd);
 
 /* Files, time, CPUs */
 int kml_write_file(const char *path, const char *value);
+int __printf(2, 0) kml_vprint_file(const char *path, const char *fmt, va_list args);
 int kml_read_file(const char *path, char *buf, size_t size);
 void kml_sleep_ms(unsigned int ms);
 unsigned long long kml_now_ms(void);

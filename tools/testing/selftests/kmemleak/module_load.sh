@@ -15,8 +15,7 @@ MODULE=kmemleak-test
 
 need_enabled
 need_module
-modinfo "$MODULE" >/dev/null 2>&1 ||
-	skip_all "no $MODULE, needs CONFIG_SAMPLE_KMEMLEAK=m"
+need_sample "$MODULE"
 rmmod "$MODULE" 2>/dev/null
 start
 trap load_cleanup EXIT

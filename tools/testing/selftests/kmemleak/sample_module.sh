@@ -11,8 +11,7 @@ MODULE=kmemleak-test
 
 need_enabled
 need_module
-modinfo "$MODULE" >/dev/null 2>&1 ||
-	skip_all "no $MODULE, needs CONFIG_SAMPLE_KMEMLEAK=m"
+need_sample "$MODULE"
 start
 
 tmp=$(mktemp)

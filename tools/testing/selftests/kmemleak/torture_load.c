@@ -29,13 +29,13 @@ static const struct {
 
 int torture_tell(const char *fmt, ...)
 {
-	char command[64];
 	va_list args;
+	int ret;
 
 	va_start(args, fmt);
-	vsnprintf(command, sizeof(command), fmt, args);
+	ret = kml_vprint_file(TORTURE_CMD, fmt, args);
 	va_end(args);
-	return kml_write_file(TORTURE_CMD, command);
+	return ret;
 }
 
 static bool torture_stopped(void)

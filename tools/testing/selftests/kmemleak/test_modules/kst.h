@@ -83,7 +83,6 @@ int kst_overlap(struct kst_slot *slot);
 void kst_tolerate(void);
 void kst_destroy(struct kst_slot *slot);
 void kst_destroy_all(void);
-void kst_forget_boot_memory(void);
 
 /* kst_roots.c */
 int kst_hold(unsigned long index, unsigned long value);

@@ -18,6 +18,7 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
+#include "boot_memory.h"
 #include "kst.h"
 
 #define KST_MAX_ARGS	6
@@ -448,7 +449,7 @@ static const struct file_operations kst_fops = {
 
 static int __init kst_init(void)
 {
-	kst_forget_boot_memory();
+	forget_boot_memory();
 	kst_dir = debugfs_create_dir("kmemleak_selftest", NULL);
 	debugfs_create_file("cmd", 0600, kst_dir, NULL, &kst_fops);
 	return 0;

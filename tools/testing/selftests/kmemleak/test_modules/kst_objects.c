@@ -53,25 +53,6 @@ void *kst_slot_memory(const struct kst_slot *slot, unsigned int cpu)
 }
 
 /*
- * UML allocates the memory of its initrd at boot, and gives it back without a
- * word to kmemleak, which goes on to scan by physical address whatever becomes
- * of it: leaked objects, and its own metadata, which points to every one. What
- * the page allocator owns is not the boot allocator's: end it.
- */
-void kst_forget_boot_memory(void)
-{
-	unsigned long pfn;
-
-	if (!IS_ENABLED(CONFIG_UML))
-		return;
-	for (pfn = 0; pfn_valid(pfn); pfn++) {
-		if (!PageReserved(pfn_to_page(pfn)))
-			kmemleak_free_part_phys(PFN_PHYS(pfn), PAGE_SIZE);
-		cond_resched();
-	}
-}
-
-/*
  * Planters. The barrier keeps the call above from becoming a tail call, which
  * would take the planter out of the backtrace.
  */

@@ -115,7 +115,6 @@ void kt_objects_drain(void);
 void kt_hooks(struct rnd_state *rnd, unsigned long ref);
 
 /* kt_place.c */
-void kt_forget_boot_memory(void);
 int kt_words_init(unsigned int nr);
 void kt_words_exit(void);
 unsigned long *kt_word(unsigned int i);

@@ -30,6 +30,7 @@
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
+#include "boot_memory.h"
 #include "kt.h"
 
 #define KT_STATS_LEN	800
@@ -388,7 +389,7 @@ static int __init kt_init(void)
 		kt_nthreads, kt_nparkers, kt_live, kt_moving, kt_moves, kt_pause_us,
 		kt_overlap_ms, kt_vmalloc_max, kt_leak_ms, kt_max_leaks, kt_irq_us,
 		kt_stat_interval, kt_max_moved, kt_max_hidden);
-	kt_forget_boot_memory();
+	forget_boot_memory();
 	ret = kt_leak_init() ?: kt_move_init() ?: kt_irq_init() ?: kt_threads_start();
 	if (ret) {
 		kt_free_all();

@@ -103,24 +103,6 @@ static int kt_chain_make(void)
 	return 0;
 }
 
-/*
- * As in kst_objects.c: UML gives the initrd's memory to the page allocator and
- * does not tell kmemleak, which would go on to scan whatever is there now, and
- * take our physical objects for overlaps.
- */
-void kt_forget_boot_memory(void)
-{
-	unsigned long pfn;
-
-	if (!IS_ENABLED(CONFIG_UML))
-		return;
-	for (pfn = 0; pfn_valid(pfn); pfn++) {
-		if (!PageReserved(pfn_to_page(pfn)))
-			kmemleak_free_part_phys(PFN_PHYS(pfn), PAGE_SIZE);
-		cond_resched();
-	}
-}
-
 int kt_words_init(unsigned int nr)
 {
 	kt_capacity = DIV_ROUND_UP(nr, NR_IN);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Memory of the boot allocator that the page allocator has long owned
+ */
+#ifndef KMEMLEAK_TEST_BOOT_MEMORY_H
+#define KMEMLEAK_TEST_BOOT_MEMORY_H
+
+#include <linux/kmemleak.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+
+/*
+ * UML allocates the memory of its initrd at boot, and gives it back without a
+ * word to kmemleak, which goes on to scan by physical address whatever becomes
+ * of it: leaked objects, and its own metadata, which points to every one. What
+ * the page allocator owns is not the boot allocator's: end it.
+ */
+static inline void forget_boot_memory(void)
+{
+	unsigned long pfn;
+
+	if (!IS_ENABLED(CONFIG_UML))
+		return;
+	for (pfn = 0; pfn_valid(pfn); pfn++) {
+		if (!PageReserved(pfn_to_page(pfn)))
+			kmemleak_free_part_phys(PFN_PHYS(pfn), PAGE_SIZE);
+		cond_resched();
+	}
+}
+
+#endif
