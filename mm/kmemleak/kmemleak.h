@@ -73,6 +73,13 @@
  * Addresses: data and bss are roots, and the static pool is in bss. Addresses of
  *	tracked blocks are kept there (and in tracked memory) inverted or shifted,
  *	else kmemleak itself would reference what it should report.
+ * Hints:	interval->doubtful, leaf->doubt, the sieve and what a worker gathers for
+ *	itself are written by one job of a scan and read by the next: the end of
+ *	a job orders them (workers.c), so they are plain. excess, of intervals
+ *	and leaves, is set by hooks at any time and never cleared. A confirmation
+ *	that does not see it yet takes the references to that object for surplus,
+ *	which hides a suspect for this scan. leaf->cls may be out of date, which
+ *	costs a miss.
  * Trim:	marks each leaf of a group dead under its lock, then unpublishes the
  *	group. A writer who finds a dead leaf under the lock looks again.
  */

@@ -33,7 +33,7 @@ struct kml_worker *kml_worker_alloc(void)
 {
 	struct kml_worker *w = kml_pool_alloc(KML_POOL_WORKER, GFP_KERNEL);
 
-	static_assert(sizeof(struct kml_worker) <= 8 * KML_PAGE_SIZE);
+	static_assert(sizeof(struct kml_worker) <= KML_WORKER_BYTES);
 	if (w && !kml_pins_attach(&w->pins)) {
 		kml_pool_free(KML_POOL_WORKER, w);
 		return NULL;

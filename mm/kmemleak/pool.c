@@ -54,7 +54,7 @@ static const struct {
 	[KML_POOL_L3]		= { "kmemleak_l3", sizeof(struct kml_l3) },
 	[KML_POOL_L2]		= { "kmemleak_l2", sizeof(struct kml_l2) },
 	[KML_POOL_WORK]		= { "kmemleak_work", KML_PAGE_SIZE },
-	[KML_POOL_WORKER]	= { "kmemleak_worker", 8 * KML_PAGE_SIZE },
+	[KML_POOL_WORKER]	= { "kmemleak_worker", KML_WORKER_BYTES },
 	[KML_POOL_SIEVE]	= { "kmemleak_sieve", KML_SIEVE_BYTES },
 };
 

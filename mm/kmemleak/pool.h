@@ -8,6 +8,9 @@
 
 #include "page_desc.h"
 
+/* a struct kml_worker, of which this layer knows nothing else */
+#define KML_WORKER_BYTES	(8 * KML_PAGE_SIZE)
+
 enum kml_pool_type {
 	KML_POOL_COLD,
 	KML_POOL_EXT,

@@ -29,7 +29,8 @@ builds_needs='arm-linux-gnueabihf-gcc:gcc-arm-linux-gnueabihf aarch64-linux-gnu-
 	riscv64-linux-gnu-gcc:gcc-riscv64-linux-gnu s390x-linux-gnu-gcc:gcc-s390x-linux-gnu
 	powerpc64le-linux-gnu-gcc:gcc-powerpc64le-linux-gnu mips64-linux-gnuabi64-gcc:gcc-mips64-linux-gnuabi64
 	clang-19:clang-19 ld.lld-19:lld-19 llvm-nm-19:llvm-19 sparse:sparse'
-lint_needs='shellcheck:shellcheck sparse:sparse clang:clang perl:perl python3:python3'
+lint_needs='shellcheck:shellcheck sparse:sparse clang:clang perl:perl python3:python3
+	/usr/lib/python3/dist-packages/docutils:python3-docutils'
 
 case ${1:-} in
 kernel) needs=$kernel_needs ;;

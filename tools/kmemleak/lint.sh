@@ -8,7 +8,7 @@ set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-CHECKS='shellcheck python spdx length checkpatch gcc clang sparse kernel-doc'
+CHECKS='shellcheck python spdx length checkpatch gcc clang sparse kernel-doc rst'
 
 wanted=${*:-$CHECKS}
 for check in $wanted; do
@@ -178,6 +178,31 @@ check_kernel-doc()
 	mapfile -t files < <(ours 'mm/kmemleak/*.[ch]' 'include/*.h' 'arch/*.[ch]')
 	"$checkers/kernel-doc" -none "${files[@]}" 2>&1 | tee "$work/kerneldoc"
 	[ ! -s "$work/kerneldoc" ]
+}
+
+# The kernel's own directives are not known here: only what every reader of
+# reStructuredText would stumble over.
+check_rst()
+{
+	local files
+	mapfile -t files < <(ours '*.rst')
+	python3 - "${files[@]}" <<-'EOT'
+	import sys
+	from docutils.core import publish_doctree
+	from docutils.utils import Reporter
+
+	bad = 0
+	for path in sys.argv[1:]:
+	    with open(path) as file:
+	        tree = publish_doctree(file.read(), source_path=path, settings_overrides={
+	            "report_level": Reporter.SEVERE_LEVEL + 1, "halt_level": Reporter.SEVERE_LEVEL + 1})
+	    for message in tree.findall(lambda node: node.tagname == "system_message"):
+	        text = message.astext().replace("\n", " ")
+	        if message["level"] >= Reporter.WARNING_LEVEL and "Unknown" not in text:
+	            print(f"{path}:{message.get('line', 0)}: {text}")
+	            bad = 1
+	sys.exit(bad)
+	EOT
 }
 
 n=0 failed=0
