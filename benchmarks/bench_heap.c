@@ -17,21 +17,22 @@ struct bench_heap heap;
 static const struct kind {
 	const char *name;
 	unsigned int percent;		/* of the words are pointers */
-	enum { FAR, NEAR } where;	/* they point to */
+	unsigned int reach;		/* to one of so many behind; 0: to any */
 	enum { CHAIN, TABLE, SERIAL, NOTHING } alive;	/* what keeps it so */
 	unsigned int size;		/* of every object; 0: mixed */
 } kinds[] = {
-	{ "dense",	26, FAR,	CHAIN },
-	{ "local",	26, NEAR,	CHAIN },
-	{ "sparse",	 7, FAR,	CHAIN },
-	{ "plain",	 0, FAR,	TABLE },
-	{ "huge",	26, FAR,	CHAIN,	HUGE_SIZE },
-	{ "tiny",	26, FAR,	CHAIN,	32 },
-	{ "list",	 0, FAR,	SERIAL },
-	{ "white",	 7, FAR,	NOTHING },
+	{ "dense",	26, 0,		CHAIN },
+	{ "region",	26, 65536,	CHAIN },
+	{ "local",	26, 512,	CHAIN },
+	{ "sparse",	 7, 0,		CHAIN },
+	{ "plain",	 0, 0,		TABLE },
+	{ "huge",	26, 0,		CHAIN,	HUGE_SIZE },
+	{ "tiny",	26, 0,		CHAIN,	32 },
+	{ "list",	 0, 0,		SERIAL },
+	{ "white",	 7, 0,		NOTHING },
 };
 
-const char * const heap_kinds = "dense local sparse plain huge tiny list white";
+const char * const heap_kinds = "dense region local sparse plain huge tiny list white";
 
 static const struct kind *kind;
 
@@ -139,7 +140,7 @@ static void fill(void)
 			if (heap_rnd() % 100 >= kind->percent)
 				continue;
 			to = heap_rnd();
-			to = kind->where == NEAR ? (i + to % 512) % heap.nr : to % heap.nr;
+			to = (kind->reach ? i + to % kind->reach : to) % heap.nr;
 			words[j] = heap.start[to - leaked(to)] + (heap_rnd() % 8 ? 0 : 8);
 		}
 	}

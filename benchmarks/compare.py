@@ -35,6 +35,7 @@ ROWS = [
     ("lookup", ["-n", "1000000", "-l", "1000000"], 3, 3),
     ("scan", ["-n", "100000", "-H", "dense"], 3, 3),
     ("scan", ["-n", "1000000", "-H", "dense"], 1, 3),
+    ("scan", ["-n", "1000000", "-H", "region"], 1, 3),
     ("scan", ["-n", "1000000", "-H", "local"], 1, 3),
     ("scan", ["-n", "1000000", "-H", "sparse"], 1, 3),
     ("scan", ["-n", "1000000", "-H", "plain"], 1, 3),
@@ -59,7 +60,7 @@ QUICK = [
     ("cold", ["-n", "20000", "-l", "20000"], 1, 2),
     ("lookup", ["-n", "20000", "-l", "20000"], 1, 2),
     *(("scan", ["-n", "5000", "-H", heap], 1, 2) for heap in
-      ("dense", "local", "sparse", "plain", "huge", "tiny", "list", "white")),
+      ("dense", "region", "local", "sparse", "plain", "huge", "tiny", "list", "white")),
     ("suspects", ["-n", "5000", "-H", "dense"], 1, 2),
     ("mark", ["-n", "5000", "-H", "dense"], 1, 2),
 ]
