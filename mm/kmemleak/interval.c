@@ -224,7 +224,7 @@ int kml_interval_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp)
 	struct kml_l2 *l2 = NULL;
 	struct kml_l3 *l3 = NULL;
 	unsigned long flags;
-	bool need_l2, need_l3;
+	bool need_l2, need_l3, failed;
 
 	rcu_read_lock();
 	iv = kml_interval_find(space, addr);
@@ -242,6 +242,7 @@ int kml_interval_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp)
 		l2 = kml_pool_alloc(KML_POOL_L2, gfp);
 	if (need_l3)
 		l3 = kml_pool_alloc(KML_POOL_L3, gfp);
+	failed = !iv || (need_l2 && !l2) || (need_l3 && !l3);
 
 	if (iv) {
 		iv->nr = addr >> KML_INTERVAL_SHIFT;
@@ -256,6 +257,9 @@ int kml_interval_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp)
 	kml_pool_free(KML_POOL_L2, l2);
 	kml_pool_free(KML_POOL_L3, l3);
 
+	if (likely(!failed))
+		return 0;
+	/* somebody else may have had more luck */
 	rcu_read_lock();
 	iv = kml_interval_find(space, addr);
 	rcu_read_unlock();
@@ -459,9 +463,9 @@ static void kml_leaf_strip(struct kml_leaf *leaf, struct kml_desc *replacement,
  * in this group would wait for us for ever. Return: false if one is in use.
  */
 static bool kml_group_remove(struct kml_space *space, struct kml_interval *iv,
-			     unsigned int slot, struct kml_desc **chain)
+			     unsigned int slot, struct kml_group *group,
+			     struct kml_desc **chain)
 {
-	struct kml_group *group = iv->group[slot];
 	bool empty = true;
 	unsigned int i;
 
@@ -500,14 +504,14 @@ static bool kml_group_remove(struct kml_space *space, struct kml_interval *iv,
 static void kml_group_trim(struct kml_space *space, struct kml_interval *iv,
 			   unsigned int slot)
 {
-	struct kml_group *group = iv->group[slot];
+	struct kml_group *group = READ_ONCE(iv->group[slot]);
 	struct kml_desc *chain = NULL;
 	unsigned int i;
 
 	if (!group)
 		return;
 
-	if (!kml_group_remove(space, iv, slot, &chain)) {
+	if (!kml_group_remove(space, iv, slot, group, &chain)) {
 		for (i = 0; i < KML_LEAVES; i++) {
 			struct kml_leaf *leaf = &group->leaf[i];
 

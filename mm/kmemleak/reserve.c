@@ -67,7 +67,7 @@ static bool __kml_reserve_add(struct kml_space *space, unsigned long start,
 	else
 		return false;
 
-	kml_reserve_nr_free--;
+	WRITE_ONCE(kml_reserve_nr_free, kml_reserve_nr_free - 1);
 	r->not_start = ~start;
 	r->mark = kml_reserve_mark - 1;
 	r->round = kml_reserve_round;
@@ -148,7 +148,7 @@ static struct kml_reserved kml_reserve_unlink(struct kml_reserved **p)
 	*p = r->next;
 	r->next = kml_reserve_free;
 	kml_reserve_free = r;
-	kml_reserve_nr_free++;
+	WRITE_ONCE(kml_reserve_nr_free, kml_reserve_nr_free + 1);
 	WRITE_ONCE(kml_reserve_nr, kml_reserve_nr - 1);
 	return copy;
 }

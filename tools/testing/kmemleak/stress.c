@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Starting, stopping and scanning for the stress programs. */
 #include "stress.h"
+#include "stats.h"
 
 bool stress_over;
 static bool stress_pause;
@@ -80,6 +81,7 @@ u64 stress_stop(struct worker *w, unsigned int nr)
 		pthread_join(w[i].thread, NULL);
 		ops += w[i].ops;
 	}
+	stress_nr = 0;
 	shim_rcu_thread(false);
 	return ops;
 }
@@ -112,6 +114,10 @@ ssize_t stress_scan(void)
 	n = world_write(&stress_file, "scan", 4);
 	shim_work_run();
 	free(shim_log_take());
+	if (kml_count_sum(KML_C_RESERVED) || kml_count_sum(KML_C_LOST)) {
+		fprintf(stderr, "# a block went into the reserve\n");
+		return -1;
+	}
 	return n;
 }
 

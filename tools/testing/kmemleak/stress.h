@@ -35,7 +35,10 @@ void stress_boot(unsigned int cpus);
 void stress_start(struct worker *w, unsigned int nr, void (*step)(struct worker *w));
 /* Let them finish; returns the number of steps. */
 u64 stress_stop(struct worker *w, unsigned int nr);
-/* A scan six virtual seconds after the last one; returns what write() did. */
+/*
+ * A scan six virtual seconds after the last one; returns what write() did, or -1
+ * if a block is not tracked: there is memory for all.
+ */
 ssize_t stress_scan(void);
 /* The report; the caller frees it. */
 char *stress_report(void);

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tables come and go: threads file the only block of two intervals and take it
+ * out again, over and over, while another gives empty intervals back without a
+ * pause. Every block has to be found a place: a table that is gone the moment it
+ * was made is no lack of memory.
+ */
+#include "stress.h"
+#include "interval.h"
+#include "state.h"
+
+/* few threads, and one block each, so that trims meet the making of tables */
+#define THREADS		2
+#define TRIMS		(SHIM_TSAN ? 10000 : SHIM_ASAN ? 100000 : 1000000)
+#define SIZE		(3 * PAGE_SIZE)
+
+static bool there[THREADS];
+
+/* The end of one interval and the beginning of the next. */
+static void *block(unsigned int thread)
+{
+	return (void *)(W_VMALLOC + (2 * thread + 1) * SZ_2M - PAGE_SIZE);
+}
+
+static void step(struct worker *w)
+{
+	if (there[w->nr])
+		kmemleak_free(block(w->nr));
+	else
+		kmemleak_alloc(block(w->nr), SIZE, 1, GFP_ATOMIC);
+	there[w->nr] = !there[w->nr];
+}
+
+static int trim_case(void *arg)
+{
+	struct worker w[THREADS] = { 0 };
+	unsigned int i, n = 0;
+	char *report, *at;
+	u64 ops;
+
+	stress_boot(4);
+	stress_start(w, THREADS, step);
+	for (i = 0; i < TRIMS; i++) {
+		mutex_lock(&kml_scan_mutex);
+		kml_interval_trim(kml_space(KML_VIRT));
+		mutex_unlock(&kml_scan_mutex);
+	}
+	ops = stress_stop(w, THREADS);
+	TAP_CHECK(ops > 100, "only %llu steps", ops);
+	fprintf(stderr, "# %d trims, %llu frees and allocations\n", TRIMS, ops);
+
+	/* what is left is tracked: nothing refers to it */
+	for (i = 0; i < 2; i++)
+		TAP_CHECK(stress_scan() == 4, "a scan failed");
+	report = stress_report();
+	for (at = report; (at = strstr(at, "unreferenced object")); at++)
+		n++;
+	free(report);
+	for (i = 0; i < THREADS; i++)
+		n -= there[i];
+	TAP_CHECK(!n, "%d more leaks than blocks", (int)n);
+	return 0;
+}
+
+int main(void)
+{
+	world_map();
+	tap_case("blocks are filed while tables are given back", trim_case, NULL, 300);
+	return tap_done();
+}
