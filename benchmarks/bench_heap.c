@@ -26,13 +26,14 @@ static const struct kind {
 	{ "local",	26, 512,	CHAIN },
 	{ "sparse",	 7, 0,		CHAIN },
 	{ "plain",	 0, 0,		TABLE },
+	{ "blank",	 0, 0,		TABLE,	HUGE_SIZE },
 	{ "huge",	26, 0,		CHAIN,	HUGE_SIZE },
 	{ "tiny",	26, 0,		CHAIN,	32 },
 	{ "list",	 0, 0,		SERIAL },
 	{ "white",	 7, 0,		NOTHING },
 };
 
-const char * const heap_kinds = "dense region local sparse plain huge tiny list white";
+const char * const heap_kinds = "dense region local sparse plain blank huge tiny list white";
 
 static const struct kind *kind;
 

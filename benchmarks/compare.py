@@ -39,6 +39,7 @@ ROWS = [
     ("scan", ["-n", "1000000", "-H", "local"], 3, 3),
     ("scan", ["-n", "1000000", "-H", "sparse"], 3, 3),
     ("scan", ["-n", "1000000", "-H", "plain"], 3, 3),
+    ("scan", ["-n", "1000000", "-H", "blank"], 3, 3),
     ("scan", ["-n", "1000000", "-H", "huge"], 3, 3),
     ("scan", ["-n", "1000000", "-H", "tiny"], 3, 3),
     ("scan", ["-n", "1000000", "-H", "list"], 3, 3),
@@ -60,7 +61,7 @@ QUICK = [
     ("cold", ["-n", "20000", "-l", "20000"], 1, 2),
     ("lookup", ["-n", "20000", "-l", "20000"], 1, 2),
     *(("scan", ["-n", "5000", "-H", heap], 1, 2) for heap in
-      ("dense", "region", "local", "sparse", "plain", "huge", "tiny", "list", "white")),
+      ("dense", "region", "local", "sparse", "plain", "blank", "huge", "tiny", "list", "white")),
     ("suspects", ["-n", "5000", "-H", "dense"], 1, 2),
     ("mark", ["-n", "5000", "-H", "dense"], 1, 2),
 ]

@@ -12,6 +12,7 @@ Then it says what to expect of large machines, and where adding CPUs ends.
 
 import argparse
 import json
+import math
 import statistics
 import subprocess
 import sys
@@ -28,6 +29,7 @@ RUNS = [
     ("white", 500000, True), ("white", 1000000, False), ("white", 2000000, True),
     ("list", 500000, True), ("list", 1000000, False), ("list", 2000000, True),
     ("huge", 2000000, True), ("huge", 4000000, False),
+    ("blank", 2000000, True), ("blank", 4000000, False),
 ]
 QUICK = [(heap, max(objects // 50, 10000), fit) for heap, objects, fit in RUNS]
 THREADS = (1, 2, 4, 8, 16)
@@ -37,12 +39,22 @@ WORK = [
     ("bytes", "byte read in large runs"),
     ("tracked", "object walked past, four times"),
     ("objects", "object read"),
+    ("far", "doubling of the heap beyond 32 MB, for each object reached at random"),
     ("candidates", "candidate, most of them settled"),
     ("lookups", "look-up"),
     ("summed", "byte checksummed"),
     ("chained", "object that is found only through the one before"),
 ]
+# Beyond caches, and what a TLB covers, each level of tables adds to a miss.
+CACHE = 32e6
+FAR = {"dense": 483, "sparse": 483, "list": 483, "tiny": 32}	# bytes an object
+LARGE = {"huge", "blank"}
 GOOD = 0.20	# how far off may a prediction be?
+
+
+def doublings(size):
+    """How often does a heap double before it has so many bytes?"""
+    return math.log2(max(size / CACHE, 1))
 
 
 def run(program, heap, objects, threads, runs):
@@ -61,8 +73,9 @@ def run(program, heap, objects, threads, runs):
         "steals": int(stats["scan_steals"]),
         "work": {
             "bytes": int(stats["scan_bytes"]),
-            "tracked": objects if heap != "huge" else read,
+            "tracked": read if heap in LARGE else objects,
             "objects": read,
+            "far": read * doublings(objects * FAR.get(heap, 0)),
             "candidates": int(stats["scan_candidates"]),
             "lookups": int(stats["scan_lookups"]),
             "summed": result["bytes"] if heap == "white" else 0,
@@ -172,6 +185,7 @@ def show_hosts(cost, meetings_per_s):
         pages = memory / 4096 * PAGE
         objects = tracked / MEAN
         work = {"bytes": tracked + pages, "tracked": objects, "objects": objects,
+                "far": objects * doublings(tracked),
                 "candidates": tracked / 8 * DENSITY, "lookups": 1.1 * objects,
                 "summed": 0, "chained": 0}
         one = predict(cost, work) / 1e3
