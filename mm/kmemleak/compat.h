@@ -18,6 +18,11 @@
 /* 7.x: declared in linux/kmemleak.h */
 void kmemleak_ignore_percpu(const void __percpu *ptr);
 
+#ifdef CONFIG_UML
+/* 7.x: declared where only arch/um looks, an array of one for each CPU */
+extern char cpu_irqstacks[][THREAD_SIZE] __weak;
+#endif
+
 #ifndef secs_to_jiffies
 #define secs_to_jiffies(secs)	((secs) * HZ)
 #endif

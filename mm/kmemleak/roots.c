@@ -5,6 +5,7 @@
  */
 
 #include "os.h"
+#include "compat.h"
 #include "kmemleak.h"
 #include "roots.h"
 

@@ -32,11 +32,6 @@ bool kml_roots_in_use(struct kml_root_sink *sink, void *buf);
 bool kml_phys_in_lowmem(unsigned long phys, size_t size);
 
 /* Calls @section for each section that is to be an object, always grey. */
-#ifdef CONFIG_UML
-/* since 7.x; declared where only arch/um looks */
-extern char cpu_irqstacks[][THREAD_SIZE] __weak;
-#endif
-
 void kml_roots_sections(void (*section)(const void *start, size_t len));
 
 /* roots_stack.c: */
