@@ -23,7 +23,7 @@ usage()
 	EOT
 }
 
-kernel=7.3 cpus='' quick=0 out=''
+kernel=7.3 cpus='' quick=0 out='' i=''
 objects='' small='' runs='' heaps=''
 number()
 {
@@ -73,8 +73,12 @@ else
 	env=(OBJECTS="${objects:-1000000}" SMALL="${small:-200000}" RUNS="${runs:-5}" BUDGET=20
 		LOOPS=200000 CHURN=40000 LIMIT=60 LATENCY_SECONDS=3)
 fi
-most=${objects:-1000000}
-[ $quick = 0 ] || [ -n "$objects" ] || most=20000
+most=0
+for i in "${env[@]}"; do
+	case $i in
+	OBJECTS=* | SMALL=*) [ "${i#*=}" -le "$most" ] || most=${i#*=} ;;
+	esac
+done
 # 290 bytes a block, 190 of stock's metadata, and what a guest needs.
 mem=$((320 + most / 1500))M
 

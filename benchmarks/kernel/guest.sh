@@ -60,6 +60,32 @@ limited_scan()
 	wait "$guard" 2>/dev/null
 }
 
+# How long scans that would take TOOK us still take after the signal that ends
+# them, sent at several moments of their middle. The sender's clock is read just
+# before it sends, so its system call is in the figure.
+# stops <parameters> <took>
+stops()
+{
+	local me=$$ sent=/tmp/sent n=$((4 * RUNS)) i us guard t0 t1
+	# half a scan each, on average
+	[ $(($2 * n / 2)) -lt $((BUDGET * 1000000)) ] || n=3
+	trap ':' USR1
+	for ((i = 1; i <= n; i++)); do
+		us=$(($2 / 10 + $2 * i * 8 / ((n + 1) * 10)))
+		(sleep "$((us / 1000000)).$(printf %06d $((us % 1000000)))" && t0=$EPOCHREALTIME &&
+			kill -USR1 "$me" && echo "$t0" >$sent) 2>/dev/null &
+		guard=$!
+		echo scan >$k
+		t1=${EPOCHREALTIME/./}
+		# the signal may end the first
+		wait "$guard" || wait "$guard"
+		# no figure if the scan was over before the signal came
+		read -r t0 <$sent || die "nothing has stopped a scan"
+		t0=${t0/./}
+		[ "$t0" -ge "$t1" ] || figure scan-stop "$1" us $((t1 - t0))
+	done
+}
+
 # scans <bench> <parameters>: RUNS figures, or what the budget allows.
 scans()
 {
@@ -171,6 +197,7 @@ bench_heap()
 	for w in $WORKERS; do
 		choose_workers "$w"
 		scans scan "$what"
+		[ "$stopped" = 1 ] || stops "$what" "$took"
 		[ "$3" = 0 ] || [ "$1" != dense ] || bench_latency "$what"
 	done
 	unload
