@@ -85,7 +85,7 @@ bool kml_lookup_pinned(struct kml_leaf *leaf, unsigned long start,
 		hot = desc ? kml_desc_exact(desc, start & ~KML_PAGE_MASK) : NULL;
 		if (!hot)
 			return false;
-		state = kml_hot_state(hot);
+		state = kml_hot_state_acquire(hot);
 		if ((state & KML_OFF_MASK) != (start & ~KML_PAGE_MASK))
 			return false;
 		if (unlikely(state & KML_F_FROZEN)) {

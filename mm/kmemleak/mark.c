@@ -146,7 +146,7 @@ static bool kml_count_ref(struct kml_worker *w, struct kml_space *space,
 			  struct kml_hot *hot, unsigned long start,
 			  unsigned long addr, bool *surplus)
 {
-	u32 state = kml_hot_state(hot), new;
+	u32 state = kml_hot_state_acquire(hot), new;
 	int old;
 	size_t size;
 
@@ -184,7 +184,8 @@ static bool kml_count_ref(struct kml_worker *w, struct kml_space *space,
 		old = state;
 		if (atomic_try_cmpxchg(&hot->state, &old, new))
 			break;
-		state = old;
+		/* not from @old: a failed exchange orders nothing */
+		state = kml_hot_state_acquire(hot);
 	}
 
 	if (unlikely(new & KML_F_LATE))

@@ -43,9 +43,16 @@ void kml_info_fill(struct kml_info *info, struct kml_space *space,
 unsigned int kml_info_flags(const struct kml_info *info);
 u32 kml_hot_change(struct kml_hot *hot, u32 clear, u32 set);
 
+/* The state alone, or with the leaf's lock held. */
 static inline u32 kml_hot_state(const struct kml_hot *hot)
 {
-	/* pairs with the release in kml_desc_add(): size and cold are valid */
+	return atomic_read(&hot->state);
+}
+
+/* For those who go on to read size or cold without the lock: they are valid. */
+static inline u32 kml_hot_state_acquire(const struct kml_hot *hot)
+{
+	/* pairs with the release in kml_desc_add() */
 	return atomic_read_acquire(&hot->state);
 }
 

@@ -132,7 +132,7 @@ void kml_desc_add(struct kml_desc *desc, u32 state, u32 size,
 
 	WRITE_ONCE(hot->size, size);
 	WRITE_ONCE(hot->cold, cold);
-	/* pairs with the acquire in kml_hot_state() */
+	/* pairs with kml_hot_state_acquire() */
 	atomic_set_release(&hot->state, state);
 	/* plain store: writers are serialised by the leaf's lock */
 	smp_store_release(word, *word | BIT_MASK(slot));

@@ -150,7 +150,7 @@ static bool kml_unsettled(const struct kml_hot *hot)
 static bool kml_ends_before(const struct kml_hot *hot, unsigned long start,
 			    unsigned long addr)
 {
-	return !(kml_hot_state(hot) & KML_F_BIG) &&
+	return !(kml_hot_state_acquire(hot) & KML_F_BIG) &&
 	       READ_ONCE(hot->size) <= addr - start;
 }
 

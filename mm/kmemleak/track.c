@@ -132,7 +132,7 @@ static int kml_start_taken(struct kml_birth *b, struct kml_interval *iv,
 	hot = kml_lookup_exact(b->s.space, b->s.hit);
 	if (!hot)
 		return KML_BIRTH_DONE;
-	if (unlikely(kml_hot_state(hot) & KML_F_BIG))
+	if (unlikely(kml_hot_state_acquire(hot) & KML_F_BIG))
 		return b->big_passed ? KML_BIRTH_DONE : KML_BIRTH_BIG;
 	return b->s.start - b->s.hit < READ_ONCE(hot->size) ? KML_BIRTH_TAKEN :
 							      KML_BIRTH_DONE;
