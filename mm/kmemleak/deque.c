@@ -59,15 +59,37 @@ static void kml_worklist_put_empty(struct kml_worklist *list,
 /* Have @blocks if possible. Context: process. Return: is there one at least? */
 bool kml_worklist_grow(struct kml_worklist *list, unsigned long blocks)
 {
-	for (; list->nr_blocks < blocks; list->nr_blocks++) {
-		struct kml_block *block = kml_pool_alloc(KML_POOL_WORK, GFP_KERNEL);
+	struct kml_block *block, *first = NULL, *last = NULL;
 
+	for (; list->nr_blocks < blocks; list->nr_blocks++) {
+		block = kml_pool_alloc(KML_POOL_WORK, GFP_KERNEL);
 		if (!block)
 			break;
-		kml_worklist_put_empty(list, block, block);
+		block->next = first;
+		first = block;
+		last = last ?: block;
 		cond_resched();
 	}
+	if (first)
+		kml_worklist_put_empty(list, first, last);
 	return list->nr_blocks;
+}
+
+/* So many at once: few locks, and still not long before the next resched. */
+#define KML_FREE_BULK	16U
+
+/* Return: were there any? */
+static bool kml_worklist_free(struct kml_worklist *list, unsigned int nr)
+{
+	struct kml_block *block = kml_worklist_get_empty(list, &nr);
+	void *p[KML_FREE_BULK];
+	unsigned int i;
+
+	for (i = 0; i < nr; i++, block = block->next)
+		p[i] = block;
+	kml_pool_free_bulk(KML_POOL_WORK, nr, p);
+	list->nr_blocks -= nr;
+	return nr;
 }
 
 /* Free all but @keep blocks. Context: process; all deques are closed. */
@@ -84,23 +106,22 @@ void kml_worklist_shrink(struct kml_worklist *list, unsigned long keep)
 	}
 	list->nr_full = 0;
 
-	for (; list->nr_blocks > keep; list->nr_blocks--) {
-		unsigned int one = 1;
-
-		kml_pool_free(KML_POOL_WORK, kml_worklist_get_empty(list, &one));
+	while (list->nr_blocks > keep &&
+	       kml_worklist_free(list, min(list->nr_blocks - keep, KML_FREE_BULK)))
 		cond_resched();
-	}
 }
 
+/* Give the @nr full blocks from @first to @last to whoever takes them. */
 static void kml_worklist_put_full(struct kml_worklist *list,
-				  struct kml_block *block)
+				  struct kml_block *first,
+				  struct kml_block *last, unsigned long nr)
 {
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&list->lock, flags);
-	block->next = list->full;
-	list->full = block;
-	WRITE_ONCE(list->nr_full, list->nr_full + 1);
+	last->next = list->full;
+	list->full = first;
+	WRITE_ONCE(list->nr_full, list->nr_full + nr);
 	raw_spin_unlock_irqrestore(&list->lock, flags);
 }
 
@@ -178,7 +199,7 @@ static void kml_deque_give(struct kml_deque *d)
 		d->oldest->next = NULL;
 	else
 		d->newest = NULL;
-	kml_worklist_put_full(d->list, block);
+	kml_worklist_put_full(d->list, block, block, 1);
 }
 
 bool kml_deque_open(struct kml_deque *d, struct kml_worklist *list)
@@ -193,10 +214,17 @@ bool kml_deque_open(struct kml_deque *d, struct kml_worklist *list)
 /* What is left undone goes to the others. */
 void kml_deque_close(struct kml_deque *d)
 {
-	while (d->oldest)
-		kml_deque_give(d);
+	struct kml_block *block;
+	unsigned long nr = 0;
+
+	for (block = d->newest; block; block = block->next)
+		nr++;
+	if (nr)
+		kml_worklist_put_full(d->list, d->newest, d->oldest, nr);
+	d->newest = NULL;
+	d->oldest = NULL;
 	if (d->cur && d->cur->nr)
-		kml_worklist_put_full(d->list, d->cur);
+		kml_worklist_put_full(d->list, d->cur, d->cur, 1);
 	else if (d->cur)
 		kml_deque_put_empty(d, d->cur);
 	d->cur = NULL;
@@ -228,7 +256,7 @@ bool kml_deque_share(struct kml_deque *d)
 	block->nr = n;
 	cur->nr -= n;
 	memmove(cur->work, cur->work + n, cur->nr * sizeof(*cur->work));
-	kml_worklist_put_full(d->list, block);
+	kml_worklist_put_full(d->list, block, block, 1);
 	return true;
 }
 

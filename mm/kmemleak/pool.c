@@ -160,6 +160,15 @@ void kml_pool_free(enum kml_pool_type type, void *p)
 		kmem_cache_free(kml_caches[type], p);
 }
 
+/* As above for @nr pieces that are not from the static pool. Context: process. */
+void kml_pool_free_bulk(enum kml_pool_type type, unsigned int nr, void **p)
+{
+	if (!nr)
+		return;
+	kml_count_add(KML_C_META_BYTES, -(long)kml_pool_size(type) * (long)nr);
+	kmem_cache_free_bulk(kml_caches[type], nr, p);
+}
+
 /* How many more objects the static pool can hold, about. */
 int kml_pool_early_left(void)
 {

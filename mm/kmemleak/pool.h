@@ -31,6 +31,7 @@ enum kml_pool_type {
 void kml_pool_init(void);
 void *kml_pool_alloc(enum kml_pool_type type, gfp_t gfp);
 void kml_pool_free(enum kml_pool_type type, void *p);
+void kml_pool_free_bulk(enum kml_pool_type type, unsigned int nr, void **p);
 size_t kml_pool_size(enum kml_pool_type type);
 int kml_pool_early_left(void);
 
