@@ -83,6 +83,14 @@ done
 missing=$(printf '%s\n' $missing | sort -u | tr '\n' ' ')
 missing=${missing% }
 
+# One at a time: whoever waited looks again at what is missing.
+mkdir -p "$KML_CACHE/apt"
+if [ -z "${KML_DEPS_LOCKED:-}" ]; then
+	exec 7>"$KML_CACHE/apt/.install-lock"
+	flock 7
+	KML_DEPS_LOCKED=1 exec "$0" "$@"
+fi
+
 note "missing packages: $missing"
 install="apt-get install -y --no-install-recommends $missing"
 if ! command -v apt-get >/dev/null; then
@@ -96,7 +104,6 @@ if [ "$(id -u)" != 0 ]; then
 	sudo='sudo -n'
 fi
 log=$KML_CACHE/apt/install.log
-mkdir -p "$KML_CACHE/apt"
 note "  ... $sudo $install"
 export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086 # words on purpose

@@ -138,7 +138,7 @@ if [ -n "$kml_qemu" ]; then
 		# shellcheck disable=SC2086 # words on purpose
 		part boot "${parallel[@]}" "${kunit[@]}" "${machine[@]}" \
 			--env KML_FILTER=$filter --append kmemleak.filter=$filter \
-			--env KMEMLEAK_ROUNDS=1 --timeout 600 -- "$KML_TOOLS/guest/boot.sh" \
+			--env KMEMLEAK_ROUNDS=1 --timeout "$(seconds 300)" -- "$KML_TOOLS/guest/boot.sh" \
 			abi_test parallel_test sample_module.sh $happenings
 		;;
 	esac

@@ -8,22 +8,27 @@ set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# name | command. The cheap ones first; each must leave its results in its log,
-# as TAP or as a line "N passed, N failed, N skipped".
+# name | lane | command. Two lanes run side by side, each one stage after the
+# other: what uses one processor, waits for objects to age, or emulates. What is
+# in no lane comes after them, alone. Each stage must leave its results in its
+# log, as TAP or as a line "N passed, N failed, N skipped". Of a debugging kernel
+# the parts that could tell it something: check-full has the others.
 STAGES="
-overlay   | $KML_TOOLS/tests/overlay_test.sh
-tools     | $KML_TOOLS/tests/tools_test.sh
-bench     | $KML_TOP/benchmarks/tests.sh
-harness   | $KML_TOOLS/check-harness.sh
-cross     | $KML_TOOLS/check-harness.sh cross --quick i386 s390x
-um-7.3    | $KML_TOOLS/check-kernel.sh --kernel 7.3
-um-debug  | $KML_TOOLS/check-kernel.sh --kernel 7.3 --debug
-um-6.12   | $KML_TOOLS/check-kernel.sh --kernel 6.12
-builds    | $KML_TOOLS/check-builds.sh --quick
-lint      | $KML_TOOLS/lint.sh
+overlay   | 1 | $KML_TOOLS/tests/overlay_test.sh
+tools     | 1 | $KML_TOOLS/tests/tools_test.sh
+bench     | 1 | $KML_TOP/benchmarks/tests.sh
+lint      | 1 | $KML_TOOLS/lint.sh
+x86_64    | 2 | $KML_TOOLS/check-kernel.sh --flavor x86_64 --kernel 6.12 boot
+arm64     | 2 | $KML_TOOLS/check-kernel.sh --flavor arm64 --kernel 7.3 boot
+cross     | 2 | $KML_TOOLS/check-harness.sh cross --quick i386 s390x
+builds    | 2 | $KML_TOOLS/check-builds.sh --quick
+harness   | - | $KML_TOOLS/check-harness.sh
+um-7.3    | - | $KML_TOOLS/check-kernel.sh --kernel 7.3
+um-debug  | - | $KML_TOOLS/check-kernel.sh --kernel 7.3 --debug kunit selftests users failslab off overlap
+um-6.12   | - | $KML_TOOLS/check-kernel.sh --kernel 6.12
 "
 
-names=$(awk -F '|' 'NF == 2 { gsub(/ /, "", $1); printf "%s ", $1 }' <<<"$STAGES")
+names=$(awk -F '|' 'NF == 3 { gsub(/ /, "", $1); printf "%s ", $1 }' <<<"$STAGES")
 case ${1:-} in
 --list) echo "$names"; exit 0 ;;
 -h | --help) echo "usage: check.sh [--list | STAGE...]; stages: $names"; exit 0 ;;
@@ -35,10 +40,12 @@ for stage in "$@"; do
 	esac
 done
 
+words=$*
 logs=$KML_CACHE/checkout/$(checkout_key)/check
 mkdir -p "$logs"
-passed=0 failed=0 skipped=0
+rm -f "$logs"/*.count
 
+# Leaves "passed failed skipped" in $logs/<name>.count.
 run_stage()
 {
 	local name=$1 log=$logs/$1.log t0=$SECONDS status=0 p f s
@@ -48,28 +55,69 @@ run_stage()
 	# the log, only progress here.
 	"$@" </dev/null 2> >(tee -a "$log.progress" >&2) >"$log" || status=$?
 	read -r p f s < <(judge_log "$log" "$name" "$status")
-	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 	if [ "$f" -gt 0 ]; then
 		show_failures "$log"
 		echo "FAIL  $name: $f of $((p + f + s)) failed, $((SECONDS - t0)) s"
 	else
 		echo "ok    $name: $((p + s)) tests$([ "$s" -eq 0 ] || echo " ($s skipped)"), $((SECONDS - t0)) s"
 	fi
+	echo "$p $f $s" >"$logs/$name.count"
 }
 
-t0=$SECONDS
-while IFS='|' read -r name command; do
-	name=${name// /}
-	[ -n "$name" ] || continue
-	case " $* " in
-	'  ' | *" $name "*) ;;
-	*) continue ;;
-	esac
-	: >"$logs/$name.log.progress"
-	# shellcheck disable=SC2086 # words on purpose
-	run_stage "$name" $command
-done <<<"$STAGES"
+# Names of the stages that are wanted, of one lane or all: wanted <lane or ''>
+wanted()
+{
+	awk -F '|' -v lane="$1" -v words=" $words " 'NF == 3 {
+		gsub(/ /, "", $1)
+		gsub(/ /, "", $2)
+		if ((lane == "" || lane == $2) && (words == "  " || index(words, " " $1 " ")))
+			print $1
+	}' <<<"$STAGES"
+}
 
+run_lane()
+{
+	local name command
+	for name in $(wanted "$1"); do
+		command=$(awk -F '|' -v name="$name" '{ n = $1; gsub(/ /, "", n) } n == name { print $3 }' <<<"$STAGES")
+		: >"$logs/$name.log.progress"
+		# shellcheck disable=SC2086 # words on purpose
+		run_stage "$name" $command
+	done
+}
+
+# A lane is a process group: interrupted, all of it ends.
+lanes=()
+start_lane()
+{
+	set -m
+	run_lane "$1" &
+	set +m
+	lanes+=($!)
+}
+interrupted()
+{
+	local lane
+	for lane in "${lanes[@]}"; do
+		kill -TERM -- "-$lane" 2>/dev/null || :
+	done
+	exit 130
+}
+trap interrupted INT TERM HUP
+
+t0=$SECONDS
+# what never gets to count has failed
+for name in $(wanted ''); do
+	echo "0 1 0" >"$logs/$name.count"
+done
+start_lane 1
+start_lane 2
+wait "${lanes[@]}" || :
+lanes=()
+start_lane -
+wait "${lanes[@]}" || :
+
+read -r passed failed skipped < <(awk '{ p += $1; f += $2; s += $3 } END { print p + 0, f + 0, s + 0 }' "$logs"/*.count)
 echo "=== all done in $((SECONDS - t0)) s"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]
