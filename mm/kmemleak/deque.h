@@ -104,6 +104,12 @@ bool kml_deque_push(struct kml_deque *d, struct kml_work work);
 bool kml_deque_pop(struct kml_deque *d, struct kml_work *work);
 bool kml_deque_share(struct kml_deque *d);
 
+/* Is nothing left here? Others may have put something on the list. */
+static inline bool kml_deque_empty(const struct kml_deque *d)
+{
+	return !d->cur->nr && !d->newest;
+}
+
 static inline bool kml_worklist_has_work(struct kml_worklist *list)
 {
 	return READ_ONCE(list->nr_full);

@@ -53,30 +53,17 @@ static void kml_mark_pending(struct kml_space *space, unsigned long start)
 	WRITE_ONCE(kml_mark.overflow, true);
 }
 
-/* Put work back that was taken. */
-static void kml_mark_again(struct kml_worker *w, const struct kml_work *work)
-{
-	if (likely(kml_deque_push(&w->deque, *work)))
-		return;
-	w->stats.overflows++;
-	kml_mark_pending(kml_space(kml_work_space(work)), work->start);
-}
-
 /* Context: process. Return: false without memory for work. */
 bool kml_mark_open(struct kml_worker *w)
 {
 	memset(w->nr_unsettled, 0, sizeof(w->nr_unsettled));
 	w->locked_cand = 0;
 	w->locked_bytes = 0;
-	w->nr_ahead = 0;
 	return kml_deque_open(&w->deque, &kml_mark.list);
 }
 
 void kml_mark_close(struct kml_worker *w)
 {
-	/* there is room: they came from there */
-	while (w->nr_ahead)
-		kml_mark_again(w, &w->ahead[--w->nr_ahead].work);
 	w->stats.steals += w->deque.stolen;
 	kml_deque_close(&w->deque);
 }
@@ -330,6 +317,28 @@ static unsigned int kml_mark_strain(struct kml_worker *w,
 	return n;
 }
 
+#define KML_HURRY_LINES	4U		/* most objects have no more */
+
+/*
+ * There is no other work: what these point to will be read next. Fetch it, and
+ * the way to its entry, while the settled bits are on their way.
+ */
+static void kml_mark_hurry(struct kml_worker *w, const struct kmemleak_range *win,
+			   unsigned int from, unsigned int to)
+{
+	unsigned int i, line;
+
+	for (i = from; i < to; i++) {
+		unsigned long v = w->cand[i];
+
+		if (v - win->min >= win->len)
+			continue;
+		prefetch(kml_leaf_of(kml_space(KML_VIRT), v));
+		for (line = 0; line < KML_HURRY_LINES; line++)
+			prefetch((void *)v + line * 64);
+	}
+}
+
 /**
  * kml_mark_take() - process the candidates a filter has found
  * @w: worker, with candidates in w->cand
@@ -353,6 +362,8 @@ void kml_mark_take(struct kml_worker *w, const struct kmemleak_windows *win,
 	if (kml_mark.sieve)
 		to = kml_mark_strain(w, &win->percpu, from, to);
 	rcu_read_lock();
+	if (to - from <= KML_PINS && kml_deque_empty(&w->deque))
+		kml_mark_hurry(w, &win->virt, from, to);
 	for (i = from; i < to; i++) {
 		unsigned long v = w->cand[i];
 

@@ -29,12 +29,6 @@ struct kml_extent {
 	unsigned long last;
 };
 
-/* Work, and the leaf that knows the object. */
-struct kml_ahead {
-	struct kml_work work;
-	struct kml_leaf *leaf;
-};
-
 /*
  * One marker. Holds addresses of objects, so it lives in memory that is not
  * scanned: see kml_worker_alloc().
@@ -50,8 +44,6 @@ struct kml_worker {
 	bool initiator;			/* who asked for the scan, not a helper */
 	unsigned int locked_cand;	/* candidates of kml_mark_locked() */
 	size_t locked_bytes;		/* and what they came from */
-	unsigned int nr_ahead;
-	struct kml_ahead ahead[KML_PINS];	/* being fetched, to be read next */
 	unsigned int nr_unsettled[KML_NR_SPACES];
 	struct kml_mark_stats stats;
 	unsigned long unsettled[KML_NR_SPACES][KML_BATCH];

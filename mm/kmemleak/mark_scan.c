@@ -208,75 +208,50 @@ static void kml_read_special(struct kml_worker *w, const struct kml_work *work)
 	w->self_percpu = (struct kmemleak_range){};
 }
 
-/*
- * What reading an object touches is likely to be cold: its content, and the way
- * to its entry, which is a chain of two. Each link is fetched for all of a group
- * while the one before it is being worked on.
- */
-enum kml_fetch {
-	KML_FETCH_LEAF,			/* and the content */
-	KML_FETCH_ENTRY,
+/* Work, and the leaf that knows the object. */
+struct kml_item {
+	struct kml_work work;
+	struct kml_leaf *leaf;
 };
 
 #define KML_FETCH_LINES	8U		/* from there on the CPU has noticed */
 
-static void kml_fetch(struct kml_ahead *a, enum kml_fetch what)
+/*
+ * Take work for a group. What reading an object touches is likely to be cold: its
+ * content, and the way to its entry, which is a chain of two. Each link is fetched
+ * for all of the group before the next is needed.
+ */
+static unsigned int kml_next_group(struct kml_worker *w, struct kml_item *group)
 {
-	const struct kml_work *work = &a->work;
-	unsigned int i, lines = min(kml_work_lines(work), KML_FETCH_LINES);
-
-	if (what == KML_FETCH_ENTRY) {
-		if (a->leaf)
-			kml_leaf_fetch(a->leaf, work->start);
-		return;
-	}
-	prefetch(a->leaf);
-	for (i = 0; kml_work_space(work) == KML_VIRT && i < lines; i++)
-		prefetch((void *)(work->start + kml_work_off(work) + i * 64));
-}
-
-static void kml_fetch_ahead(struct kml_worker *w, enum kml_fetch what)
-{
-	unsigned int i;
-
-	for (i = 0; i < w->nr_ahead; i++)
-		kml_fetch(&w->ahead[i], what);
-}
-
-static void kml_look_ahead(struct kml_worker *w)
-{
-	struct kml_ahead *a = w->ahead;
+	unsigned int i, line, n = 0;
 
 	rcu_read_lock();
-	while (a < w->ahead + KML_PINS && kml_deque_pop(&w->deque, &a->work)) {
-		a->leaf = kml_leaf_of(kml_space(kml_work_space(&a->work)),
-				      a->work.start);
-		a++;
+	while (n < KML_PINS && kml_deque_pop(&w->deque, &group[n].work)) {
+		const struct kml_work *work = &group[n].work;
+
+		group[n].leaf = kml_leaf_of(kml_space(kml_work_space(work)),
+					    work->start);
+		prefetch(group[n].leaf);
+		n++;
 	}
 	rcu_read_unlock();
-	w->nr_ahead = a - w->ahead;
-}
 
-/* Take the work that was fetched, and have the next fetched. */
-static unsigned int kml_next_group(struct kml_worker *w, struct kml_ahead *group)
-{
-	unsigned int n = w->nr_ahead;
-
-	memcpy(group, w->ahead, n * sizeof(*group));
-	kml_look_ahead(w);
-	if (n) {
-		kml_fetch_ahead(w, KML_FETCH_LEAF);
+	/* alone it is needed at once, and kml_mark_hurry() has seen to it */
+	if (n < 2)
 		return n;
-	}
 
-	/* nothing was: what there is cannot wait */
-	n = w->nr_ahead;
-	memcpy(group, w->ahead, n * sizeof(*group));
-	if (n > 1) {
-		kml_fetch_ahead(w, KML_FETCH_LEAF);
-		kml_fetch_ahead(w, KML_FETCH_ENTRY);
+	for (i = 0; i < n; i++) {
+		const struct kml_work *work = &group[i].work;
+		unsigned int lines = min(kml_work_lines(work), KML_FETCH_LINES);
+
+		if (kml_work_space(work) != KML_VIRT)
+			continue;
+		for (line = 0; line < lines; line++)
+			prefetch((void *)(work->start + kml_work_off(work) + line * 64));
 	}
-	w->nr_ahead = 0;
+	for (i = 0; i < n; i++)
+		if (group[i].leaf)
+			kml_leaf_fetch(group[i].leaf, group[i].work.start);
 	return n;
 }
 
@@ -309,7 +284,7 @@ static void kml_cut(struct kml_worker *w, struct kml_work *work, size_t size)
  * pinned. @nr: candidates before. Nothing @taken unless set.
  */
 static enum kml_group_fate kml_group_read(struct kml_worker *w,
-					  struct kml_ahead *item, size_t *used,
+					  struct kml_item *item, size_t *used,
 					  unsigned int nr,
 					  struct kml_taken *taken)
 {
@@ -355,7 +330,7 @@ static enum kml_group_fate kml_group_read(struct kml_worker *w,
 bool kml_mark_group(struct kml_worker *w)
 {
 	enum kml_group_fate fate[KML_PINS];
-	struct kml_ahead group[KML_PINS];
+	struct kml_item group[KML_PINS];
 	struct kml_taken taken[KML_PINS];
 	size_t size[KML_PINS], used = 0;
 	unsigned int i, n, nr = 0;
@@ -383,7 +358,6 @@ bool kml_mark_group(struct kml_worker *w)
 	local_irq_restore(flags);
 	rcu_read_unlock();
 
-	kml_fetch_ahead(w, KML_FETCH_ENTRY);
 	for (i = 0; i < n; i++) {
 		w->win.self.min = group[i].work.start;
 		w->win.self.len = size[i];
