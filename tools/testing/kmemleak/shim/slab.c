@@ -142,6 +142,40 @@ static void shim_block_put(struct kmem_cache *c, void *p)
 	free(p);
 }
 #else
+/*
+ * Slabs are cut off one region of huge pages, where the host has some: so is
+ * memory that a kernel maps directly.
+ */
+#ifdef SHIM_SMALL_WORLD
+#define SHIM_REGION	(64UL << 20)
+#else
+#define SHIM_REGION	(8UL << 30)
+#endif
+#define SHIM_HUGE	(2UL << 20)
+
+static char *shim_region;
+
+static __attribute__((constructor)) void shim_region_setup(void)
+{
+	void *p = mmap(NULL, SHIM_REGION + SHIM_HUGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return;
+	shim_region = (char *)ALIGN((unsigned long)p, SHIM_HUGE);
+	madvise(shim_region, SHIM_REGION, MADV_HUGEPAGE);
+}
+
+static void *shim_slab_get(size_t n)
+{
+	static size_t used;
+	size_t at = __atomic_fetch_add(&used, n, __ATOMIC_RELAXED);
+
+	if (shim_region && at + n <= SHIM_REGION)
+		return shim_region + at;
+	return mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
 struct shim_magazine {
 	void *head;
 	unsigned int nr;
@@ -162,8 +196,7 @@ static bool shim_magazine_fill(struct kmem_cache *c, struct shim_magazine *m)
 			if (c->slab + c->stride > c->slab_end) {
 				size_t n = max_t(size_t, SHIM_SLAB_BYTES, c->stride);
 
-				c->slab = mmap(NULL, n, PROT_READ | PROT_WRITE,
-					       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+				c->slab = shim_slab_get(n);
 				if (c->slab == MAP_FAILED)
 					break;
 				c->slab_end = c->slab + n;
