@@ -232,6 +232,39 @@ t_model()
 	grep -qE '^ +4\.000  each candidate' "$work/said"
 }
 
+# Results become tables where the text wants them, and nothing else changes.
+t_figures()
+{
+	python3 - "$work" <<-'EOT'
+	import json, sys
+	def file(name, kind, rows):
+	    json.dump({"format": 1, "kind": kind, "about": {}, "leaks": [],
+	               "rows": [{"bench": b, "params": p, "unit": u, "figures": f, "at_least": a}
+	                        for b, p, u, f, a in rows]}, open(f"{sys.argv[1]}/{name}.json", "w"))
+	file("fu", "user", [("hot", "-l 9 -t 2", "ns/pair", {"ours": [3, 1, 2], "stock": [4, 6, 5]}, []),
+	                    ("scan", "-n 1000000 -H list", "ms", {"ours": [7], "stock": [7]}, [])])
+	file("fu2", "user", [("scan", "-n 1000000 -H list", "ms", {"ours": [1], "ours/2": [0.5], "stock": [30000]}, ["stock"])])
+	file("fk", "kernel", [("scan", "heap=dense objects=200000 cpus=1", "ms", {"ours": [1], "stock": [8]}, []),
+	                      ("stack", "threads=1 cpus=1", "ns", {"ours": [1]}, [])])
+	EOT
+	printf '%s\n' before '.. tables: user' old '.. tables end' between '.. tables: kernel' '.. tables end' after >"$work/text"
+	expect 0 'tables of user, kernel' "$here/figures.py" "$work/text" "$work/fu.json" "$work/fu2.json" "$work/fk.json"
+	cat "$work/text"
+	grep -qE '^alloc and free, same object, 2 CPUs, ns/pair +2 \(1\.\.3\) +5 \(4\.\.6\) +2\.5x$' "$work/text"
+	grep -qE '^scan, 1 M list, ms +1 +0\.5 +> 30000 +> 30000x, > 60000x$' "$work/text"
+	grep -qE '^scan, dense 0\.2 M, ms +1 +8 +8x$' "$work/text"
+	if grep -qE '^old$|^stack' "$work/text"; then return 1; fi
+	[ "$(grep -cE '^(before|between|after)$' "$work/text")" = 3 ]
+	# again, the same; without a place for them, an error and no change
+	cp "$work/text" "$work/once"
+	expect 0 'tables of user, kernel' "$here/figures.py" "$work/text" "$work/fu.json" "$work/fu2.json" "$work/fk.json"
+	cmp "$work/text" "$work/once"
+	expect 1 'not one place' "$here/figures.py" "$work/fu.json" "$work/fu.json"
+	expect 1 'not a file of results' "$here/figures.py" "$work/text" "$here/README.md"
+	expect 1 'No such file' "$here/figures.py" "$work/text" "$work/none"
+	cmp "$work/text" "$work/once"
+}
+
 # The guest's process under perf, where the machine lets us.
 t_perf()
 {
@@ -242,6 +275,7 @@ t_perf()
 check "user space: bad choices are refused, and say which there are" t_user_refuses
 check "user space: every bench and heap, ours and stock; the same leaks" t_user_quick
 check "regress: what moved, and what is noise" t_regress
+check "figures: tables in a text" t_figures
 check "perf: phases by symbols, by tracepoints" t_phases
 check "spans: who makes others wait" t_spans
 check "model: finds the costs behind the times" t_model
