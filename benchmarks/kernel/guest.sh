@@ -71,6 +71,7 @@ stops()
 	[ $(($2 * n / 2)) -lt $((BUDGET * 1000000)) ] || n=3
 	trap ':' USR1
 	for ((i = 1; i <= n; i++)); do
+		rm -f $sent
 		us=$(($2 / 10 + $2 * i * 8 / ((n + 1) * 10)))
 		(sleep "$((us / 1000000)).$(printf %06d $((us % 1000000)))" && t0=$EPOCHREALTIME &&
 			kill -USR1 "$me" && echo "$t0" >$sent) 2>/dev/null &
