@@ -258,13 +258,14 @@ static const struct kml_command {
 	const char *name;
 	int (*fn)(const char *arg);
 	bool when_off;			/* accepted after kmemleak was disabled */
+	enum kml_halt halts;		/* does not wait for these to end */
 } kml_commands[] = {
 	{ "clear",	kml_cmd_clear,		true },
-	{ "off",	kml_cmd_off },
+	{ "off",	kml_cmd_off,		.halts = KML_HALT_ALL },
 	{ "stack=on",	kml_cmd_stack_on },
 	{ "stack=off",	kml_cmd_stack_off },
 	{ "scan=on",	kml_cmd_scan_on },
-	{ "scan=off",	kml_cmd_scan_off },
+	{ "scan=off",	kml_cmd_scan_off,	.halts = KML_HALT_THREAD },
 	{ "scan=",	kml_cmd_scan_period },
 	{ "scan",	kml_cmd_scan },
 	{ "dump=",	kml_cmd_dump },
@@ -272,6 +273,16 @@ static const struct kml_command {
 	{ "parallel=off", kml_cmd_parallel_off },
 	{ "parallel=",	kml_cmd_parallel },
 };
+
+static const struct kml_command *kml_command(const char *cmd)
+{
+	const struct kml_command *c;
+
+	for (c = kml_commands; c < kml_commands + ARRAY_SIZE(kml_commands); c++)
+		if (!strncmp(cmd, c->name, strlen(c->name)))
+			return c;
+	return NULL;
+}
 
 /**
  * kml_control_command() - do what was written to the debugfs file
@@ -282,18 +293,37 @@ static const struct kml_command {
  */
 int kml_control_command(const char *cmd)
 {
-	const struct kml_command *c;
+	const struct kml_command *c = kml_command(cmd);
 
-	for (c = kml_commands; c < kml_commands + ARRAY_SIZE(kml_commands); c++) {
-		size_t len = strlen(c->name);
+	if (!kml_enabled() && !(c && c->when_off))
+		return -EPERM;
+	return c ? c->fn(cmd + strlen(c->name)) : -EINVAL;
+}
 
-		if (strncmp(cmd, c->name, len))
-			continue;
-		if (!c->when_off && !kml_enabled())
-			return -EPERM;
-		return c->fn(cmd + len);
+/**
+ * kml_control_write() - likewise, after the scan that runs
+ * @cmd: NUL-terminated
+ *
+ * What ends scans ends the one that it would have to wait for: "off" anybody's,
+ * "scan=off" the scan thread's.
+ *
+ * Context: process; takes kml_scan_mutex.
+ * Return: likewise, or -EINTR.
+ */
+int kml_control_write(const char *cmd)
+{
+	const struct kml_command *c = kml_command(cmd);
+	enum kml_halt halts = c ? c->halts : KML_HALT_NONE;
+	int ret;
+
+	kml_scan_halt(halts);
+	ret = mutex_lock_interruptible(&kml_scan_mutex);
+	if (!ret) {
+		ret = kml_control_command(cmd);
+		mutex_unlock(&kml_scan_mutex);
 	}
-	return kml_enabled() ? -EINVAL : -EPERM;
+	kml_scan_resume(halts);
+	return ret;
 }
 
 /* Context: late_initcall. */

@@ -15,6 +15,7 @@ struct kml_boot {
 extern struct kml_boot kml_boot;
 
 int kml_control_command(const char *cmd);
+int kml_control_write(const char *cmd);
 void kml_control_late_init(void);
 
 #endif /* _MM_KMEMLEAK_CONTROL_H */

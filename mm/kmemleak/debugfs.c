@@ -65,11 +65,7 @@ static ssize_t kml_write(struct file *file, const char __user *user_buf,
 		return -EFAULT;
 	buf[len] = '\0';
 
-	ret = mutex_lock_interruptible(&kml_scan_mutex);
-	if (ret)
-		return ret;
-	ret = kml_control_command(buf);
-	mutex_unlock(&kml_scan_mutex);
+	ret = kml_control_write(buf);
 	if (ret)
 		return ret;
 

@@ -26,16 +26,47 @@ struct kml_scan_params kml_scan_params = {
 };
 
 static struct task_struct *kml_initiator;	/* kml_scan_mutex */
+/* how many wait for what they have halted */
+static atomic_t kml_halted[KML_HALT_ALL + 1];
+
+static bool kml_scan_halted(void)
+{
+	return atomic_read(&kml_halted[KML_HALT_ALL]) ||
+	       (current == kml_scan_params.thread &&
+		atomic_read(&kml_halted[KML_HALT_THREAD]));
+}
 
 /*
  * Whoever asked for the scan may be stopped: the scan thread by kthread_stop(),
- * a writer of the file by a signal.
+ * a writer of the file by a signal, both by a command.
  */
 static bool kml_scan_should_stop(void)
 {
+	if (kml_scan_halted())
+		return true;
 	if (current->flags & PF_KTHREAD)
 		return kthread_should_stop();
 	return signal_pending(current);
+}
+
+/**
+ * kml_scan_halt() - have scans end, so that the mutex can be had
+ * @whose: the scan thread's, all, or none
+ *
+ * The one that runs, and any that begin before kml_scan_resume(), end as if
+ * by a signal: nothing is reported, and the next is none the worse for it.
+ *
+ * Context: any, kml_scan_mutex not held.
+ */
+void kml_scan_halt(enum kml_halt whose)
+{
+	atomic_inc(&kml_halted[whose]);
+}
+
+/* Undo one kml_scan_halt(). Context: any. */
+void kml_scan_resume(enum kml_halt whose)
+{
+	atomic_dec(&kml_halted[whose]);
 }
 
 /* Roots, as a worker sees them. */

@@ -14,6 +14,15 @@ struct kml_scan_params {
 
 extern struct kml_scan_params kml_scan_params;
 
+/* Whose scans are to end at once. */
+enum kml_halt {
+	KML_HALT_NONE,
+	KML_HALT_THREAD,
+	KML_HALT_ALL,
+};
+
 void kml_scan(void);
+void kml_scan_halt(enum kml_halt whose);
+void kml_scan_resume(enum kml_halt whose);
 
 #endif /* _MM_KMEMLEAK_SCAN_H */

@@ -7,6 +7,7 @@
  * themselves. Whatever runs after it finds kmemleak disabled.
  */
 #include <fcntl.h>
+#include <sys/wait.h>
 
 #include "../kselftest_harness.h"
 #include "kmemleak_util.h"
@@ -15,11 +16,16 @@ static struct kst_obj live, parent;
 static struct kst_set leak;
 static char *disable_log;
 static int disable_ret;
-static bool by_overlap;
+static bool by_overlap, scan_ran;
+static long scan_stopped;
 
 /* The cleaning up is left to a work item. */
 static void wait_for_cleanup(void)
 {
+	int i;
+
+	for (i = 0; i < 1000 && kml_stat("running") == 1; i++)
+		kml_sleep_ms(10);
 	kml_sleep_ms(500);
 }
 
@@ -59,6 +65,13 @@ TEST(commands_are_refused)
 		EXPECT_EQ(-EPERM, kml_command(command))
 			TH_LOG("\"%s\"", command);
 	}
+}
+
+TEST(a_scan_has_ended_early)
+{
+	if (!scan_ran)
+		SKIP(return, "no scan ran, or nothing tells");
+	EXPECT_EQ(1, scan_stopped);
 }
 
 TEST(the_scan_thread_is_gone)
@@ -138,6 +151,21 @@ TEST(what_was_tracked_can_be_freed)
 	EXPECT_UNLISTED(&leak);
 }
 
+/* Return when somebody's scan runs that takes a while, if that can be had. */
+static void begin_scan(void)
+{
+	struct kst_obj target = kst_page_min(64, 0x7fffffff);
+	int i;
+
+	kst_hook("not_leak", target);
+	kst("alias 1024 %d", target.slot);
+	if (!fork())
+		_exit(kml_command("scan") ? 1 : 0);
+	for (i = 0; i < 1000 && !kml_stat("running"); i++)
+		kml_sleep_ms(1);
+	scan_ran = kml_stat("running") == 1;
+}
+
 int main(int argc, char **argv)
 {
 	int fd;
@@ -155,9 +183,13 @@ int main(int argc, char **argv)
 	kml_command("scan=on");
 
 	fd = kml_log_open();
+	begin_scan();
 	disable_ret = by_overlap ? kst("overlap %d", parent.slot) :
 				   kml_command("offx");
+	while (wait(NULL) > 0)
+		;
 	wait_for_cleanup();
+	scan_stopped = kml_stat("scan_stopped");
 	disable_log = kml_log_read(fd);
 	if (by_overlap) {
 		argv++;

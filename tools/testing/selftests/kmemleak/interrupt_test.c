@@ -20,7 +20,7 @@
 #define NR_TRIES	4
 
 static struct kst_obj target, live;
-static struct kst_set leak[NR_TRIES], other[NR_TRIES];
+static struct kst_set leak[NR_TRIES], other[NR_TRIES], dropped[NR_TRIES];
 static unsigned int scan_ms;
 
 static void on_alarm(int unused)
@@ -250,6 +250,45 @@ TEST_F(long_scan, scan_off_waits_for_the_thread)
 	EXPECT_TRUE(kml_task_ends("kmemleak"));
 }
 
+/* Its scan need not come to an end for that, and the next is complete. */
+TEST_F(long_scan, scan_off_ends_the_threads_scan)
+{
+	long stopped = 0;
+	int i;
+
+	if (kml_stat("scan_stopped") < 0)
+		SKIP(return, "no " KML_STATS);
+	for (i = 0; !stopped && i < NR_TRIES; i++) {
+		kst_set_drop(&dropped[i]);
+		kml_scan();
+		EXPECT_EQ(0, kml_command("scan=on"));
+		kml_sleep_ms(scan_ms / 8 + 1);
+		EXPECT_EQ(0, kml_command("scan=off"));
+		EXPECT_EQ(0, kml_stat("running"));
+		stopped = kml_stat("scan_stopped");
+		if (stopped)
+			EXPECT_UNLISTED(&dropped[i]);
+		kml_scan();
+		EXPECT_EQ(0, kml_stat("scan_stopped"));
+		EXPECT_LISTED(&dropped[i]);
+		EXPECT_FALSE(kml_listed(live));
+	}
+	EXPECT_EQ(1, stopped);
+}
+
+/* Not so another's, that was asked for and is waited for. */
+TEST_F(long_scan, scan_off_leaves_others_alone)
+{
+	pid_t pid = scan_elsewhere();
+	int status;
+
+	ASSERT_GT(pid, 0);
+	EXPECT_EQ(0, kml_command("scan=off"));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_GE(0, kml_stat("scan_stopped"));
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int views;
@@ -266,6 +305,8 @@ int main(int argc, char **argv)
 		kst_set_hold(&leak[i], 0);
 		other[i] = kst_set(64, "page");
 		kst_set_hold(&other[i], 0);
+		dropped[i] = kst_set(64, "page");
+		kst_set_hold(&dropped[i], 0);
 	}
 	views = make_scans_long();
 	if (views)
