@@ -225,6 +225,8 @@ static inline void with_pages(struct kunit *test,
 		free_pages_exact((void *)used[--n], KML_BYTES);
 	if (!runs)
 		kunit_skip(test, "no pages to plant in");
+	if (runs > 1)
+		kunit_info(test, "in the %u. place", runs);
 	KUNIT_EXPECT_FALSE(test, p.missed);
 }
 

@@ -115,6 +115,7 @@ static char *log_of_report(struct kst_obj *objs, int nr)
 	kml_unload(&report);
 	if (i == nr)
 		return log;
+	printf("# object %d of %d has escaped\n", i, nr);
 	/* what has escaped must not turn up in the count of a later scan */
 	for (i = 0; i < nr; i++)
 		kst("free %d", objs[i].slot);
