@@ -12,6 +12,8 @@ usage()
 	cat <<-EOT
 	usage: torture.sh [options] [PARAMETER=VALUE]...
 	  --seconds N       of load in each run (default 600)
+	  --scan-ms N       each of two processes begins a scan at most that often
+	                    (default: at once again); for comparing at equal rates
 	  --flavor F        $KML_FLAVOURS (default um)
 	  --kernel K        $KML_KERNELS or the path of a kernel tree (default 7.3)
 	  --stock, --debug  which build of it (see build-kernel.sh)
@@ -29,7 +31,7 @@ usage()
 }
 
 seconds=600 flavour=um kernel=7.3 stock=0 debug=0 cpus='' mem=512M modes='' filter='' append=''
-compare=0 out='' params=''
+compare=0 out='' params='' scan_ms=0
 number()
 {
 	case $2 in
@@ -38,11 +40,12 @@ number()
 }
 while [ $# -gt 0 ]; do
 	case $1 in
-	--seconds | --flavor | --flavour | --kernel | --cpus | --mem | --mode | --filter | --append | --out)
+	--seconds | --scan-ms | --flavor | --flavour | --kernel | --cpus | --mem | --mode | --filter | --append | --out)
 		[ $# -ge 2 ] || usage_error "$1 needs a value" ;;
 	esac
 	case $1 in
 	--seconds) number "$1" "$2"; seconds=$2; shift ;;
+	--scan-ms) number "$1" "$2"; scan_ms=$2; shift ;;
 	--flavor | --flavour) flavour=$2; shift ;;
 	--kernel) kernel=$2; shift ;;
 	--stock) stock=1 ;;
@@ -94,6 +97,7 @@ run()
 	"$KML_TOOLS/run.sh" "${build[@]}" --quiet --mem "$mem" --timeout $((2 * seconds + 600)) "${guest[@]}" \
 		--log "$out/$name.console" --add "$selftests:/kml/kselftest/kmemleak" \
 		--env "KMEMLEAK_TORTURE_SECONDS=$seconds" --env "KMEMLEAK_TORTURE_MODE=$mode" \
+		--env "KMEMLEAK_TORTURE_SCAN_MS=$scan_ms" \
 		--env "KMEMLEAK_TORTURE_PARAMS=${params# }" \
 		-- "$selftests/run_in_guest.sh" -d /kml/kselftest/kmemleak torture_test |
 		tee "$out/$name.log" || status=$?

@@ -17,6 +17,7 @@ enum torture_class { TORTURE_LIVE, TORTURE_MOVED, TORTURE_LEAK, TORTURE_NR };
 /* Of all processes; each number has one that changes it, or nobody minds. */
 struct torture_shared {
 	bool stop, toggle_parallel;
+	unsigned int scan_every_ms;	/* of each scanner; 0: at once again */
 	long scans, scans_stopped, scan_max_ms;
 	long reads, bad_reads;
 	long commands, bad_commands;

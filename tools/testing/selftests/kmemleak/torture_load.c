@@ -107,6 +107,7 @@ static void stopped_scan(unsigned int us)
 void torture_scanner(void)
 {
 	struct sigaction action = { .sa_handler = on_alarm };
+	unsigned long long next = kml_now_ms(), now;
 
 	srandom(getpid());
 	sigaction(SIGALRM, &action, NULL);
@@ -115,6 +116,11 @@ void torture_scanner(void)
 			stopped_scan(1 + random() % 50000);
 		else
 			torture_scan();
+		next += shared->scan_every_ms;
+		while ((now = kml_now_ms()) < next && !torture_stopped())
+			kml_sleep_ms(next - now < 100 ? next - now : 100);
+		/* what was late does not make up for it */
+		next = now;
 	}
 }
 

@@ -7,7 +7,8 @@
  *
  * From the environment: KMEMLEAK_TORTURE_SECONDS (default 30) of load;
  * KMEMLEAK_TORTURE_MODE, serial, parallel or both (default), where there is a
- * choice; KMEMLEAK_TORTURE_PARAMS, more parameters for the module.
+ * choice; KMEMLEAK_TORTURE_SCAN_MS (default 0): each of two processes begins a
+ * scan at most that often; KMEMLEAK_TORTURE_PARAMS, more parameters for the module.
  *
  * Lines "# figure NAME VALUE" are for tools/kmemleak/torture.sh.
  */
@@ -363,12 +364,16 @@ static void module_figures(char *stats)
 static void setup(void)
 {
 	const char *s = getenv("KMEMLEAK_TORTURE_SECONDS");
+	const char *every = getenv("KMEMLEAK_TORTURE_SCAN_MS");
+	long scan_every_ms = every ? strtol(every, NULL, 10) : 0;
 
 	ksft_print_header();
 	if (s)
 		seconds = atoi(s);
 	if (seconds < 1 || seconds > 86400)
 		ksft_exit_fail_msg("KMEMLEAK_TORTURE_SECONDS=%s: use 1 to 86400\n", s);
+	if (scan_every_ms < 0 || scan_every_ms > 3600000)
+		ksft_exit_fail_msg("KMEMLEAK_TORTURE_SCAN_MS=%s: use 0 to 3600000\n", every);
 	mode = getenv("KMEMLEAK_TORTURE_MODE") ?: "both";
 	if (strcmp(mode, "serial") && strcmp(mode, "parallel") && strcmp(mode, "both"))
 		ksft_exit_fail_msg("KMEMLEAK_TORTURE_MODE=%s: use serial, parallel or both\n",
@@ -384,6 +389,7 @@ static void setup(void)
 	if (shared == MAP_FAILED)
 		ksft_exit_fail_msg("no memory\n");
 	shared->toggle_parallel = !strcmp(mode, "both");
+	shared->scan_every_ms = scan_every_ms;
 }
 
 int main(void)
