@@ -18,11 +18,11 @@ overlay   | 1 | $KML_TOOLS/tests/overlay_test.sh
 tools     | 1 | $KML_TOOLS/tests/tools_test.sh
 bench     | 1 | $KML_TOP/benchmarks/tests.sh
 lint      | 1 | $KML_TOOLS/lint.sh
+harness   | 1 | $KML_TOOLS/check-harness.sh
 x86_64    | 2 | $KML_TOOLS/check-kernel.sh --flavor x86_64 --kernel 6.12 boot
 arm64     | 2 | $KML_TOOLS/check-kernel.sh --flavor arm64 --kernel 7.3 boot
 cross     | 2 | $KML_TOOLS/check-harness.sh cross --quick i386 s390x
 builds    | 2 | $KML_TOOLS/check-builds.sh --quick
-harness   | - | $KML_TOOLS/check-harness.sh
 um-7.3    | - | $KML_TOOLS/check-kernel.sh --kernel 7.3
 um-debug  | - | $KML_TOOLS/check-kernel.sh --kernel 7.3 --debug kunit selftests users failslab off overlap
 um-6.12   | - | $KML_TOOLS/check-kernel.sh --kernel 6.12
