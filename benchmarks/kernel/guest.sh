@@ -7,7 +7,7 @@
 #
 # From the environment: OBJECTS of the large dense heap, SMALL of the others,
 # HEAPS of that size, LEAKS planted in each, RUNS and BUDGET (seconds; no more runs
-# of one row when they are used up, but two), LOOPS of pairs, CHURN blocks,
+# of one row when they are used up, but three), LOOPS of pairs, CHURN blocks,
 # LIMIT (seconds; a scan among churning threads is stopped then), WORKERS to try:
 # "1 2", or "stock" where a scan has no choice.
 # shellcheck disable=SC2153 # from the environment
@@ -87,10 +87,26 @@ stops()
 	done
 }
 
+# How long scan=off takes while the scan thread scans.
+# offs <parameters> <took>
+offs()
+{
+	local n=$((4 * RUNS)) i us t0
+	[ $(($2 * n)) -lt $((BUDGET * 1000000)) ] || n=3
+	for ((i = 1; i <= n; i++)); do
+		us=$(($2 / 10 + $2 * i * 8 / ((n + 1) * 10)))
+		echo scan=on >$k
+		sleep "$((us / 1000000)).$(printf %06d $((us % 1000000)))"
+		t0=${EPOCHREALTIME/./}
+		echo scan=off >$k
+		figure scan-off "$1" us $((${EPOCHREALTIME/./} - t0))
+	done
+}
+
 # scans <bench> <parameters>: RUNS figures, or what the budget allows.
 scans()
 {
-	local i spent=0 least=2
+	local i spent=0 least=3
 	for ((i = 0; i < RUNS; i++)); do
 		[ "$i" -lt "$least" ] || [ $spent -lt $((BUDGET * 1000000)) ] || break
 		limited_scan
@@ -198,7 +214,7 @@ bench_heap()
 	for w in $WORKERS; do
 		choose_workers "$w"
 		scans scan "$what"
-		[ "$stopped" = 1 ] || stops "$what" "$took"
+		[ "$stopped" = 1 ] || { stops "$what" "$took"; offs "$what" "$took"; }
 		[ "$3" = 0 ] || [ "$1" != dense ] || bench_latency "$what"
 	done
 	unload
