@@ -23,9 +23,9 @@ x86_64    | 2 | $KML_TOOLS/check-kernel.sh --flavor x86_64 --kernel 6.12 boot
 arm64     | 2 | $KML_TOOLS/check-kernel.sh --flavor arm64 --kernel 7.3 boot
 cross     | 2 | $KML_TOOLS/check-harness.sh cross --quick i386 s390x
 builds    | 2 | $KML_TOOLS/check-builds.sh --quick
+um-6.12   | 2 | $KML_TOOLS/check-kernel.sh --kernel 6.12
 um-7.3    | - | $KML_TOOLS/check-kernel.sh --kernel 7.3
-um-debug  | - | $KML_TOOLS/check-kernel.sh --kernel 7.3 --debug kunit selftests users failslab off overlap
-um-6.12   | - | $KML_TOOLS/check-kernel.sh --kernel 6.12
+um-debug  | - | $KML_TOOLS/check-kernel.sh --kernel 7.3 --debug kunit selftests failslab off overlap
 "
 
 names=$(awk -F '|' 'NF == 3 { gsub(/ /, "", $1); printf "%s ", $1 }' <<<"$STAGES")
