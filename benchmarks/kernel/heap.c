@@ -40,6 +40,7 @@ static const struct kind {
 /* The one in use. A copy: the parameter may be changed. */
 static void **blocks;
 static unsigned long nr_blocks;
+/* Nobody reads it but kmemleak: WRITE_ONCE(), or the compiler drops it. */
 static void *root;
 
 static int heap_alloc(void)
@@ -95,7 +96,7 @@ static void heap_fill(const struct kind *kind)
 		if (!(i & 0x3ff))
 			cond_resched();
 	}
-	root = blocks[0];
+	WRITE_ONCE(root, blocks[0]);
 	scale_out("heap_bytes %llu bytes", bytes);
 }
 
@@ -233,7 +234,7 @@ void scale_heap_free(void)
 	unsigned long i;
 
 	leaks_free();
-	root = NULL;
+	WRITE_ONCE(root, NULL);
 	for (i = 0; blocks && i < nr_blocks; i++) {
 		/* what is freed keeps its content: pointers, to the next heap */
 		kfree_sensitive(blocks[i]);

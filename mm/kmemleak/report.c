@@ -6,7 +6,8 @@
  * that reading costs what is reported and not what exists. The table does not
  * own objects: an entry says where one was and when it was born, and whoever
  * uses it looks it up. Addresses are kept inverted; the table itself would
- * otherwise reference what it lists.
+ * otherwise reference what it lists. For the same reason it is never scanned: what
+ * its unused part was before, our own lists of grey objects for one, is not.
  *
  * The text is an interface (see Documentation/dev-tools/kmemleak.rst): tools
  * match it by regular expressions.
@@ -69,6 +70,7 @@ bool kml_report_room(unsigned long more)
 	table = kvmalloc_array(room, sizeof(*table), GFP_KERNEL | __GFP_NOWARN);
 	if (!table)
 		return false;
+	kml_track_paint(kml_space(KML_VIRT), (unsigned long)table, -1);
 	if (kml_table)
 		memcpy(table, kml_table, kml_table_nr * sizeof(*table));
 	kvfree(kml_table);
