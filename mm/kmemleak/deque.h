@@ -9,11 +9,13 @@
 #define KML_SLICE	(128UL * 1024)
 
 /*
- * Read the object at @start from @off (a multiple of KML_CHUNK), with
- * KML_WORK_SLICE to the end of the slice, else to its own.
+ * Read the object at ~@not_start from @off (a multiple of KML_CHUNK), with
+ * KML_WORK_SLICE to the end of the slice, else to its own. Inverted: blocks of
+ * these go back to the page allocator as they are, and what gets them next may
+ * be scanned.
  */
 struct kml_work {
-	unsigned long start;
+	unsigned long not_start;
 	unsigned long off_space;
 };
 
@@ -29,9 +31,14 @@ static inline struct kml_work kml_work(enum kml_space_id space,
 	unsigned long lines = min(size / 64, KML_WORK_LINES_MAX - 1);
 
 	return (struct kml_work){
-		.start = start,
+		.not_start = ~start,
 		.off_space = off | lines << KML_WORK_LINES_SHIFT | space,
 	};
+}
+
+static inline unsigned long kml_work_start(const struct kml_work *w)
+{
+	return ~w->not_start;
 }
 
 static inline unsigned int kml_work_lines(const struct kml_work *w)

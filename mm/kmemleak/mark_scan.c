@@ -165,41 +165,42 @@ static bool kml_nth_area(struct kml_space *space, unsigned long start,
 static void kml_read_special(struct kml_worker *w, const struct kml_work *work)
 {
 	struct kml_space *space = kml_space(kml_work_space(work));
-	struct kml_reading r = { .space = space, .start = work->start };
+	unsigned long start = kml_work_start(work);
+	struct kml_reading r = { .space = space, .start = start };
 	size_t off = kml_work_off(work);
 	struct kml_area area;
 	struct kml_info info;
 	unsigned int i, cpu;
 
-	if (!kml_object_info(space, work->start, false, &info) ||
+	if (!kml_object_info(space, start, false, &info) ||
 	    !kml_scannable(info.state))
 		return;
 
 	w->stats.objects += !off;
 	r.win = w->win;
 	if (space->id == KML_VIRT)
-		r.win.self = (struct kmemleak_range){ work->start, info.size };
+		r.win.self = (struct kmemleak_range){ start, info.size };
 	if (space->id == KML_PERCPU)
-		w->self_percpu = (struct kmemleak_range){ work->start, info.size };
+		w->self_percpu = (struct kmemleak_range){ start, info.size };
 
 	if (space->id == KML_PERCPU) {
 		for_each_possible_cpu(cpu) {
-			r.from = kml_object_memory(space, work->start, cpu);
+			r.from = kml_object_memory(space, start, cpu);
 			r.len = info.size;
 			if (!kml_read(w, &r))
 				break;
 		}
 	} else if (!(info.state & KML_F_FULL_SCAN) &&
-		   kml_nth_area(space, work->start, 0, &area)) {
+		   kml_nth_area(space, start, 0, &area)) {
 		i = 0;
 		do {
 			r.from = (const void *)~area.not_start;
-			r.off = ~area.not_start - work->start;
+			r.off = ~area.not_start - start;
 			r.len = area.size;
 		} while (kml_read(w, &r) &&
-			 kml_nth_area(space, work->start, ++i, &area));
+			 kml_nth_area(space, start, ++i, &area));
 	} else if (off < info.size) {
-		r.from = kml_object_memory(space, work->start, 0) + off;
+		r.from = kml_object_memory(space, start, 0) + off;
 		r.off = off;
 		r.len = kml_work_end(work, info.size) - off;
 		kml_read(w, &r);
@@ -230,7 +231,7 @@ static unsigned int kml_next_group(struct kml_worker *w, struct kml_item *group)
 		const struct kml_work *work = &group[n].work;
 
 		group[n].leaf = kml_leaf_of(kml_space(kml_work_space(work)),
-					    work->start);
+					    kml_work_start(work));
 		prefetch(group[n].leaf);
 		n++;
 	}
@@ -247,11 +248,11 @@ static unsigned int kml_next_group(struct kml_worker *w, struct kml_item *group)
 		if (kml_work_space(work) != KML_VIRT)
 			continue;
 		for (line = 0; line < lines; line++)
-			prefetch((void *)(work->start + kml_work_off(work) + line * 64));
+			prefetch((void *)(kml_work_start(work) + kml_work_off(work) + line * 64));
 	}
 	for (i = 0; i < n; i++)
 		if (group[i].leaf)
-			kml_leaf_fetch(group[i].leaf, group[i].work.start);
+			kml_leaf_fetch(group[i].leaf, kml_work_start(&group[i].work));
 	return n;
 }
 
@@ -274,7 +275,7 @@ static void kml_cut(struct kml_worker *w, struct kml_work *work, size_t size)
 
 	if (work->off_space & KML_WORK_SLICE || next >= size)
 		return;
-	rest = kml_work(kml_work_space(work), work->start, next, size);
+	rest = kml_work(kml_work_space(work), kml_work_start(work), next, size);
 	if (kml_deque_push(&w->deque, rest))
 		work->off_space |= KML_WORK_SLICE;
 }
@@ -293,7 +294,7 @@ static enum kml_group_fate kml_group_read(struct kml_worker *w,
 	size_t off = kml_work_off(work), len, end;
 	struct kml_pinned p;
 
-	if (!kml_lookup_pinned(item->leaf, work->start, &p) ||
+	if (!kml_lookup_pinned(item->leaf, kml_work_start(work), &p) ||
 	    !kml_scannable(p.state) || off >= p.size)
 		return KML_GROUP_DONE;
 	if (unlikely(kml_special(work, &p)))
@@ -306,10 +307,10 @@ static enum kml_group_fate kml_group_read(struct kml_worker *w,
 		return KML_GROUP_MORE;
 
 	if (space->id == KML_VIRT) {
-		w->win.self.min = work->start;
+		w->win.self.min = kml_work_start(work);
 		w->win.self.len = p.size;
 	}
-	kml_take(w, kml_object_memory(space, work->start, 0) + off, len, &w->win,
+	kml_take(w, kml_object_memory(space, kml_work_start(work), 0) + off, len, &w->win,
 		 nr, *used, taken);
 	*used += taken->len;
 	w->stats.words += len / sizeof(long);
@@ -343,7 +344,7 @@ bool kml_mark_group(struct kml_worker *w)
 	rcu_read_lock();
 	local_irq_save(flags);
 	for (i = 0; i < n; i++)
-		kml_pin(&w->pins, i, group[i].work.start);
+		kml_pin(&w->pins, i, kml_work_start(&group[i].work));
 	/* pairs with the atomic in kml_remove_entry(), see pin.h */
 	smp_mb();
 	for (i = 0; i < n; i++) {
@@ -359,7 +360,7 @@ bool kml_mark_group(struct kml_worker *w)
 	rcu_read_unlock();
 
 	for (i = 0; i < n; i++) {
-		w->win.self.min = group[i].work.start;
+		w->win.self.min = kml_work_start(&group[i].work);
 		w->win.self.len = size[i];
 		kml_taken(w, &w->win, i ? taken[i - 1].end : 0, &taken[i]);
 	}

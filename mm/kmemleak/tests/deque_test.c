@@ -10,9 +10,14 @@ static struct kml_work nth_work(unsigned long n)
 	return kml_work(n % KML_NR_SPACES, ~n, n * KML_CHUNK, n);
 }
 
+static unsigned long nth(const struct kml_work *w)
+{
+	return ~kml_work_start(w);
+}
+
 static bool is_nth(const struct kml_work *w, unsigned long n)
 {
-	return w->start == ~n && kml_work_space(w) == n % KML_NR_SPACES &&
+	return kml_work_start(w) == ~n && kml_work_space(w) == n % KML_NR_SPACES &&
 	       kml_work_off(w) == n * KML_CHUNK;
 }
 
@@ -59,7 +64,7 @@ static void work_keeps_its_fields(struct kunit *test)
 			for (id = 0; id < KML_NR_SPACES; id++) {
 				struct kml_work w = kml_work(id, starts[j], offs[i], ~0UL);
 
-				KUNIT_EXPECT_EQ(test, w.start, starts[j]);
+				KUNIT_EXPECT_EQ(test, kml_work_start(&w), starts[j]);
 				KUNIT_EXPECT_EQ(test, kml_work_off(&w), offs[i]);
 				KUNIT_EXPECT_EQ(test, (unsigned int)kml_work_space(&w), id);
 			}
@@ -159,7 +164,7 @@ static void sharing(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, kml_worklist_has_work(list));
 	/* work that was not shared, a third worker does not get */
 	while (kml_deque_pop(&d[2], &w)) {
-		kml_ok(test, ~w.start < total && !seen[~w.start]++);
+		kml_ok(test, nth(&w) < total && !seen[nth(&w)]++);
 		got++;
 	}
 	KUNIT_EXPECT_EQ(test, got, 4UL * KML_BLOCK_WORK);
@@ -169,7 +174,7 @@ static void sharing(struct kunit *test)
 		if (!kml_deque_pop(&d[kml_test_below(&seed, 3)], &w))
 			continue;
 		got++;
-		if (!kml_ok(test, ~w.start < total && !seen[~w.start]++))
+		if (!kml_ok(test, nth(&w) < total && !seen[nth(&w)]++))
 			break;
 	}
 	KUNIT_EXPECT_EQ(test, got, total);
@@ -204,10 +209,10 @@ static void random_workers(struct kunit *test)
 			inside[pushed++ % 4096] = 1;
 		} else if (kml_deque_pop(one, &w)) {
 			popped++;
-			if (!kml_ok(test, ~w.start < 4096 && inside[~w.start]) ||
-			    !kml_ok(test, is_nth(&w, ~w.start)))
+			if (!kml_ok(test, nth(&w) < 4096 && inside[nth(&w)]) ||
+			    !kml_ok(test, is_nth(&w, nth(&w))))
 				break;
-			inside[~w.start] = 0;
+			inside[nth(&w)] = 0;
 		}
 		if (!kml_test_below(&seed, 100))
 			kml_deque_share(one);
