@@ -174,19 +174,16 @@ write_fragment()
 }
 
 # Who includes linux/kmemleak.h, where kmemleak is off; else what is ours. Sets
-# targets and arch_targets: kbuild comes to arch/<name>/lib twice at a time.
+# targets and arch_target: kbuild comes to arch/<name>/lib twice at a time, and
+# to a single file of it without the file's own flags. So it is the directory.
 choose_targets()
 {
-	local f
-	arch_targets=''
+	arch_target=''
 	[ -z "$targets" ] || return 0
 	if grep -q '^CONFIG_DEBUG_KMEMLEAK=y' "$out/.config"; then
 		targets=mm/kmemleak/
-		grep -q '^CONFIG_KMEMLEAK_ARCH_FILTER=y' "$out/.config" || return 0
-		for f in "$KML_TOP/arch/$srcarch/lib"/kmemleak-filter-*.[cS]; do
-			f=$(basename "$f")
-			arch_targets="$arch_targets arch/$srcarch/lib/${f%.*}.o"
-		done
+		! grep -q '^CONFIG_KMEMLEAK_ARCH_FILTER=y' "$out/.config" ||
+			arch_target=arch/$srcarch/lib/
 	else
 		targets='mm/slub.o mm/vmalloc.o mm/percpu.o mm/page_alloc.o mm/memblock.o
 			kernel/module/main.o lib/scatterlist.o'
@@ -212,7 +209,7 @@ check_symbols()
 # Configure, prepare, compile anew. What is wrong goes to stdout.
 build()
 {
-	local lost check=() rc=0 arch_targets
+	local lost check=() rc=0 arch_target
 	mkdir -p "$out"
 	write_fragment "$@"
 	kmake KCONFIG_ALLCONFIG="$fragment" "$goal" >"$log" 2>&1 ||
@@ -220,9 +217,12 @@ build()
 	lost=$(lost_options "$out/.config" "$fragment")
 	[ -z "$lost" ] || { echo "options that this kernel did not accept:"; echo "$lost"; return 1; }
 	[ "$configure" = 0 ] || return 0
-	kmake prepare >"$log" 2>&1 ||
+	# With the warnings that follow: what others have made already is not
+	# made, and complained of, again.
+	kmake W=1 prepare >"$log" 2>&1 ||
 		{ echo "make prepare failed:"; tail -n 20 "$log"; return 1; }
 	choose_targets
+	[ -z "$arch_target" ] || kmake -k -j1 W=1 "$arch_target" >"$log" 2>&1 || :
 	# What is up to date would have nothing to say.
 	our_objects | xargs -r rm -f
 	(cd "$out" && for t in $targets; do [ "${t%.o}" = "$t" ] || rm -f "$t"; done)
@@ -230,8 +230,7 @@ build()
 		check=(C=1 "CHECK=$KML_TOOLS/sparse.sh" 'CF=-D__CHECK_ENDIAN__')
 	# shellcheck disable=SC2086 # words on purpose
 	kmake -k W=1 "${check[@]}" $targets >"$log" 2>&1 || rc=$?
-	# shellcheck disable=SC2086 # words on purpose
-	[ -z "$arch_targets" ] || kmake -k -j1 W=1 "${check[@]}" $arch_targets >>"$log" 2>&1 || rc=$?
+	[ -z "$arch_target" ] || kmake -k -j1 W=1 "${check[@]}" "$arch_target" >>"$log" 2>&1 || rc=$?
 	[ "$rc" = 0 ] || { echo "the compiler failed:"; grep -E 'error|Error' "$log" | head -n 30; return 1; }
 	if [ "$targets" = vmlinux ]; then
 		complaints=$(grep -iE '(mm/kmemleak/|kmemleak-filter|kml_|kmemleak_).*(warning|error)|(warning|error|mismatch).*(kml_|kmemleak_)' "$log" || :)

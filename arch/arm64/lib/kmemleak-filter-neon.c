@@ -9,6 +9,9 @@
  */
 
 #include <linux/kmemleak_filter.h>
+
+/* sparse can read nothing of the compiler's vectors */
+#ifndef __CHECKER__
 #include <asm/neon-intrinsics.h>
 
 /* Rounds of eight words without a candidate until words are skipped. */
@@ -121,3 +124,4 @@ unsigned int kmemleak_filter_neon(const unsigned long *words, unsigned int nr,
 	}
 	return out - begin;
 }
+#endif /* !__CHECKER__ */
