@@ -18,9 +18,10 @@ usage()
 	  --show        only print the table of what has been run
 	A row may end in *: all that begin so. Rows come from *.rows in
 	tools/kmemleak/matrix (or KMEMLEAK_MATRIX=<directory>), one a line:
-	    name | minutes at most | command [arguments]
+	    name | minutes at most | sources it has nothing to do with, or - | command [arguments]
 	The command, below tools/kmemleak unless absolute, prints TAP; a line
-	"# suite: NAME" begins a part that the table shows by itself.
+	"# suite: NAME" begins a part that the table shows by itself. Sources are
+	files or directories, from the top.
 	EOT
 }
 
@@ -39,7 +40,7 @@ while [ $# -gt 0 ]; do
 done
 
 names=()
-declare -A minutes=() commands=()
+declare -A minutes=() without=() commands=()
 read_rows()
 {
 	local file line name
@@ -47,13 +48,14 @@ read_rows()
 		[ -f "$file" ] || die "no rows: $file"
 		while read -r line; do
 			case $line in '' | '#'*) continue ;; esac
-			[[ $line =~ ^([A-Za-z0-9._-]+)\ *\|\ *([0-9]+)\ *\|\ *([^ ].*)$ ]] ||
-				die "$file: expected \"name | minutes | command\": $line"
+			[[ $line =~ ^([A-Za-z0-9._-]+)\ *\|\ *([0-9]+)\ *\|\ *([^ |][^|]*)\|\ *([^ ].*)$ ]] ||
+				die "$file: expected \"name | minutes | not its sources | command\": $line"
 			name=${BASH_REMATCH[1]}
 			[ -z "${commands[$name]:-}" ] || die "$file: a second row $name"
 			names+=("$name")
 			minutes[$name]=${BASH_REMATCH[2]}
-			commands[$name]=${BASH_REMATCH[3]}
+			without[$name]=${BASH_REMATCH[3]}
+			commands[$name]=${BASH_REMATCH[4]}
 		done <"$file"
 	done
 }
@@ -85,17 +87,32 @@ fi
 results=$KML_CACHE/checkout/$(checkout_key)/full
 mkdir -p "$results"
 
-# What results depend on: every source but texts.
+# What a result depends on: every source but texts, benchmarks, tests of these
+# tools, and what the row names.
+never='Documentation benchmarks tools/kmemleak/tests tools/kmemleak/lint.sh'
+declare -A sums=()
+all_sums=$(
+	cd "$KML_TOP"
+	{ git ls-files -co --exclude-standard 2>/dev/null || find . -type f; } | sed 's,^\./,,' |
+		grep -vE '^\.git/|(^|/)README(\.md)?$' | LC_ALL=C sort -u |
+		while read -r f; do [ ! -f "$f" ] || printf '%s\0' "$f"; done | xargs -0 sha256sum
+)
+# sources_id <paths left out>: sets $id
 sources_id()
 {
-	(
-		cd "$KML_TOP"
-		{ git ls-files -co --exclude-standard 2>/dev/null || find . -type f; } |
-			grep -vE '^(\./)?(Documentation/|\.git/|README|benchmarks/)' | LC_ALL=C sort -u |
-			while read -r f; do [ ! -f "$f" ] || printf '%s\0' "$f"; done | xargs -0 sha256sum
-	) | sha256sum | cut -c1-16
+	if [ -z "${sums[$1]:-}" ]; then
+		sums[$1]=$(awk -v out="$never $1" '
+			BEGIN { n = split(out, dir, " ") }
+			{
+				f = substr($0, 67)
+				for (i = 1; i <= n; i++)
+					if (f == dir[i] || index(f, dir[i] "/") == 1)
+						next
+				print
+			}' <<<"$all_sums" | sha256sum | cut -c1-16)
+	fi
+	id=${sums[$1]}
 }
-id=$(sources_id)
 
 # A row's verdict is a file "id passed failed skipped seconds date", written last.
 # field <row> <name>
@@ -110,12 +127,16 @@ field()
 
 has_passed()
 {
+	local id
+	sources_id "${without[$1]}"
 	[ "$(field "$1" id)" = "$id" ] && [ "$(field "$1" failed)" = 0 ]
 }
 
 run_row()
 {
-	local name=$1 dir=$results/$1 t0=$SECONDS status=0 p f s words
+	local name=$1 dir=$results/$1 t0=$SECONDS status=0 p f s words id
+	# As they are now: what changes meanwhile is not what was tested.
+	sources_id "${without[$1]}"
 	mkdir -p "$dir"
 	rm -f "$dir/verdict"
 	read -r -a words <<<"${commands[$name]}"
@@ -161,14 +182,15 @@ minutes_left()
 
 show_table()
 {
-	local name
+	local name id
 	for name in "${rows[@]}"; do
 		if [ ! -f "$results/$name/verdict" ]; then
 			echo "$name - - - - - never"
 		else
-			echo "$name $(cat "$results/$name/verdict")"
+			sources_id "${without[$name]}"
+			echo "$name $(cat "$results/$name/verdict") $id"
 		fi
-	done | awk -v id="$id" -v results="$results" -v counter="$KML_TOOLS/count-results.awk" \
+	done | awk -v results="$results" -v counter="$KML_TOOLS/count-results.awk" \
 		-f "$KML_TOOLS/matrix-table.awk"
 }
 

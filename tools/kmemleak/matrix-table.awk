@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # The table of check-full.sh: one line per configuration and suite, then why
-# tests were skipped. Input: "row id passed failed skipped seconds date"; the
-# variables id, results and counter come from there. Suites are what a log has
+# tests were skipped. Input: "row id passed failed skipped seconds date id-now";
+# the variables results and counter come from there. Suites are what a log has
 # between lines "# suite: NAME".
 
 function count(text,    cmd, out, f) {
@@ -61,7 +61,7 @@ BEGIN {
 	close(file)
 	emit(row, suite, text)
 	printf "%-22s %-18s %7d %7d %8d   %s, %d s%s\n", row, "total", $3, $4, $5, $7, $6,
-		$2 == id ? "" : ", of other sources"
+		$2 == $8 ? "" : ", of other sources"
 }
 
 END {

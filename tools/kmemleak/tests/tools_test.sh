@@ -194,7 +194,7 @@ t_matrix()
 	printf '#!/bin/sh\ncat %s/bad-said\n' "$work" >"$work/bad"
 	chmod +x "$work/good" "$work/bad"
 	echo 'not ok 1 broken' >"$work/bad-said"
-	printf '# a remark\n\ngood | 1 | %s\nbad|1|%s\n' "$work/good" "$work/bad" >"$KMEMLEAK_MATRIX/a.rows"
+	printf '# a remark\n\ngood | 1 | - | %s\nbad|1|-|%s\n' "$work/good" "$work/bad" >"$KMEMLEAK_MATRIX/a.rows"
 	expect 1 tools/kmemleak/check-full.sh
 	grep -qxE 'good +one +1 +0 +1' "$work/said"
 	grep -qxE 'good +two +1 +0 +0' "$work/said"
@@ -208,19 +208,26 @@ t_matrix()
 	expect 0 tools/kmemleak/check-full.sh 'go*'
 	if grep -q bad "$work/said"; then return 1; fi
 	results=$(echo "$KMEMLEAK_CACHE"/checkout/*/full)
+	# What a row has nothing to do with is not in its sum.
+	printf 'less | 1 | tools/testing mm | %s\nsame | 1 | nosuch mmm | %s\n' "$work/good" "$work/good" \
+		>"$KMEMLEAK_MATRIX/c.rows"
+	expect 0 tools/kmemleak/check-full.sh less same
+	rm "$KMEMLEAK_MATRIX/c.rows"
+	[ "$(cut -d ' ' -f 1 "$results/same/verdict")" = "$(cut -d ' ' -f 1 "$results/good/verdict")" ]
+	[ "$(cut -d ' ' -f 1 "$results/less/verdict")" != "$(cut -d ' ' -f 1 "$results/good/verdict")" ]
 	sed -i 's/^[^ ]*/otherid/' "$results/good/verdict"
 	expect 0 tools/kmemleak/check-full.sh --show
 	grep -qE '^good +total .*of other sources' "$work/said"
 	expect 0 tools/kmemleak/check-full.sh
 	grep -q '^ok    good: 2 passed' "$work/said"
-	echo 'bad | 1 | /bin/true' >"$KMEMLEAK_MATRIX/b.rows"
+	echo 'bad | 1 | - | /bin/true' >"$KMEMLEAK_MATRIX/b.rows"
 	expect 1 tools/kmemleak/check-full.sh
 	grep -q 'a second row bad' "$work/said"
 	echo 'bad' >"$KMEMLEAK_MATRIX/b.rows"
 	expect 1 tools/kmemleak/check-full.sh
 	grep -q 'expected "name' "$work/said"
 	# Silence is not success.
-	echo 'quiet | 1 | /bin/true' >"$KMEMLEAK_MATRIX/b.rows"
+	echo 'quiet | 1 | - | /bin/true' >"$KMEMLEAK_MATRIX/b.rows"
 	expect 1 tools/kmemleak/check-full.sh quiet
 	grep -q 'left no results' "$KMEMLEAK_CACHE"/checkout/*/full/quiet/log
 }
