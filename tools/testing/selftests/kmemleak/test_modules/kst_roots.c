@@ -12,6 +12,7 @@
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
+#include <linux/sched/task_stack.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/timer.h>
@@ -57,6 +58,12 @@ static int kst_stack_thread(void *arg)
 	unsigned long kept[KST_STACK_OBJECTS];
 	unsigned long i;
 
+	/*
+	 * From vmalloc(), a stack is a block as well, which is read whatever
+	 * kmemleak is told of stacks. Not this one.
+	 */
+	if (IS_ENABLED(CONFIG_VMAP_STACK))
+		kmemleak_no_scan(task_stack_page(current));
 	for (i = 0; i < KST_STACK_OBJECTS; i++) {
 		struct kst_slot *slot = kst_get_slot(first + i);
 
