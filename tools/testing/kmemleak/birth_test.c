@@ -157,13 +157,21 @@ static void give_birth(void)
 
 static int ends_case(void *arg)
 {
+	unsigned long before;
+	unsigned int scans = 0;
+
 	boot();
 	WRITE_ONCE(CELL[9], BORN + SZ_1M);
 	shim_poll = give_birth;
-	TAP_CHECK(scan() == 4, "scan failed");
+	/* Births are at one thread's polls, few where helpers do all the work. */
+	do {
+		before = chain;
+		TAP_CHECK(scan() == 4, "scan failed");
+		TAP_CHECK(chain - before < 5 * RING, "the scan went on for %lu births",
+			  chain - before);
+	} while (chain <= 100 && ++scans < 100);
 	shim_poll = NULL;
-	TAP_CHECK(chain > 100, "only %lu births", chain);
-	TAP_CHECK(chain < 5 * RING, "the scan went on for %lu births", chain);
+	TAP_CHECK(chain > 100, "only %lu births in %u scans", chain, scans);
 	return 0;
 }
 
