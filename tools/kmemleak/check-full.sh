@@ -91,12 +91,18 @@ mkdir -p "$results"
 # tools, and what the row names.
 never='Documentation benchmarks tools/kmemleak/tests tools/kmemleak/lint.sh'
 declare -A sums=()
-all_sums=$(
-	cd "$KML_TOP"
-	{ git ls-files -co --exclude-standard 2>/dev/null || find . -type f; } | sed 's,^\./,,' |
-		grep -vE '^\.git/|(^|/)README(\.md)?$' | LC_ALL=C sort -u |
-		while read -r f; do [ ! -f "$f" ] || printf '%s\0' "$f"; done | xargs -0 sha256sum
-)
+read_sources()
+{
+	sums=()
+	all_sums=$(
+		cd "$KML_TOP"
+		{ git ls-files -co --exclude-standard 2>/dev/null || find . -type f; } |
+			sed 's,^\./,,' | grep -vE '^\.git/|(^|/)README(\.md)?$' | LC_ALL=C sort -u |
+			while read -r f; do [ ! -f "$f" ] || printf '%s\0' "$f"; done |
+			xargs -0 sha256sum
+	)
+}
+read_sources
 # sources_id <paths left out>: sets $id
 sources_id()
 {
@@ -134,9 +140,10 @@ has_passed()
 
 run_row()
 {
-	local name=$1 dir=$results/$1 t0=$SECONDS status=0 p f s words id
-	# As they are now: what changes meanwhile is not what was tested.
+	local name=$1 dir=$results/$1 t0=$SECONDS status=0 p f s words id before
+	read_sources
 	sources_id "${without[$1]}"
+	before=$id
 	mkdir -p "$dir"
 	rm -f "$dir/verdict"
 	read -r -a words <<<"${commands[$name]}"
@@ -156,6 +163,9 @@ run_row()
 		echo "not ok - $name did not end within ${minutes[$name]} min" >>"$dir/log"
 	fi
 	read -r p f s < <(judge_log "$dir/log" "$name" "$status")
+	read_sources
+	sources_id "${without[$1]}"
+	[ "$id" = "$before" ] || id=changed
 	echo "$id $p $f $s $((SECONDS - t0)) $(date +%Y-%m-%d)" >"$dir/verdict"
 	if [ "$f" -gt 0 ]; then
 		show_failures "$dir/log"

@@ -72,6 +72,27 @@ static void work_keeps_its_fields(struct kunit *test)
 	}
 }
 
+/* Its blocks go back to the page allocator as they are. */
+static void no_references_left_behind(struct kunit *test)
+{
+	struct kml_worklist *list = new_list(test, 1);
+	const unsigned long *word;
+	struct kml_deque d;
+	struct kml_work w;
+	unsigned long i;
+
+	KUNIT_ASSERT_TRUE(test, kml_deque_open(&d, list));
+	kml_ok(test, kml_deque_push(&d, kml_work(KML_VIRT, 0x12345000, 0, KML_SLICE)));
+	kml_ok(test, kml_deque_pop(&d, &w));
+	KUNIT_EXPECT_EQ(test, kml_work_start(&w), 0x12345000UL);
+	word = (const unsigned long *)d.cur->work;
+	for (i = 0; i < sizeof(d.cur->work) / sizeof(*word); i++)
+		if (!kml_ok(test, word[i] - 0x12345000 >= KML_SLICE))
+			break;
+	kml_deque_close(&d);
+	end_list(test, list);
+}
+
 static void nothing_in_an_empty_list(struct kunit *test)
 {
 	struct kml_worklist *list = new_list(test, 0);
@@ -342,6 +363,7 @@ static void grow_and_shrink(struct kunit *test)
 
 static struct kunit_case kml_deque_cases[] = {
 	KUNIT_CASE(work_keeps_its_fields),
+	KUNIT_CASE(no_references_left_behind),
 	KUNIT_CASE(nothing_in_an_empty_list),
 	KUNIT_CASE(last_in_first_out),
 	KUNIT_CASE(overflow),

@@ -59,26 +59,26 @@ static noinline void forget(struct kml_plant *p, unsigned int from,
 	((unsigned long *)object(p, from))[word] = 0;
 }
 
-/* Make an object older than any that must not be reported yet. */
-static noinline void age(struct kml_space *space, unsigned long addr)
+static noinline void set_age(struct kml_space *space, unsigned long addr, unsigned int msecs)
 {
 	struct kml_locked l;
 
 	if (!kml_object_lock(&l, space, addr, false))
 		return;
-	l.hot->cold->born -= msecs_to_jiffies(2 * KML_MIN_AGE_MSECS);
+	l.hot->cold->born = jiffies - msecs_to_jiffies(msecs);
 	kml_object_unlock(&l);
+}
+
+/* Make an object older than any that must not be reported yet. */
+static noinline void age(struct kml_space *space, unsigned long addr)
+{
+	set_age(space, addr, 2 * KML_MIN_AGE_MSECS);
 }
 
 /* Born now: since the test began more time may have passed than it takes to age. */
 static noinline void rejuvenate(struct kml_space *space, unsigned long addr)
 {
-	struct kml_locked l;
-
-	if (!kml_object_lock(&l, space, addr, false))
-		return;
-	l.hot->cold->born = jiffies;
-	kml_object_unlock(&l);
+	set_age(space, addr, 0);
 }
 
 static noinline void plant_young(struct kml_plant *p, unsigned int i, size_t size)

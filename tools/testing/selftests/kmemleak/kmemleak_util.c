@@ -115,6 +115,13 @@ bool kml_is_stock(void)
 	return access(KML_STATS, F_OK);
 }
 
+bool kml_is_rt(void)
+{
+	char buf[8];
+
+	return !kml_read_file("/sys/kernel/realtime", buf, sizeof(buf)) && buf[0] == '1';
+}
+
 /* A value of kmemleak_stats, or -1. */
 long kml_stat(const char *name)
 {

@@ -35,6 +35,9 @@ void kml_setup(unsigned int needs);
 /* True on a kernel whose kmemleak is not the one these tests came with. */
 bool kml_is_stock(void);
 
+/* True on a kernel with PREEMPT_RT. */
+bool kml_is_rt(void);
+
 /* A value of kmemleak_stats, or -1. */
 long kml_stat(const char *name);
 

@@ -113,6 +113,9 @@ static int kst_run_page(const struct kst_args *args)
 		if (context < 0)
 			return context;
 	}
+	/* Its slab takes sleeping locks, for kmemleak's objects as for others. */
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) && context == KST_HARDIRQ)
+		return -EOPNOTSUPP;
 	ret = kst_create_registered(slot, args->num[1], min_count, context);
 	if (!ret)
 		kst_result_object(slot, since);
