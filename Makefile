@@ -50,8 +50,8 @@ fetch: ## only fetch and unpack the source of KERNEL
 check: ## every test, on every kernel: what CI runs
 	@$T/check.sh
 
-check-full: ## the whole matrix of flavours, releases and configurations: hours, resumable [ROWS=...]
-	@$T/check-full.sh $(ROWS)
+check-full: ## the whole matrix of flavours, releases and configurations: hours, resumable [ROWS=...] [TABLE=file]
+	@$T/check-full.sh $(if $(TABLE),--table '$(TABLE)') $(ROWS)
 
 check-builds: ## compile for nine architectures and all that changes what we compile
 	@$T/check-builds.sh $(if $(filter-out 0 n no,$(QUICK)),--quick) $(BUILDS)

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # make check-full: the whole matrix, row by row. A row that passed is not run
-# again until a source changes, so an interrupted run is continued by the next.
+# again until a source changes, so an interrupted run is continued by the next,
+# and from a table that is kept by one on another machine.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -11,9 +12,10 @@ usage()
 {
 	cat <<-EOT
 	usage: check-full.sh [--again] [--table FILE] [ROW]...
-	       check-full.sh --list | --show
+	       check-full.sh --list | --show [--table FILE]
 	  --again       run rows again that have passed
-	  --table FILE  write the table of results there as well
+	  --table FILE  keep the table of results there as well, after each row; what
+	                it has already, of rows that were not run here, is taken over
 	  --list        name the rows
 	  --show        only print the table of what has been run
 	A row may end in *: all that begin so. Rows come from *.rows in
@@ -87,9 +89,11 @@ fi
 results=$KML_CACHE/checkout/$(checkout_key)/full
 mkdir -p "$results"
 
-# What a result depends on: every source but texts, benchmarks, tests of these
-# tools, and what the row names.
-never='Documentation benchmarks tools/kmemleak/tests tools/kmemleak/lint.sh'
+# What a result depends on: every source but texts, benchmarks, what only calls
+# others, tests of these tools, and what the row names; and the row's command.
+never='Documentation benchmarks .ci tools/kmemleak/tests tools/kmemleak/lint.sh
+	tools/kmemleak/check.sh tools/kmemleak/check-full.sh tools/kmemleak/matrix
+	tools/kmemleak/matrix-table.awk'
 declare -A sums=()
 read_sources()
 {
@@ -103,12 +107,12 @@ read_sources()
 	)
 }
 read_sources
-# sources_id <paths left out>: sets $id
+# sources_id <row>: sets $id
 sources_id()
 {
 	if [ -z "${sums[$1]:-}" ]; then
-		sums[$1]=$(awk -v out="$never $1" '
-			BEGIN { n = split(out, dir, " ") }
+		sums[$1]=$(awk -v out="${never//[[:space:]]/ } ${without[$1]}" -v command="${commands[$1]}" '
+			BEGIN { n = split(out, dir, " "); print command }
 			{
 				f = substr($0, 67)
 				for (i = 1; i <= n; i++)
@@ -134,18 +138,17 @@ field()
 has_passed()
 {
 	local id
-	sources_id "${without[$1]}"
+	sources_id "$1"
 	[ "$(field "$1" id)" = "$id" ] && [ "$(field "$1" failed)" = 0 ]
 }
 
 run_row()
 {
-	local name=$1 dir=$results/$1 t0=$SECONDS status=0 p f s words id before
+	local name=$1 dir=$results/$1 t0=$SECONDS status=0 p f s words id before verdict
 	read_sources
-	sources_id "${without[$1]}"
+	sources_id "$1"
 	before=$id
 	mkdir -p "$dir"
-	rm -f "$dir/verdict"
 	read -r -a words <<<"${commands[$name]}"
 	case ${words[0]} in
 	/*) ;;
@@ -164,9 +167,13 @@ run_row()
 	fi
 	read -r p f s < <(judge_log "$dir/log" "$name" "$status")
 	read_sources
-	sources_id "${without[$1]}"
+	sources_id "$1"
 	[ "$id" = "$before" ] || id=changed
-	echo "$id $p $f $s $((SECONDS - t0)) $(date +%Y-%m-%d)" >"$dir/verdict"
+	verdict="$id $p $f $s $((SECONDS - t0)) $(date +%Y-%m-%d)"
+	awk -v row="$name" -v verdict="$verdict" -v scratch="$dir/.count" \
+		-v counter="$KML_TOOLS/count-results.awk" -f "$KML_TOOLS/matrix-table.awk" "$dir/log" >"$dir/part"
+	echo "$verdict" >"$dir/verdict"
+	keep_table
 	if [ "$f" -gt 0 ]; then
 		show_failures "$dir/log"
 		echo "FAIL  $name: $f of $((p + f + s)) failed, $((SECONDS - t0)) s; log: $dir/log"
@@ -190,25 +197,72 @@ minutes_left()
 	echo $(((sum + 59) / 60))
 }
 
+# show_table <row>...
+# What a row adds to the table is kept in its file "part": the results of its
+# suites and their sum, and indented why tests were skipped.
 show_table()
 {
-	local name id
-	for name in "${rows[@]}"; do
+	local name reasons='' part
+	printf '%-22s %-18s %7s %7s %8s\n' configuration suite passed failed skipped \
+		============= ===== ====== ====== =======
+	for name; do
 		if [ ! -f "$results/$name/verdict" ]; then
-			echo "$name - - - - - never"
-		else
-			sources_id "${without[$name]}"
-			echo "$name $(cat "$results/$name/verdict") $id"
+			printf '%-22s %s\n' "$name" 'not run'
+			continue
 		fi
-	done | awk -v results="$results" -v counter="$KML_TOOLS/count-results.awk" \
-		-f "$KML_TOOLS/matrix-table.awk"
+		part=$results/$name/part
+		sources_id "$name"
+		if [ "$(field "$name" id)" = "$id" ]; then
+			grep -v '^ ' "$part"
+		else
+			grep -v '^ ' "$part" | sed '$s/$/, since changed/'
+		fi
+		reasons+=$(grep '^ ' "$part" && echo .) || :
+	done
+	[ -z "$reasons" ] || printf '\nSkipped:\n%s' "${reasons//$'\n'./$'\n'}"
 }
 
+# What is there stays until all of the new one is written.
+keep_table()
+{
+	local tmp
+	[ -n "$table" ] || return 0
+	tmp=$(mktemp "$table.XXXXXX") || die "$table cannot be written"
+	if show_table "${names[@]}" >"$tmp" && chmod 644 "$tmp"; then
+		mv "$tmp" "$table"
+	else
+		rm -f "$tmp"
+		die "$table cannot be written"
+	fi
+}
+
+# Rows of a table that was kept, unless this machine knows as much.
+take_over()
+{
+	local name p f s date t src
+	for name in "${names[@]}"; do
+		sources_id "$name"
+		[ "$(field "$name" id)" != "$id" ] || continue
+		read -r p f s date t src < <(awk -v row="$name" '
+			$1 == row && $2 == "total" {
+				gsub(",", "")
+				print $3, $4, $5, $6, $7, $10
+			}' "$table") || continue
+		[ ! -f "$results/$name/verdict" ] || [ "$src" = "$id" ] || continue
+		mkdir -p "$results/$name"
+		awk -v row="$name" '$1 == row { sub(/, since changed$/, ""); print }' "$table" \
+			>"$results/$name/part"
+		echo "$src $p $f $s $t $date" >"$results/$name/verdict"
+	done
+}
+[ ! -s "$table" ] || take_over
+
 if [ $mode = show ]; then
-	show_table
+	show_table "${rows[@]}"
 	exit 0
 fi
 
+keep_table
 child=''
 # shellcheck disable=SC2317 # by trap
 interrupted()
@@ -231,8 +285,8 @@ for name in "${rows[@]}"; do
 	run_row "$name"
 done
 
-show_table | tee "$results/table"
-[ -z "$table" ] || cp "$results/table" "$table"
+show_table "${rows[@]}" | tee "$results/table"
+keep_table
 passed=0 failed=0 skipped=0
 for name in "${rows[@]}"; do
 	passed=$((passed + $(field "$name" passed)))

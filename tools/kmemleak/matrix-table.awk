@@ -1,84 +1,53 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The table of check-full.sh: one line per configuration and suite, then why
-# tests were skipped. Input: "row id passed failed skipped seconds date id-now";
-# the variables results and counter come from there. Suites are what a log has
-# between lines "# suite: NAME".
+# What one row of check-full.sh adds to its table: a line for each suite, then one
+# of the sum, then, indented, why tests were skipped. Input is the row's log;
+# suites are what it has between lines "# suite: NAME". Variables: row; verdict,
+# "sources passed failed skipped seconds date"; counter, the program that counts
+# results; scratch, a file for it.
 
-function count(text,    cmd, out, f) {
+function count(text,    cmd, out) {
 	# The same counting as everywhere, on a part of the log.
-	cmd = "awk -f '" counter "' >'" results "/.count'"
+	cmd = "awk -f '" counter "' >'" scratch "'"
 	printf "%s", text | cmd
 	close(cmd)
-	getline out <(results "/.count")
-	close(results "/.count")
+	getline out <scratch
+	close(scratch)
 	return out
 }
 
-function emit(row, suite, text,    c) {
+function emit(    c) {
 	if (suite == "" && text !~ /(^|\n) *(not )?ok/)
 		return
 	split(count(text), c, " ")
 	printf "%-22s %-18s %7d %7d %8d\n", row, suite == "" ? "all" : suite, c[1], c[2], c[3]
 }
 
-function why(row, suite, line,    reason) {
-	if (match(line, /# *SKIP */)) {
-		reason = substr(line, RSTART + RLENGTH)
-		if (reason == "") {
-			reason = "(no reason given)"
-		}
-		key = reason "\t" row
-		if (!(key in times))
-			order[++reasons] = key
-		times[key]++
-	}
+/^# suite: / {
+	emit()
+	suite = substr($0, 10)
+	text = ""
+	next
 }
 
-BEGIN {
-	printf "%-22s %-18s %7s %7s %8s\n", "configuration", "suite", "passed", "failed", "skipped"
-	printf "%-22s %-18s %7s %7s %8s\n", "=============", "=====", "======", "======", "======="
-}
+{ text = text $0 "\n" }
 
-{
-	row = $1
-	if ($7 == "never") {
-		printf "%-22s %-18s\n", row, "not run"
-		next
-	}
-	file = results "/" row "/log"
-	suite = text = ""
-	while ((getline line <file) > 0) {
-		if (line ~ /^# suite: /) {
-			emit(row, suite, text)
-			suite = substr(line, 10)
-			text = ""
-			continue
-		}
-		text = text line "\n"
-		why(row, suite, line)
-	}
-	close(file)
-	emit(row, suite, text)
-	printf "%-22s %-18s %7d %7d %8d   %s, %d s%s\n", row, "total", $3, $4, $5, $7, $6,
-		$2 == $8 ? "" : ", of other sources"
+match($0, /# *SKIP */) {
+	reason = substr($0, RSTART + RLENGTH)
+	sub(/\r$/, "", reason)
+	if (reason == "")
+		reason = "(no reason given)"
+	if (!(reason in times))
+		order[++reasons] = reason
+	times[reason]++
 }
 
 END {
-	if (reasons)
-		print "\nSkipped:"
-	for (i = 1; i <= reasons; i++) {
-		split(order[i], part, "\t")
-		if (part[1] in done)
-			continue
-		done[part[1]] = 1
-		where = ""
-		for (j = i; j <= reasons; j++) {
-			split(order[j], other, "\t")
-			if (other[1] == part[1])
-				where = where (where == "" ? "" : ", ") other[2] \
-					(times[order[j]] > 1 ? " (" times[order[j]] ")" : "")
-		}
-		print "  " part[1] ": " where
-	}
+	emit()
+	split(verdict, v, " ")
+	printf "%-22s %-18s %7d %7d %8d   %s, %d s, sources %s\n",
+		row, "total", v[2], v[3], v[4], v[6], v[5], v[1]
+	for (i = 1; i <= reasons; i++)
+		printf "  %-22s %s%s\n", row, order[i],
+			(times[order[i]] > 1 ? " (" times[order[i]] ")" : "")
 }
