@@ -76,18 +76,17 @@ static void work_keeps_its_fields(struct kunit *test)
 static void no_references_left_behind(struct kunit *test)
 {
 	struct kml_worklist *list = new_list(test, 1);
-	const unsigned long *word;
+	const unsigned long *word, *end;
 	struct kml_deque d;
 	struct kml_work w;
-	unsigned long i;
 
 	KUNIT_ASSERT_TRUE(test, kml_deque_open(&d, list));
 	kml_ok(test, kml_deque_push(&d, kml_work(KML_VIRT, 0x12345000, 0, KML_SLICE)));
 	kml_ok(test, kml_deque_pop(&d, &w));
 	KUNIT_EXPECT_EQ(test, kml_work_start(&w), 0x12345000UL);
-	word = (const unsigned long *)d.cur->work;
-	for (i = 0; i < sizeof(d.cur->work) / sizeof(*word); i++)
-		if (!kml_ok(test, word[i] - 0x12345000 >= KML_SLICE))
+	end = (const unsigned long *)&d.cur->work[KML_BLOCK_WORK];
+	for (word = (const unsigned long *)d.cur->work; word < end; word++)
+		if (!kml_ok(test, *word - 0x12345000 >= KML_SLICE))
 			break;
 	kml_deque_close(&d);
 	end_list(test, list);

@@ -13,6 +13,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -117,9 +118,9 @@ bool kml_is_stock(void)
 
 bool kml_is_rt(void)
 {
-	char buf[8];
+	struct utsname name;
 
-	return !kml_read_file("/sys/kernel/realtime", buf, sizeof(buf)) && buf[0] == '1';
+	return !uname(&name) && strstr(name.version, "PREEMPT_RT");
 }
 
 /* A value of kmemleak_stats, or -1. */
