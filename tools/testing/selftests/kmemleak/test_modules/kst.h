@@ -71,6 +71,7 @@ struct kst_slot *kst_get_slot(unsigned long nr);
 unsigned long kst_slot_address(const struct kst_slot *slot);
 void *kst_slot_memory(const struct kst_slot *slot, unsigned int cpu);
 int kst_create(enum kst_kind kind, struct kst_slot *slot, size_t size);
+void kst_free_low(void);
 int kst_create_registered(struct kst_slot *slot, size_t size, int min_count,
 			  enum kst_context context);
 int kst_create_rawphys(struct kst_slot *slot, unsigned long phys, size_t size);

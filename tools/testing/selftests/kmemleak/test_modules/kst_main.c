@@ -465,6 +465,7 @@ static void __exit kst_exit(void)
 
 	debugfs_remove(kst_dir);
 	kst_run_reset(&no_args);
+	kst_free_low();
 	kst_pool_destroy();
 }
 module_exit(kst_exit);

@@ -11,8 +11,10 @@
 #include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/kmemleak.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
@@ -84,10 +86,39 @@ static noinline int kst_plant_vmalloc(struct kst_slot *slot, size_t size)
 	return 0;
 }
 
+/*
+ * Where per-CPU pointers count from zero, as in 6.12 on x86-64, those into the
+ * first chunk are numbers like 0x35190: something always seems to refer to one
+ * or the other. Such memory is kept, in a chain that can be followed.
+ */
+#define KST_LOW		SZ_1M
+
+static void __percpu *kst_low;
+
+static void kst_keep_low(void __percpu *p)
+{
+	*(void __percpu **)per_cpu_ptr(p, 0) = kst_low;
+	kst_low = p;
+}
+
+void kst_free_low(void)
+{
+	while (kst_low) {
+		void __percpu *p = kst_low;
+
+		kst_low = *(void __percpu **)per_cpu_ptr(p, 0);
+		free_percpu(p);
+	}
+}
+
 static noinline int kst_plant_percpu(struct kst_slot *slot, size_t size)
 {
-	void __percpu *p = __alloc_percpu(size, sizeof(long));
+	void __percpu *p;
 
+	size = max(size, sizeof(p));
+	while ((p = __alloc_percpu(size, sizeof(long))) &&
+	       (__force unsigned long)p < KST_LOW)
+		kst_keep_low(p);
 	if (!p)
 		return -ENOMEM;
 	kst_slot_set(slot, KST_PERCPU, (__force unsigned long)p, size);
