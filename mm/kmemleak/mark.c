@@ -366,23 +366,24 @@ void kml_mark_take(struct kml_worker *w, const struct kmemleak_windows *win,
 		kml_mark_hurry(w, &win->virt, from, to);
 	for (i = from; i < to; i++) {
 		unsigned long v = w->cand[i];
+		bool known;
 
 		/* where RCU means no preemption, do not overdo it */
 		if (unlikely(!((i + 1) % KML_BATCH))) {
 			rcu_read_unlock();
 			rcu_read_lock();
 		}
-		if (likely(kml_mark_settled(w, virt, v)))
+		known = kml_mark_settled(w, virt, v);
+		if (likely(known))
 			settled++;
 		else if (v - win->virt.min < win->virt.len &&
 			 v - win->self.min >= win->self.len)
 			kml_mark_unsettled(w, virt, v);
 
-		if (likely(v - win->percpu.min >= win->percpu.len))
+		if (likely(v - win->percpu.min >= win->percpu.len) || kml_settled(percpu, v))
 			continue;
-		if (kml_settled(percpu, v))
-			settled++;
-		else if (v - w->self_percpu.min >= w->self_percpu.len)
+		settled -= known;
+		if (v - w->self_percpu.min >= w->self_percpu.len)
 			kml_mark_unsettled(w, percpu, v);
 	}
 	rcu_read_unlock();

@@ -305,6 +305,46 @@ static int nonsense(void *arg)
 	return 0;
 }
 
+static long stat(const char *text, const char *name)
+{
+	const char *at = strstr(text, name);
+
+	return at ? atol(at + strlen(name)) : -1;
+}
+
+/* Words that point to one per-CPU block: of one candidate one thing is counted. */
+static int statistics(void *arg)
+{
+	unsigned long *words = block(0), percpu = W_PCPU_COOKIE + W_PCPU_STATIC;
+	unsigned int i, nr = PAGE_SIZE / sizeof(*words);
+	struct world_file stats;
+	long before[2], after[2];
+	char *text;
+	ssize_t err;
+
+	TAP_CHECK(!boot("on"), "boot");
+	TAP_CHECK(!world_open(&stats, "kmemleak_stats", FMODE_READ), "open");
+	kmemleak_alloc(words, PAGE_SIZE, 0, GFP_KERNEL);
+	kmemleak_alloc_percpu((void *)percpu, 64, GFP_KERNEL);
+	command("scan");
+	text = world_slurp(&stats, 4096, &err);
+	before[0] = stat(text, "scan_candidates ");
+	before[1] = stat(text, "scan_settled ");
+	for (i = 0; i < nr; i++)
+		words[i] = percpu;
+	command("scan");
+	text = world_slurp(&stats, 4096, &err);
+	after[0] = stat(text, "scan_candidates ");
+	after[1] = stat(text, "scan_settled ");
+	TAP_CHECK(before[0] >= 0 && before[1] >= 0, "no statistics: %s", text);
+	TAP_CHECK(after[0] - before[0] == nr, "%ld candidates instead of %u",
+		  after[0] - before[0], nr);
+	TAP_CHECK(after[1] - before[1] > nr / 2 && after[1] - before[1] < nr,
+		  "%ld of %u settled", after[1] - before[1], nr);
+	world_close(&stats);
+	return 0;
+}
+
 int main(void)
 {
 	world_map();
@@ -318,5 +358,6 @@ int main(void)
 	tap_case("off keeps what was reported until it is cleared", clear_frees, NULL, 60);
 	tap_case("metadata of a million objects goes back", gives_back, NULL, 120);
 	tap_case("what every hook ignores", nonsense, NULL, 30);
+	tap_case("statistics of words for per-CPU blocks", statistics, NULL, 30);
 	return tap_done();
 }
