@@ -13,7 +13,9 @@ static const unsigned long kml_edges[] = {
 	(1UL << 39) - 1, 1UL << 39, (1UL << 39) + KML_INTERVAL_SIZE,
 	/* keys that are equal modulo the size of l1 */
 	1UL << 45, (1UL << 45) + (1UL << 39), 2UL << 45, 3UL << 45, 1UL << 51,
+#if !KML_TAG_BITS
 	1UL << 56, 1UL << 57, 0x7fffffffffffffffUL, 0x8000000000000000UL,
+#endif
 	0xffff800000000000UL, 0xffff888000000000UL, 0xffffffff80000000UL,
 #else
 	0x7fffffffUL, 0x80000000UL, 0xc0000000UL,
@@ -257,7 +259,7 @@ static void walk_sees_each_interval_once(struct kunit *test)
  * Trimming needs a space that the shards know by its number, so it is tried in
  * physical space, far above all memory.
  */
-#define KML_TRIM_BASE	(1UL << (BITS_PER_LONG - 4))
+#define KML_TRIM_BASE	(1UL << (BITS_PER_LONG - KML_TAG_BITS - 4))
 #define KML_TRIM_NR	512UL
 
 static unsigned long trim_addr(unsigned long i)

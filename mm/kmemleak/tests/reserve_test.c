@@ -8,7 +8,7 @@
 #include "common.h"
 #include "../reserve.h"
 
-#define KML_BASE	(1UL << (BITS_PER_LONG - 5))
+#define KML_BASE	(1UL << (BITS_PER_LONG - KML_TAG_BITS - 5))
 #define KML_NR		150UL	/* of at least KML_RESERVE_LOW free ones */
 
 /* Several to a bucket: the hash uses no higher bits than these. */

@@ -306,9 +306,9 @@ KST_PLANT(dump)
 	dumped_black = kst_page(64);
 	kst_hook("ignore", dumped_black);
 	twice = held("page", 64);
-	/* physical memory that no machine has */
+	/* physical memory that no machine has, whose number is no tag either */
 	beyond = kst_bare(64);
-	beyond.key = kml_scramble(1UL << (8 * sizeof(long) - 4));
+	beyond.key = kml_scramble(1UL << (sizeof(long) == 8 ? 54 : 31));
 	kst("rawphys %d %s 4096", beyond.slot, kst_name(beyond, 0));
 }
 
