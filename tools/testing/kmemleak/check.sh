@@ -58,6 +58,7 @@ native=$BUILD/native asan=$BUILD/asan tsan=$BUILD/tsan fuzz=$BUILD/fuzz
 
 if build native; then
 	run "kunit" "$native/run-kunit"
+	run "kunit with tags" "$native/run-kunit-tags"
 	run "filter choice" "$native/filter_choice_test"
 	run "abi" "$native/abi_test"
 	if [ -n "$KSRC" ]; then
