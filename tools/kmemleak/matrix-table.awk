@@ -16,6 +16,12 @@ function count(text,    cmd, out) {
 	return out
 }
 
+function count_reason(reason) {
+	if (!(reason in times))
+		order[++reasons] = reason
+	times[reason]++
+}
+
 function emit(    c) {
 	if (suite == "" && text !~ /(^|\n) *(not )?ok/)
 		return
@@ -32,15 +38,16 @@ function emit(    c) {
 
 { text = text $0 "\n" }
 
-match($0, /# *SKIP */) {
+# Results and plans; the sum of a plan that was skipped says nothing new.
+/^ *((not )?ok|1\.\.0) .*# *SKIP/ {
+	match($0, /# *SKIP */)
 	reason = substr($0, RSTART + RLENGTH)
 	sub(/\r$/, "", reason)
-	if (reason == "")
-		reason = "(no reason given)"
-	if (!(reason in times))
-		order[++reasons] = reason
-	times[reason]++
+	if (reason != "" || !of_plan)
+		count_reason(reason == "" ? "(no reason given)" : reason)
 }
+
+/^ *((not )?ok|1\.\.)/ { of_plan = /^ *1\.\.0 / }
 
 END {
 	emit()

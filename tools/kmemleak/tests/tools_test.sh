@@ -189,7 +189,7 @@ t_matrix()
 	mkdir -p "$KMEMLEAK_MATRIX"
 	cat >"$work/good" <<-'EOT'
 	#!/bin/sh
-	printf '# suite: one\nok 1 a\nok 2 b # SKIP no such thing\n# suite: two\nok 3 c\n'
+	printf '# suite: one\nok 1 a\n#      SKIP      no such thing\nok 2 b # SKIP no such thing\n# suite: two\nok 3 c\n'
 	EOT
 	printf '#!/bin/sh\ncat %s/bad-said\n' "$work" >"$work/bad"
 	chmod +x "$work/good" "$work/bad"
