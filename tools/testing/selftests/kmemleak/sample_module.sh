@@ -41,6 +41,17 @@ leaks_of_size() {
 	grep -Ec "^unreferenced object.*\(size ($1)\):" "$tmp"
 }
 
+# Those of the module: with one scan to be missed in, what others have on its way
+# from hand to hand may be listed for a moment. Only while the module is loaded
+# its frames have names.
+module_leaks() {
+	awk -v size="\\(size ($1)\\):" '
+		/^unreferenced/ { hit = $0 ~ size; entry = "" }
+		{ entry = entry "  # " $0 "\n" }
+		hit && /\[kmemleak_test\]/ { n++; hit = 0; printf "%s", entry >"/dev/stderr" }
+		END { print n + 0 }' "$tmp"
+}
+
 # Which of its functions have frames is the compiler's choice.
 vmalloc_leaks() {
 	grep -Ec '^    (__)?vmalloc_(node_)?(range_)?noprof\+0x' "$tmp"
@@ -79,11 +90,11 @@ check "kmalloc leaks are found" test "$(leaks_of_size '32|1024|2048')" -gt 0
 vmalloc_seen=$(vmalloc_leaks)
 percpu_seen=$(percpu_leaks)
 check "frames name the module" grep -q '\[kmemleak_test\]' "$tmp"
-check "what its list holds is no leak" test "$(leaks_of_size '416|512')" -eq 0
+check "what its list holds is no leak" test "$(module_leaks '416|512')" -eq 0
 # Without SMP the compiler sees that nobody reads those pointers, and drops them.
 if uname -v | grep -q SMP; then
 	check "what its per-CPU pointers hold is no leak" \
-		test "$(leaks_of_size '129|192')" -eq 0
+		test "$(module_leaks '129|192')" -eq 0
 else
 	skip "what its per-CPU pointers hold is no leak" "no SMP, no pointers"
 fi
