@@ -45,7 +45,7 @@ leaks_of_size() {
 # from hand to hand may be listed for a moment. Only while the module is loaded
 # its frames have names.
 module_leaks() {
-	awk -v size="\\(size ($1)\\):" '
+	awk -v size="[(]size ($1)[)]:" '
 		/^unreferenced/ { hit = $0 ~ size; entry = "" }
 		{ entry = entry "  # " $0 "\n" }
 		hit && /\[kmemleak_test\]/ { n++; hit = 0; printf "%s", entry >"/dev/stderr" }
