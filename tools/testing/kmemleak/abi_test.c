@@ -305,43 +305,26 @@ static int nonsense(void *arg)
 	return 0;
 }
 
-static long stat(const char *text, const char *name)
-{
-	const char *at = strstr(text, name);
-
-	return at ? atol(at + strlen(name)) : -1;
-}
-
 /* Words that point to one per-CPU block: of one candidate one thing is counted. */
 static int statistics(void *arg)
 {
 	unsigned long *words = block(0), percpu = W_PCPU_COOKIE + W_PCPU_STATIC;
-	unsigned int i, nr = PAGE_SIZE / sizeof(*words);
-	struct world_file stats;
-	long before[2], after[2];
-	char *text;
-	ssize_t err;
+	long candidates, settled, nr = PAGE_SIZE / sizeof(*words), i;
 
 	TAP_CHECK(!boot("on"), "boot");
-	TAP_CHECK(!world_open(&stats, "kmemleak_stats", FMODE_READ), "open");
 	kmemleak_alloc(words, PAGE_SIZE, 0, GFP_KERNEL);
 	kmemleak_alloc_percpu((void *)percpu, 64, GFP_KERNEL);
 	command("scan");
-	text = world_slurp(&stats, 4096, &err);
-	before[0] = stat(text, "scan_candidates ");
-	before[1] = stat(text, "scan_settled ");
+	candidates = world_stat("scan_candidates");
+	settled = world_stat("scan_settled");
+	TAP_CHECK(candidates >= 0 && settled >= 0, "no statistics");
 	for (i = 0; i < nr; i++)
 		words[i] = percpu;
 	command("scan");
-	text = world_slurp(&stats, 4096, &err);
-	after[0] = stat(text, "scan_candidates ");
-	after[1] = stat(text, "scan_settled ");
-	TAP_CHECK(before[0] >= 0 && before[1] >= 0, "no statistics: %s", text);
-	TAP_CHECK(after[0] - before[0] == nr, "%ld candidates instead of %u",
-		  after[0] - before[0], nr);
-	TAP_CHECK(after[1] - before[1] > nr / 2 && after[1] - before[1] < nr,
-		  "%ld of %u settled", after[1] - before[1], nr);
-	world_close(&stats);
+	candidates = world_stat("scan_candidates") - candidates;
+	settled = world_stat("scan_settled") - settled;
+	TAP_CHECK(candidates == nr, "%ld candidates instead of %ld", candidates, nr);
+	TAP_CHECK(settled > nr / 2 && settled < nr, "%ld of %ld settled", settled, nr);
 	return 0;
 }
 

@@ -26,15 +26,6 @@ static char *slurp(const char *name)
 	return text;
 }
 
-static long stat_of(const char *name)
-{
-	char *text = slurp("kmemleak_stats"), *at = text ? strstr(text, name) : NULL;
-	long v = at ? strtol(at + strlen(name), NULL, 10) : -1;
-
-	free(text);
-	return v;
-}
-
 static int command(const char *cmd)
 {
 	struct world_file f;
@@ -186,8 +177,8 @@ static int dry_case(void *arg)
 		kmemleak_alloc(block(n + i), 64, 1, GFP_ATOMIC);
 	}
 	fail.permille = 0;
-	TAP_CHECK(stat_of("reserve_dry ") == 1, "the reserve is not dry");
-	TAP_CHECK(stat_of("lost ") > 0, "no block is counted as lost");
+	TAP_CHECK(world_stat("reserve_dry") == 1, "the reserve is not dry");
+	TAP_CHECK(world_stat("lost") > 0, "no block is counted as lost");
 	shim_time_advance(msecs_to_jiffies(6000));
 	for (i = 0; i < 3; i++)
 		TAP_CHECK(!command("scan"), "scan");
@@ -213,8 +204,8 @@ static int reserve_case(void *arg)
 		kmemleak_alloc(block(n + i), 64, 1, GFP_ATOMIC);
 	}
 	fail.permille = 0;
-	TAP_CHECK(stat_of("reserve_blocks ") == n, "%ld blocks", stat_of("reserve_blocks "));
-	TAP_CHECK(stat_of("reserve_dry ") == 0, "dry already");
+	TAP_CHECK(world_stat("reserve_blocks") == n, "%ld blocks", world_stat("reserve_blocks"));
+	TAP_CHECK(world_stat("reserve_dry") == 0, "dry already");
 	shim_time_advance(msecs_to_jiffies(6000));
 	for (i = 0; i < 3; i++)
 		TAP_CHECK(!command("scan"), "scan");
@@ -224,7 +215,7 @@ static int reserve_case(void *arg)
 	/* Freed, they are no roots: now the others are leaks, all of them. */
 	for (i = 0; i < n; i++)
 		kmemleak_free(block(n + i));
-	TAP_CHECK(stat_of("reserve_blocks ") == 0, "%ld left", stat_of("reserve_blocks "));
+	TAP_CHECK(world_stat("reserve_blocks") == 0, "%ld left", world_stat("reserve_blocks"));
 	/* Once for the checksums, once more to be sure. */
 	TAP_CHECK(!command("scan") && !command("scan"), "scan");
 	text = slurp("kmemleak");

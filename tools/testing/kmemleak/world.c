@@ -189,6 +189,27 @@ char *world_slurp(struct world_file *f, size_t chunk, ssize_t *err)
 	return buf;
 }
 
+long world_stat(const char *name)
+{
+	size_t len = strlen(name);
+	struct world_file f;
+	char *text, *line;
+	long value = -1;
+	ssize_t err;
+
+	if (world_open(&f, "kmemleak_stats", FMODE_READ))
+		return -1;
+	text = world_slurp(&f, 4096, &err);
+	world_close(&f);
+	for (line = text; line; line = line ? line + 1 : NULL) {
+		if (!strncmp(line, name, len) && line[len] == ' ')
+			value = strtol(line + len, NULL, 10);
+		line = strchr(line, '\n');
+	}
+	free(text);
+	return value;
+}
+
 void world_quiesce(void)
 {
 	int i;

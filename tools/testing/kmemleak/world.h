@@ -32,6 +32,9 @@ ssize_t world_sendfile(struct world_file *f, char *buf, size_t n);
 /* The whole file from its start, in reads of @chunk bytes; malloc()ed. */
 char *world_slurp(struct world_file *f, size_t chunk, ssize_t *err);
 
+/* A value of kmemleak_stats, or -1. */
+long world_stat(const char *name);
+
 /* Let deferred things happen: work, RCU callbacks, kernel threads. */
 void world_quiesce(void);
 

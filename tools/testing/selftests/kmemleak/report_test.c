@@ -109,7 +109,7 @@ static void plant(void)
 	percpu_small = kst_make(8, "percpu", "");
 	kst("fill %d %d", percpu_small.slot, FILL_SEED);
 	in_softirq = kst_make(64, "page", "1 softirq");
-	/* nothing is allocated in hard interrupts there */
+	/* with PREEMPT_RT nothing is allocated in hard interrupts */
 	in_hardirq = kst_make(64, "page", kml_is_rt() ? "1 softirq" : "1 hardirq");
 	for (i = 0; i < NR_ALLOCATED; i++) {
 		by_kmalloc[i] = kst_make(KMALLOC_SIZE, "kmalloc", "");

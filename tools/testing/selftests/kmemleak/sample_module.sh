@@ -41,9 +41,9 @@ leaks_of_size() {
 	grep -Ec "^unreferenced object.*\(size ($1)\):" "$tmp"
 }
 
-# Those of the module: with one scan to be missed in, what others have on its way
-# from hand to hand may be listed for a moment. Only while the module is loaded
-# its frames have names.
+# The same, of the module only: where one scan decides, something that another
+# task has in its hands may be listed for a moment. The module's frames have names
+# as long as it is loaded.
 module_leaks() {
 	awk -v size="[(]size ($1)[)]:" '
 		/^unreferenced/ { hit = $0 ~ size; entry = "" }
