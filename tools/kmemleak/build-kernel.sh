@@ -80,6 +80,14 @@ fi
 if [ "$stock" = 0 ]; then
 	"$KML_TOOLS/overlay.py" install "$kml_src" >&2
 fi
+# UML before 6.13 keeps a process' vector registers in a room of fixed size, and
+# where the host's processor has more (AMX: 11008 bytes) no guest gets as far as
+# init. Newer trees ask the host. Only in our copy: the stock tree stays as it is.
+um_offsets=$kml_src/arch/x86/um/user-offsets.c
+if [ "$flavour" = um ] && [ "$kml_src" != "$kml_pristine" ] &&
+   grep -qs 'HOST_FP_SIZE, 2696)' "$um_offsets"; then
+	sed -i 's/HOST_FP_SIZE, 2696)/HOST_FP_SIZE, 11008)/' "$um_offsets"
+fi
 
 build_env
 compiler=$ccache$cross$cc
@@ -102,6 +110,9 @@ fragments()
 	fi
 	if [ "$flavour" = um ] && grep -q '^config SMP' "$kml_src/arch/um/Kconfig"; then
 		echo "$dir/um-smp.config"
+	fi
+	if [ "$flavour" = um ] && grep -qs 'HOST_FP_SIZE, [0-9]' "$um_offsets"; then
+		echo "$dir/um-xstate.config"
 	fi
 	if [ "$stock" = 0 ] && grep -qs '^config KMEMLEAK_KUNIT_TEST' "$kml_src/mm/kmemleak/Kconfig"; then
 		echo "$dir/ours.config"
