@@ -262,6 +262,9 @@ if [ $mode = show ]; then
 	exit 0
 fi
 
+# What ccache knows of one row's kernel serves the next.
+"$KML_TOOLS/build-deps.sh" speed || note "  ... without ccache: kernels are compiled from the start"
+
 keep_table
 child=''
 # shellcheck disable=SC2317 # by trap

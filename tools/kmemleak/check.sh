@@ -105,6 +105,9 @@ interrupted()
 }
 trap interrupted INT TERM HUP
 
+# Most objects of a kernel are those of the last run, or of another checkout.
+"$KML_TOOLS/build-deps.sh" speed || note "  ... without ccache: kernels are compiled from the start"
+
 t0=$SECONDS
 # what never gets to count has failed
 for name in $(wanted ''); do
