@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # The targets a person types. Each is one script of tools/kmemleak, which can
-# be run alone and says more with --help.
+# be run alone; those with options say more with --help.
 
 FLAVOR ?= um
 KERNEL ?= 7.3
@@ -72,10 +72,10 @@ bench: ## in user-mode Linux, ours and stock in turn: table, JSON, plots [QUICK=
 		$(if $(filter-out 0 n no,$(QUICK)),--quick) $(BENCH_ARGS)
 
 ##@ Housekeeping
-clean: ## remove this checkout's kernel builds
+clean: ## remove what this checkout has built; results stay
 	@$T/clean.sh builds
 
-distclean: ## also its kernel sources, and the test programs built in the tree
+distclean: ## also its results, and sources and packages, which all checkouts share
 	@$T/clean.sh all
 
 help: ## this list

@@ -8,6 +8,11 @@ set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
 
+for word; do
+	case $word in
+	-h | --help) echo "usage: build-selftests.sh [--kernel K] [--flavor F] [--stock] [--debug] [--config C]"; exit 0 ;;
+	esac
+done
 assignments=$("$KML_TOOLS/build-kernel.sh" --print "$@")
 KSRC='' KOUT=''
 eval "$assignments"

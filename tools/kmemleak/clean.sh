@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Remove what this checkout built; with "all", what it fetched as well.
+# Remove what this checkout built; with "all", what it measured and fetched as well.
 #   clean.sh builds|all
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
@@ -13,7 +13,14 @@ builds | all) ;;
 esac
 
 key=$(checkout_key)
-rm -rf "$KML_CACHE/checkout/$key"
+# Results may have taken hours: of bench, perf, torture, and those that make
+# check-full goes on from.
+for entry in "$KML_CACHE/checkout/$key"/*; do
+	case $1:$(basename "$entry") in
+	builds:bench | builds:perf | builds:torture | builds:full) ;;
+	*) rm -rf "$entry" ;;
+	esac
+done
 # Stock builds lie beside the shared sources, under this checkout's key.
 find "$KML_CACHE/source" -mindepth 2 -maxdepth 2 -name "*-$key*" -exec rm -rf {} + 2>/dev/null || :
 rm -rf "$KML_TOP/tools/testing/kmemleak/build"

@@ -243,16 +243,6 @@ kernel_paths()
 	[ "$debug" = 0 ] || kml_out=$kml_out-debug
 }
 
-# "y", "1", "yes" or nothing: what make variables look like in practice.
-as_bool()
-{
-	case ${2:-} in
-	'' | 0 | n | no) echo 0 ;;
-	1 | y | yes) echo 1 ;;
-	*) usage_error "$1=$2 is not known; choices: 1 or nothing" ;;
-	esac
-}
-
 # What builds share: $ccache is a prefix for compilers.
 # shellcheck disable=SC2034 # the callers use it
 build_env()

@@ -7,8 +7,8 @@ usage: overlay.py install KDIR        add our files, replace mm/kmemleak.c
        overlay.py patches KDIR OUT    the same change as a git am series
        overlay.py status KDIR         installed, modified or absent
 
-Exit status: 0 done, 1 failed (the tree is as it was), 2 wrong usage,
-3 refused before touching anything.
+Exit status: 0 done, 1 failed (the tree is as it was), 2 wrong usage, 3 refused:
+nothing was touched, or the message names what is left to do by hand.
 """
 
 import os

@@ -129,6 +129,24 @@ def append_after(anchor: str, *new: str) -> Callable[[str], str]:
     return apply
 
 
+def replace_below(heading: str, old: str, *new: str) -> Callable[[str], str]:
+    """The first line 'old' of the paragraph that one whole line begins."""
+    start = whole_line(heading)
+    pattern = whole_line(old)
+
+    def apply(text: str) -> str:
+        heads = list(start.finditer(text))
+        if len(heads) != 1:
+            raise Missing(f"exactly one line '{heading}'")
+        end = text.find("\n\n", heads[0].end())
+        m = pattern.search(text, heads[0].end(), end if end >= 0 else len(text))
+        if not m:
+            raise Missing(f"a line '{old}' in the paragraph of '{heading}'")
+        return text[: m.start()] + "\n".join(new) + text[m.end() :]
+
+    return apply
+
+
 # An arch that brings files adds its rows here and needs nothing else. Order
 # matters only between rows of one file.
 EDITS = (
@@ -144,6 +162,26 @@ EDITS = (
          "mm/kmemleak/"),
     Edit("tools/testing/selftests/Makefile",
          insert_sorted("TARGETS += ", "kmemleak", after="kexec"),
+         "tools/testing/selftests/kmemleak/"),
+    # What names the file that goes, or the option's words.
+    Edit("Documentation/core-api/mm-api.rst",
+         replace_line(".. kernel-doc:: mm/kmemleak.c", ".. kernel-doc:: mm/kmemleak/api.c"),
+         "mm/kmemleak/"),
+    Edit("Documentation/admin-guide/kernel-parameters.txt",
+         replace_below("kmemleak= [KNL,EARLY] Boot-time kmemleak enable/disable",
+                       "Valid arguments: on, off",
+                       "\t\t\tValid arguments: on, off, parallel; or a list of",
+                       "\t\t\tthem with commas between: on,parallel",
+                       "\t\t\tWith parallel, all housekeeping CPUs scan.",
+                       "\t\t\tSee Documentation/dev-tools/kmemleak.rst"),
+         "mm/kmemleak/"),
+    Edit("MAINTAINERS",
+         replace_line("F: mm/kmemleak.c",
+                      "F:\tinclude/trace/events/kmemleak.h\nF:\tmm/kmemleak/"),
+         "mm/kmemleak/"),
+    Edit("MAINTAINERS",
+         append_after("F: samples/kmemleak/kmemleak-test.c",
+                      "F:\ttools/testing/selftests/kmemleak/"),
          "tools/testing/selftests/kmemleak/"),
     Edit("Documentation/mm/index.rst",
          insert_sorted("   ", "kmemleak-internals", after="hwpoison",

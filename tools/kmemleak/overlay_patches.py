@@ -44,7 +44,8 @@ filter picks candidate words, a bitmap drops those that can change nothing
 any more, and a batched look-up shades what is left.
 
 Nothing builds these files yet.""",
-         _CORE % "snapshot|pin|filter.*|roots.*|deque|mark.*|workers|confirm.*|scan.*"),
+         _CORE % ("snapshot|pin|phase|progress|filter.*|roots.*|deque|mark.*|workers|sieve|check|"
+                  "confirm.*|prepare|scan.*")),
     Step("mm/kmemleak: add the unit tests",
          """KUnit suites, one per unit. Nothing builds these files yet.""",
          r"mm/kmemleak/tests/"),
@@ -68,7 +69,7 @@ programs that use it.""",
          r"tools/testing/selftests/"),
     Step("Documentation: describe the parallel kmemleak",
          """Update the user's guide and add a description of the internals.""",
-         r"Documentation/"),
+         r"Documentation/|MAINTAINERS$"),
 )
 
 

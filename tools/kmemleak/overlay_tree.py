@@ -17,11 +17,13 @@ from overlay_edits import EDITS, REMOVED, Missing, kconfig_blocks
 OLDEST = (6, 12)
 # The parts of this checkout that mirror a kernel tree.
 MIRRORED = ("mm", "arch", "include", "Documentation", "tools/testing/selftests")
+# Results of this checkout's runs: nothing a kernel tree could vouch for.
+KEPT_HERE = ("Documentation/mm/kmemleak-figures.rst", "Documentation/mm/kmemleak-matrix.txt")
 HOOKS_HEADER = "include/linux/kmemleak.h"
 
 
 class Refused(Exception):
-    """This tree (or this checkout) is not one we know; nothing was touched."""
+    """This tree (or this checkout) is not in a state we know; the message says which."""
 
 
 class File(NamedTuple):
@@ -79,7 +81,7 @@ def our_files(top: str) -> dict[str, File]:
                 names += [os.path.relpath(os.path.join(where, n), top) for n in files
                           if not litter.search(n)]
     found = {}
-    for name in sorted(set(names)):
+    for name in sorted(set(names) - set(KEPT_HERE)):
         file = read_file(top, name)
         if file:
             found[name] = File(file.data, 0o755 if file.mode & 0o100 else 0o644)

@@ -16,7 +16,8 @@ usage()
 	                    (default: at once again); for comparing at equal rates
 	  --flavor F        $KML_FLAVOURS (default um)
 	  --kernel K        $KML_KERNELS or the path of a kernel tree (default 7.3)
-	  --stock, --debug  which build of it (see build-kernel.sh)
+	  --stock, --debug, --config NAME
+	                    which build of it (see build-kernel.sh)
 	  --cpus N          CPUs of the guest (default 2 where the kernel has SMP)
 	  --mem SIZE        memory of the guest (default 512M)
 	  --mode "M.."      serial, parallel or both: change it all the time
@@ -31,7 +32,7 @@ usage()
 }
 
 seconds=600 flavour=um kernel=7.3 stock=0 debug=0 cpus='' mem=512M modes='' filter='' append=''
-compare=0 out='' params='' scan_ms=0
+compare=0 out='' params='' scan_ms=0 config=''
 number()
 {
 	case $2 in
@@ -40,7 +41,7 @@ number()
 }
 while [ $# -gt 0 ]; do
 	case $1 in
-	--seconds | --scan-ms | --flavor | --flavour | --kernel | --cpus | --mem | --mode | --filter | --append | --out)
+	--seconds | --scan-ms | --flavor | --flavour | --kernel | --config | --cpus | --mem | --mode | --filter | --append | --out)
 		[ $# -ge 2 ] || usage_error "$1 needs a value" ;;
 	esac
 	case $1 in
@@ -50,6 +51,7 @@ while [ $# -gt 0 ]; do
 	--kernel) kernel=$2; shift ;;
 	--stock) stock=1 ;;
 	--debug) debug=1 ;;
+	--config) config=$2; shift ;;
 	--cpus) number "$1" "$2"; cpus=$2; shift ;;
 	--mem) mem=$2; shift ;;
 	--mode) modes=$2; shift ;;
@@ -65,6 +67,7 @@ while [ $# -gt 0 ]; do
 done
 check_flavour "$flavour"
 check_kernel "$kernel"
+[ -z "$config" ] || check_extra_config "$config"
 for mode in $modes; do
 	case $mode in
 	serial | parallel | both) ;;
@@ -88,6 +91,7 @@ run()
 	shift 2
 	build+=("$@")
 	[ $debug = 0 ] || build+=(--debug)
+	[ -z "$config" ] || build+=(--config "$config")
 	"$KML_TOOLS/build-kernel.sh" "${build[@]}"
 	selftests=$("$KML_TOOLS/build-selftests.sh" "${build[@]}")
 	[ -z "$cpus" ] || guest+=(--cpus "$cpus")

@@ -20,7 +20,8 @@ done
 # What the overlay reads or writes of a tree, plus neighbours it must not touch.
 tree_files='Makefile Kbuild Kconfig .gitignore mm/Makefile mm/Kconfig.debug mm/kmemleak.c mm/slub.c
 	scripts/Kbuild.include include/linux/kmemleak.h tools/testing/selftests/Makefile
-	Documentation/mm/index.rst Documentation/dev-tools/kmemleak.rst
+	Documentation/mm/index.rst Documentation/dev-tools/kmemleak.rst MAINTAINERS
+	Documentation/core-api/mm-api.rst Documentation/admin-guide/kernel-parameters.txt
 	arch/x86/Kconfig arch/x86/lib/Makefile arch/x86/um/Makefile arch/x86/um/Kconfig arch/um/Kconfig
 	arch/arm64/Kconfig arch/arm64/lib/Makefile include/trace/events/kmem.h'
 
@@ -138,6 +139,24 @@ t_install()
 		grep -qx 'TARGETS += kmemleak' "$case_dir/tools/testing/selftests/Makefile"
 	fi
 	[ "$(overlay status "$case_dir")" = installed ]
+}
+
+# Nothing points to a file that is gone, and what are this checkout's results
+# stays there.
+t_documents()
+{
+	overlay install "$case_dir"
+	fails grep -rn 'mm/kmemleak\.c' "$case_dir/MAINTAINERS" "$case_dir/Documentation"
+	grep -qx 'F:.mm/kmemleak/' "$case_dir/MAINTAINERS"
+	local named
+	named=$(sed -n 's/^\.\. kernel-doc:: \(mm\/kmemleak\/.*\)/\1/p' "$case_dir/Documentation/core-api/mm-api.rst")
+	[ -n "$named" ]
+	grep -q '^ \* kmemleak_alloc() - ' "$case_dir/$named"
+	awk '/kmemleak=\t/, /^$/' "$case_dir/Documentation/admin-guide/kernel-parameters.txt" |
+		grep -q 'Valid arguments: on, off, parallel'
+	[ -f "$case_dir/Documentation/mm/kmemleak-internals.rst" ]
+	[ ! -e "$case_dir/Documentation/mm/kmemleak-matrix.txt" ]
+	[ ! -e "$case_dir/Documentation/mm/kmemleak-figures.rst" ]
 }
 
 t_twice()
@@ -290,6 +309,10 @@ refusals()
 	check "refuses a header it cannot read" refuses 'looked for a prototype of kmemleak_alloc'
 	new_tree; edit_line arch/x86/um/Makefile '/CONFIG_MODULES/d'
 	check "refuses without the line an arch's files go behind" refuses 'CONFIG_MODULES.*arch/x86/um/Makefile'
+	new_tree; edit_line Documentation/admin-guide/kernel-parameters.txt 's/^\(\tkmemleak=.*enable\).disable/\1/'
+	check "refuses without the option's description" refuses 'kmemleak=.*kernel-parameters.txt'
+	new_tree; edit_line Documentation/admin-guide/kernel-parameters.txt '/^\tkmemleak=/,/^$/s/on, off/on or off/'
+	check "refuses another description of its words" refuses "'Valid arguments: on, off' in the paragraph"
 	new_tree; rm "$case_dir/mm/kmemleak.c"
 	check "refuses without mm/kmemleak.c" refuses 'looked for mm/kmemleak.c'
 	new_tree; rm "$case_dir/mm/Kconfig.debug"
@@ -318,7 +341,7 @@ for kernel in $KML_KERNELS; do
 	) | tar -x -C "$work/base-$kernel"
 
 	# Each in a shell of its own with set -e: the first failing line decides.
-	for t in install twice uninstall user_restored upgrade patches patch_order \
+	for t in install documents twice uninstall user_restored upgrade patches patch_order \
 		'user_edit mm/Makefile' 'user_edit mm/kmemleak/Makefile'; do
 		new_tree
 		# shellcheck disable=SC2086 # words on purpose

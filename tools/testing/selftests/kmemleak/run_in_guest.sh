@@ -13,7 +13,8 @@
 #           the kernel print the warnings of misused hooks, backtraces and all
 #
 # Exit status: 0 when nothing failed, else 1. Without -l, what runs here is what
-# "make run_tests" runs. Meant for a guest made for the purpose, as root.
+# "make run_tests" runs, but for torture_test, which is run when it is named.
+# Meant for a guest made for the purpose, as root.
 set -u
 
 dir=$(dirname "$(readlink -f "$0")")

@@ -254,8 +254,13 @@ int kst_hook(const char *name, struct kst_slot *slot, size_t offset,
 		return kst_free_part(slot, offset, size);
 	else if (!strcmp(name, "not_leak"))
 		kmemleak_not_leak(p);
+#ifdef KST_HAVE_TRANSIENT_LEAK
 	else if (!strcmp(name, "transient_leak"))
 		kmemleak_transient_leak(p);
+#else
+	else if (!strcmp(name, "transient_leak"))
+		return -EOPNOTSUPP;
+#endif
 	else if (!strcmp(name, "ignore"))
 		kmemleak_ignore(p);
 	else if (!strcmp(name, "ignore_phys"))
@@ -313,7 +318,9 @@ static void kst_tolerate_pointer(void *p)
 	kmemleak_free_part(p, 8);
 	kmemleak_update_trace(p);
 	kmemleak_not_leak(p);
+#ifdef KST_HAVE_TRANSIENT_LEAK
 	kmemleak_transient_leak(p);
+#endif
 	kmemleak_ignore(p);
 	kmemleak_scan_area(p, 8, GFP_KERNEL);
 	kmemleak_no_scan(p);

@@ -284,7 +284,9 @@ void kt_hooks(struct rnd_state *rnd, unsigned long ref)
 		kmemleak_update_trace(obj);
 		break;
 	case 5:
+#ifdef KST_HAVE_TRANSIENT_LEAK
 		kmemleak_transient_leak(obj);
+#endif
 		break;
 	case 6:
 		if (kt_object_kind(ref) == KT_PAGES && size >= 2 * KT_MIN_SIZE)
