@@ -186,7 +186,7 @@ EXPORT_SYMBOL_GPL(kmemleak_free);
  */
 void __ref kmemleak_free_part(const void *ptr, size_t size)
 {
-	if (kml_enabled() && kml_valid(ptr))
+	if (kml_free_enabled() && kml_valid(ptr))
 		kml_remove_part(kml_space(KML_VIRT), (unsigned long)ptr, size);
 }
 EXPORT_SYMBOL_GPL(kmemleak_free_part);
@@ -319,8 +319,10 @@ EXPORT_SYMBOL(kmemleak_no_scan);
  */
 void __ref kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp)
 {
-	if (kml_enabled())
-		kml_insert(kml_space(KML_PHYS), (unsigned long)phys, size, 0, gfp);
+	if (!kml_enabled())
+		return;
+	kml_pool_grow_early(size);
+	kml_insert(kml_space(KML_PHYS), (unsigned long)phys, size, 0, gfp);
 }
 EXPORT_SYMBOL(kmemleak_alloc_phys);
 
@@ -331,7 +333,7 @@ EXPORT_SYMBOL(kmemleak_alloc_phys);
  */
 void __ref kmemleak_free_part_phys(phys_addr_t phys, size_t size)
 {
-	if (kml_enabled())
+	if (kml_free_enabled())
 		kml_remove_part(kml_space(KML_PHYS), (unsigned long)phys, size);
 }
 EXPORT_SYMBOL(kmemleak_free_part_phys);

@@ -9,7 +9,7 @@
  *
  * Before that, and when the slab has nothing to give, a static pool serves: a
  * bump pointer and a free list for each type. It is sized for
- * CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE objects.
+ * CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE objects, and grows while memblock allocates.
  */
 
 #include "os.h"
@@ -29,12 +29,27 @@
 
 static char kml_early_pool[KML_EARLY_BYTES] __aligned(sizeof(u64));
 
+/*
+ * Chunks of it: the static one, and what kml_pool_grow_early() adds, each as
+ * large as all before. The last one serves.
+ */
+#define KML_EARLY_CHUNKS	16
+
+static struct kml_early_chunk {
+	char *start;
+	size_t size;
+} kml_early_chunk[KML_EARLY_CHUNKS] __ro_after_init = {
+	{ kml_early_pool, KML_EARLY_BYTES },
+};
+
+static unsigned int kml_early_chunks __ro_after_init = 1;
+
 struct kml_free_item {
 	struct kml_free_item *next;
 };
 
 static DEFINE_RAW_SPINLOCK(kml_early_lock);
-static size_t kml_early_used;
+static size_t kml_early_used;		/* of the last chunk */
 static struct kml_free_item *kml_early_free[KML_NR_POOLS];
 static size_t kml_early_free_bytes;
 
@@ -69,8 +84,18 @@ size_t kml_pool_size(enum kml_pool_type type)
 
 static bool kml_is_early(const void *p)
 {
-	return p >= (void *)kml_early_pool &&
-	       p < (void *)kml_early_pool + KML_EARLY_BYTES;
+	unsigned int i;
+
+	for (i = 0; i < kml_early_chunks; i++)
+		if ((unsigned long)p - (unsigned long)kml_early_chunk[i].start <
+		    kml_early_chunk[i].size)
+			return true;
+	return false;
+}
+
+static size_t kml_early_room(void)
+{
+	return kml_early_chunk[kml_early_chunks - 1].size - kml_early_used;
 }
 
 /* It is in bss, which is scanned: not for raw addresses, nor what looks like one. */
@@ -91,8 +116,9 @@ static void *kml_early_alloc(enum kml_pool_type type)
 	if (item) {
 		kml_early_free[type] = item->next;
 		kml_early_free_bytes -= size;
-	} else if (KML_EARLY_BYTES - kml_early_used >= size) {
-		item = (void *)kml_early_pool + kml_early_used;
+	} else if (kml_early_room() >= size) {
+		item = (void *)kml_early_chunk[kml_early_chunks - 1].start +
+		       kml_early_used;
 		kml_early_used += size;
 	}
 	raw_spin_unlock_irqrestore(&kml_early_lock, flags);
@@ -172,8 +198,46 @@ void kml_pool_free_bulk(enum kml_pool_type type, unsigned int nr, void **p)
 /* How many more objects the static pool can hold, about. */
 int kml_pool_early_left(void)
 {
-	return (KML_EARLY_BYTES - kml_early_used + kml_early_free_bytes) /
-	       KML_EARLY_OBJECT;
+	return (kml_early_room() + kml_early_free_bytes) / KML_EARLY_OBJECT;
+}
+
+/**
+ * kml_pool_grow_early() - have room for the metadata of a block from memblock
+ * @size: of the block, in bytes
+ *
+ * CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE is for blocks of any size. A thousand huge
+ * pages of 1 GiB, or the memmap of 2 TiB, fill more intervals than the static
+ * pool has room for: what memblock gives to others, it gives to us, too. It is
+ * neither a root nor tracked. Where it gives nothing, the reserve serves.
+ *
+ * Context: boot, from a hook of memblock: one CPU runs, memblock allocates.
+ */
+void __ref kml_pool_grow_early(size_t size)
+{
+	size_t want = KML_EARLY_TABLES / 4, bytes = 0;
+	unsigned int i;
+	char *start;
+
+	if (kml_pool_ready() || slab_is_available())
+		return;
+	want += (size >> KML_INTERVAL_SHIFT) * sizeof(struct kml_interval) +
+		(size >> KML_L2_SHIFT) * sizeof(struct kml_l3);
+	if (likely(kml_early_room() >= want) ||
+	    kml_early_chunks == KML_EARLY_CHUNKS)
+		return;
+
+	for (i = 0; i < kml_early_chunks; i++)
+		bytes += kml_early_chunk[i].size;
+	bytes = PAGE_ALIGN(max(bytes, want));
+	start = memblock_alloc_try_nid_raw(bytes, PAGE_SIZE, 0,
+					   MEMBLOCK_ALLOC_NOLEAKTRACE,
+					   NUMA_NO_NODE);
+	if (!start)
+		return;
+	kml_early_chunk[kml_early_chunks].start = start;
+	kml_early_chunk[kml_early_chunks].size = bytes;
+	kml_early_chunks++;
+	kml_early_used = 0;
 }
 
 /*

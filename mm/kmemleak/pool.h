@@ -34,6 +34,7 @@ void kml_pool_free(enum kml_pool_type type, void *p);
 void kml_pool_free_bulk(enum kml_pool_type type, unsigned int nr, void **p);
 size_t kml_pool_size(enum kml_pool_type type);
 int kml_pool_early_left(void);
+void kml_pool_grow_early(size_t size);
 
 struct kml_cold *kml_cold_get_cached(void);
 bool kml_cold_put_cached(struct kml_cold *cold);

@@ -225,6 +225,47 @@ static int reserve_case(void *arg)
 	return 0;
 }
 
+/*
+ * A server that boots with thousands of huge pages: each fills hundreds of
+ * intervals, and there is no slab yet. None may be lost for that.
+ */
+#if BITS_PER_LONG == 64
+#define EARLY_BLOCK	BIT(30)
+#define EARLY_BASE	BIT(40)
+#define EARLY_NR	1500
+#else
+#define EARLY_BLOCK	BIT(22)
+#define EARLY_BASE	BIT(30)
+#define EARLY_NR	256
+#endif
+
+static int early_case(void *arg)
+{
+	unsigned long i;
+
+	shim_memblock_serves = true;
+	for (i = 0; i < EARLY_NR; i++)
+		kmemleak_alloc_phys(EARLY_BASE + i * EARLY_BLOCK, EARLY_BLOCK, 0);
+	/* one is given back, one in part */
+	kmemleak_free_part_phys(EARLY_BASE, EARLY_BLOCK);
+	kmemleak_free_part_phys(EARLY_BASE + EARLY_BLOCK, EARLY_BLOCK / 2);
+	shim_memblock_serves = false;
+	boot();
+	TAP_CHECK(!world_stat("lost") && !world_stat("reserved"),
+		  "%ld blocks lost, %ld in the reserve", world_stat("lost"),
+		  world_stat("reserved"));
+	TAP_CHECK(world_stat("objects") >= EARLY_NR - 1, "%ld objects",
+		  world_stat("objects"));
+	for (i = 0; i < EARLY_NR; i++)
+		kmemleak_free_part_phys(EARLY_BASE + i * EARLY_BLOCK, EARLY_BLOCK);
+	kmemleak_free_part_phys(EARLY_BASE + EARLY_BLOCK + EARLY_BLOCK / 2,
+				EARLY_BLOCK / 2);
+	/* but for the kernel's own sections */
+	TAP_CHECK(world_stat("objects") < 8, "%ld objects remain", world_stat("objects"));
+	TAP_CHECK(!command("scan"), "scan");
+	return 0;
+}
+
 static void family(const char *fmt, int from, int to, long scale, long add,
 		   int (*fn)(void *arg))
 {
@@ -248,6 +289,7 @@ int main(int argc, char **argv)
 	world_map();
 	tap_case("the reserve keeps what has no metadata", reserve_case, NULL, 60);
 	tap_case("a dry reserve causes no false report", dry_case, NULL, 60);
+	tap_case("huge blocks before there is a slab", early_case, NULL, 60);
 	family("the slab fails half the time, %d programs lose nothing", 1, 200 / part, 1, 0,
 	       pool_case);
 	family("each allocation fails once, %d programs", 1, ONE_BY_ONE / part + 1, 1, 0,

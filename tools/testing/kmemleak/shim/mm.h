@@ -122,9 +122,14 @@ void free_pages(unsigned long addr, unsigned int order);
 #define alloc_pages_exact(n, g) shim_kmalloc(n, g)
 #define free_pages_exact(p, n) kfree(p)
 void *memblock_alloc(phys_addr_t size, phys_addr_t align);
+/* Memory of early boot, when memblock allocates: see slab_is_available(). */
+#define MEMBLOCK_ALLOC_NOLEAKTRACE 1
+void *memblock_alloc_try_nid_raw(phys_addr_t size, phys_addr_t align,
+				 phys_addr_t min, phys_addr_t max, int nid);
+extern bool shim_memblock_serves;
 #define SMP_CACHE_ALIGN(x) ALIGN(x, 64)
 #define is_vmalloc_addr(p) ((unsigned long)(p) - W_VMALLOC < W_VMALLOC_SIZE)
-#define slab_is_available() true
+#define slab_is_available() (!shim_memblock_serves)
 
 /* What caches and kmalloc() gave out: bytes as asked for, no allocator loss. */
 struct shim_mem_usage {
@@ -201,6 +206,8 @@ struct page *pfn_to_online_page(unsigned long pfn);
 #define PageBuddy(p)	((void)(p), false)
 #define PageOffline(p)	((void)(p), false)
 #define PageHWPoison(p)	((void)(p), false)
+#define is_page_hwpoison(p) PageHWPoison(p)
+#define pfn_is_unaccepted_memory(n) ((void)(n), false)
 /*
  * What a sweep of all memory copies is the heap. That is not page_address():
  * what a struct page has of its own page is no reference for ours, but is for

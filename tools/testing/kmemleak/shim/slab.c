@@ -415,9 +415,27 @@ void free_pages(unsigned long addr, unsigned int order)
 	free((void *)addr);
 }
 
+bool shim_memblock_serves;
+
 void *memblock_alloc(phys_addr_t size, phys_addr_t align)
 {
 	return calloc(1, size);
+}
+
+/* As it comes: not zero. */
+void *memblock_alloc_try_nid_raw(phys_addr_t size, phys_addr_t align,
+				 phys_addr_t min, phys_addr_t max, int nid)
+{
+	void *p;
+
+	if (!shim_memblock_serves)
+		shim_fatal("memblock is asked when there is a slab");
+	if (max != MEMBLOCK_ALLOC_NOLEAKTRACE)
+		shim_fatal("memory for metadata is tracked");
+	p = aligned_alloc(align, ALIGN(size, align));
+	if (p)
+		memset(p, 0x5a, size);
+	return p;
 }
 
 /* The first page, not mapped for others, keeps the size. */

@@ -248,7 +248,7 @@ void mutex_unlock(struct mutex *m)
 {
 	struct shim_thread *t = shim_self();
 
-	if (m->owner != t->id)
+	if (READ_ONCE(m->owner) != t->id)
 		shim_fatal("mutex released by another thread");
 	t->sleeping_held--;
 	pthread_mutex_lock(&shim_sleep_lock);
