@@ -99,7 +99,6 @@ static DECLARE_DEFERRABLE_WORK(kml_trim_work, kml_trim_fn);
 static void kml_trim_fn(struct work_struct *work)
 {
 	static long frees;
-	unsigned int id;
 	long now;
 
 	if (!kml_enabled())
@@ -110,8 +109,7 @@ static void kml_trim_fn(struct work_struct *work)
 	now = kml_count_sum(KML_C_FREES);
 	if (now - frees > 1000 && mutex_trylock(&kml_scan_mutex)) {
 		frees = now;
-		for (id = 0; id < KML_NR_SPACES; id++)
-			kml_interval_trim(kml_space(id));
+		kml_interval_trim(false);
 		mutex_unlock(&kml_scan_mutex);
 	}
 	schedule_delayed_work(&kml_trim_work, secs_to_jiffies(KML_TRIM_SECS));
@@ -119,15 +117,12 @@ static void kml_trim_fn(struct work_struct *work)
 
 static void kml_drop_everything(void)
 {
-	unsigned int id;
-
 	lockdep_assert_held(&kml_scan_mutex);
 
 	kml_track_remove_all();
 	kml_reserve_drop_all();
 	kml_report_drop();
-	for (id = 0; id < KML_NR_SPACES; id++)
-		kml_interval_trim(kml_space(id));
+	kml_interval_trim(true);
 }
 
 static void kml_cleanup_fn(struct work_struct *work)

@@ -247,6 +247,7 @@ int kml_interval_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp)
 	if (iv) {
 		iv->nr = addr >> KML_INTERVAL_SHIFT;
 		iv->settled = kml_settled_none;
+		iv->vacated = true;
 		iv->shard = kml_shard_here();
 		raw_spin_lock_irqsave(&space->lock, flags);
 		kml_interval_publish(space, addr, &l2, &l3, &iv);
@@ -308,6 +309,8 @@ int kml_leaf_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp)
 		/* locks before pointer: pairs with READ_ONCE() of look-ups */
 		smp_store_release(&iv->group[slot], group);
 		group = NULL;
+		/* nobody knows whether an object will come */
+		kml_interval_vacate(iv);
 	}
 	raw_spin_unlock_irqrestore(&space->lock, flags);
 
@@ -527,6 +530,21 @@ static void kml_group_trim(struct kml_space *space, struct kml_interval *iv,
 	kml_desc_free_chain(chain);
 }
 
+/* Note what the next walk has to look at. */
+static int kml_interval_trim_note(struct kml_space *space,
+				  struct kml_interval *iv, void *data)
+{
+	bool *any = data;
+
+	if (READ_ONCE(iv->vacated)) {
+		WRITE_ONCE(iv->vacated, false);
+		iv->trim = true;
+		*any = true;
+	}
+	cond_resched();
+	return 0;
+}
+
 static int kml_interval_trim_one(struct kml_space *space,
 				 struct kml_interval *iv, void *data)
 {
@@ -534,6 +552,9 @@ static int kml_interval_trim_one(struct kml_space *space,
 	bool used = false;
 	unsigned int i;
 
+	if (!iv->trim)
+		return 0;
+	iv->trim = false;
 	for (i = 0; i < KML_GROUPS; i++)
 		kml_group_trim(space, iv, i);
 
@@ -558,11 +579,24 @@ static int kml_interval_trim_one(struct kml_space *space,
 
 /**
  * kml_interval_trim() - give back the memory of what has become empty
- * @space: where
+ * @hurry: somebody waits for it
  *
  * Context: process, kml_scan_mutex held, no scan active.
  */
-void kml_interval_trim(struct kml_space *space)
+void kml_interval_trim(bool hurry)
 {
-	kml_interval_walk(space, kml_interval_trim_one, NULL);
+	bool any = false;
+	unsigned int id;
+
+	for (id = 0; id < KML_NR_SPACES; id++)
+		kml_interval_walk(kml_space(id), kml_interval_trim_note, &any);
+	if (!any)
+		return;
+	/* see "Vacate" in kmemleak.h */
+	if (hurry)
+		synchronize_rcu_expedited();
+	else
+		synchronize_rcu();
+	for (id = 0; id < KML_NR_SPACES; id++)
+		kml_interval_walk(kml_space(id), kml_interval_trim_one, NULL);
 }

@@ -100,6 +100,17 @@ static inline void kml_interval_freshen(struct kml_interval *iv)
 		WRITE_ONCE(iv->fresh, true);
 }
 
+/*
+ * Something is no more in @iv: worth the trimmer's while. Mostly it is said
+ * already, and the line is not written to. Context: the RCU section in which it
+ * went; see "Vacate" in kmemleak.h.
+ */
+static inline void kml_interval_vacate(struct kml_interval *iv)
+{
+	if (!READ_ONCE(iv->vacated))
+		WRITE_ONCE(iv->vacated, true);
+}
+
 /* Number of the running scan, modulo 2^16: an old leaf->doubt costs a look. */
 extern u16 kml_doubt_nr;
 
@@ -151,6 +162,6 @@ void kml_desc_free_rcu(struct kml_desc *desc);
 typedef int (*kml_interval_fn)(struct kml_space *space, struct kml_interval *iv,
 			       void *data);
 int kml_interval_walk(struct kml_space *space, kml_interval_fn fn, void *data);
-void kml_interval_trim(struct kml_space *space);
+void kml_interval_trim(bool hurry);
 
 #endif /* _MM_KMEMLEAK_INTERVAL_H */

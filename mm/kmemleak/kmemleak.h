@@ -22,6 +22,9 @@
  *	time. Whoever walks the intervals holds it, so intervals and leaf groups
  *	vanish only under it; whoever asked for a scan holds it for all its
  *	workers. Protects the report table and scan parameters.
+ * kml_part_mutex (mutex)
+ *	Parts of one physical block may be freed on several CPUs: one after the
+ *	other. Memory is allocated with it held.
  * kml_roots_at.lock, kml_last_lock (spin)
  *	Which roots come next; the statistics of the last scans.
  * leaf->lock (raw, IRQs off)
@@ -80,6 +83,11 @@
  *	that does not see it yet takes the references to that object for surplus,
  *	which hides a suspect for this scan. leaf->cls may be out of date, which
  *	costs a miss.
+ * Vacate:	whoever takes the last object of a page out, or a mark that one reaches
+ *	in, says so in the interval unless it is said already; all in one RCU
+ *	section. The trimmer takes that back, waits for a grace period, and only
+ *	then looks: what it was told of before is done, and what comes later says
+ *	so again.
  * Trim:	marks each leaf of a group dead under its lock, then unpublishes the
  *	group. A writer who finds a dead leaf under the lock looks again.
  */
@@ -226,6 +234,8 @@ struct kml_interval {
 	bool fresh;			/* has objects with KML_F_NEW */
 	bool doubtful;			/* with KML_F_SUSPECT or KML_F_LATE */
 	bool excess;			/* that have ever passed references on */
+	bool vacated;			/* pages may have become empty, see below */
+	bool trim;			/* the trimmer's: they have been for a while */
 	struct kml_shard *shard;
 	struct list_head link;		/* shard->intervals[space] */
 	struct rcu_head rcu;

@@ -252,12 +252,10 @@ void kml_scan(void)
 {
 	struct kml_worker *w;
 	bool done, hushed;
-	unsigned int id;
 
 	lockdep_assert_held(&kml_scan_mutex);
 
-	for (id = 0; id < KML_NR_SPACES; id++)
-		kml_interval_trim(kml_space(id));
+	kml_interval_trim(true);
 	kml_reserve_refill();
 	kml_report_compact();
 

@@ -156,15 +156,19 @@ void kml_span_clear(struct kml_space *space, unsigned long start,
 		iv = kml_interval_find(space, addr);
 		if (iv && step == KML_INTERVAL_SIZE) {
 			raw_spin_lock_irqsave(&space->lock, flags);
-			if (iv->cover == ~start)
+			if (iv->cover == ~start) {
 				kml_cover_set(iv, 0);
+				kml_interval_vacate(iv);
+			}
 			raw_spin_unlock_irqrestore(&space->lock, flags);
 		} else if (iv) {
 			leaf = kml_leaf_find(iv, addr);
 			if (leaf) {
 				raw_spin_lock_irqsave(&leaf->lock, flags);
-				if (leaf->cont == ~start)
+				if (leaf->cont == ~start) {
 					WRITE_ONCE(leaf->cont, 0);
+					kml_interval_vacate(iv);
+				}
 				raw_spin_unlock_irqrestore(&leaf->lock, flags);
 			}
 		}

@@ -20,6 +20,13 @@
 #include "track.h"
 #include "walk.h"
 
+/*
+ * Parts of one physical block may be freed on several CPUs: hugetlb does so with
+ * the memmap. One at a time; a virtual block has an owner who sees to that, and
+ * who may hold locks that reclaim wants.
+ */
+static DEFINE_MUTEX(kml_part_mutex);
+
 /**
  * kml_object_lock() - find an object and keep it
  * @l: filled on success
@@ -53,6 +60,7 @@ bool kml_object_lock(struct kml_locked *l, struct kml_space *space,
 	hot = desc ? kml_desc_exact(desc, start & ~KML_PAGE_MASK) : NULL;
 	if (hot && addr - start < kml_hot_size(hot, kml_hot_state(hot))) {
 		l->space = space;
+		l->iv = iv;
 		l->start = start;
 		l->hot = hot;
 		return true;
@@ -91,22 +99,25 @@ struct kml_birth {
 	depot_stack_handle_t trace;
 	struct kml_cold *cold;		/* for the entry, until it is filed */
 	struct kml_desc *spare;		/* for the page, likewise */
-	bool big_passed;		/* a big object ends before us */
+	bool passed;			/* @before is set */
+	unsigned long before;		/* start of an object that ends before us */
 };
 
 enum kml_birth_step {
 	KML_BIRTH_DONE,
 	KML_BIRTH_AGAIN,
 	KML_BIRTH_TAKEN,
-	KML_BIRTH_BIG,		/* is it taken by a big object? */
+	KML_BIRTH_REACHED,	/* is it taken by one that reaches in? */
 	KML_BIRTH_LEAF,		/* these three: allocate it and try again */
 	KML_BIRTH_COLD,
 	KML_BIRTH_DESC,		/* + class */
 };
 
 /*
- * Is there an object in the way in the page where @b starts? The size of a big
- * one is under another leaf's lock. Context: leaf->lock.
+ * Is there an object in the way in the page where @b starts? One that reaches in
+ * from before is under another leaf's lock: it may go, and another one come in
+ * its slot, while its size is read. So what seems to be taken is looked at again,
+ * under that lock. Context: leaf->lock.
  */
 static int kml_start_taken(struct kml_birth *b, struct kml_interval *iv,
 			   struct kml_leaf *leaf, struct kml_desc *desc)
@@ -132,10 +143,11 @@ static int kml_start_taken(struct kml_birth *b, struct kml_interval *iv,
 	hot = kml_lookup_exact(b->s.space, b->s.hit);
 	if (!hot)
 		return KML_BIRTH_DONE;
-	if (unlikely(kml_hot_state_acquire(hot) & KML_F_BIG))
-		return b->big_passed ? KML_BIRTH_DONE : KML_BIRTH_BIG;
-	return b->s.start - b->s.hit < READ_ONCE(hot->size) ? KML_BIRTH_TAKEN :
-							      KML_BIRTH_DONE;
+	if (!(kml_hot_state_acquire(hot) & KML_F_BIG) &&
+	    b->s.start - b->s.hit >= READ_ONCE(hot->size))
+		return KML_BIRTH_DONE;
+	return b->passed && b->before == b->s.hit ? KML_BIRTH_DONE :
+						    KML_BIRTH_REACHED;
 }
 
 /* Make room in the leaf for an entry. Context: leaf->lock. */
@@ -225,11 +237,12 @@ static int kml_birth_supply(struct kml_birth *b, int what)
 	struct kml_info info;
 
 	switch (what) {
-	case KML_BIRTH_BIG:
+	case KML_BIRTH_REACHED:
 		if (kml_object_info(b->s.space, b->s.hit, false, &info) &&
 		    b->s.start - b->s.hit < info.size)
 			return -EEXIST;
-		b->big_passed = true;
+		b->passed = true;
+		b->before = b->s.hit;
 		return 0;
 	case KML_BIRTH_AGAIN:
 		cpu_relax();
@@ -258,6 +271,7 @@ static size_t kml_remove_entry(struct kml_space *space, unsigned long start,
 			       u32 *state, struct kml_cold **cold)
 {
 	struct kml_locked l;
+	struct kml_desc *desc;
 	size_t size;
 
 	if (!kml_object_lock(&l, space, start, false))
@@ -267,7 +281,10 @@ static size_t kml_remove_entry(struct kml_space *space, unsigned long start,
 	*state = atomic_fetch_andnot(KML_F_ALLOCATED, &l.hot->state);
 	size = kml_hot_size(l.hot, *state);
 	*cold = l.hot->cold;
-	kml_desc_del(kml_leaf_desc(l.leaf), l.hot);
+	desc = kml_leaf_desc(l.leaf);
+	kml_desc_del(desc, l.hot);
+	if (!desc->nr)
+		kml_interval_vacate(l.iv);
 	kml_count_irqs_off(KML_C_FREES);
 
 	/* plain cold metadata is read under the leaf's lock only */
@@ -401,6 +418,85 @@ bool kml_track_remove(struct kml_space *space, unsigned long ptr)
 	return kml_reserve_remove(space, start);
 }
 
+/*
+ * Nobody looks for references to physical blocks or reports them: what remains
+ * of one may be several objects. Beside a cut they are small and grow with the
+ * distance, so that blocks which are given back page by page, like the memmap
+ * of huge pages, cost each of their pages a few times and not once for each cut.
+ */
+#define KML_CUT_MIN	(16 * KML_PAGE_SIZE)
+
+/* What remains of a block on one side of a cut. */
+struct kml_rest {
+	struct kml_space *space;
+	unsigned long ptr;		/* with its tag */
+	size_t size;
+	bool before;			/* the cut is at its end */
+	int min_count;
+	depot_stack_handle_t trace;
+};
+
+static int kml_file_rest(const struct kml_rest *r, struct kml_info *hit)
+{
+	bool split = r->space->id == KML_PHYS && r->min_count <= 0;
+	size_t done, step;
+	unsigned long at;
+	int ret = 0;
+
+	for (done = 0; done < r->size && !ret; done += step) {
+		step = r->size - done;
+		if (split)
+			step = min(step, max(done, KML_CUT_MIN));
+		at = r->before ? r->size - done - step : done;
+		ret = kml_track_insert(r->space, r->ptr + at, step, r->min_count,
+				       GFP_KERNEL, r->trace, hit);
+	}
+	return ret;
+}
+
+/*
+ * Cut the part at @addr out of the object that holds it. Return: how much of
+ * @size it was, 0 if there is no such object.
+ */
+static size_t kml_cut(struct kml_space *space, unsigned long addr, size_t size,
+		      depot_stack_handle_t trace, struct kml_info *hit, int *ret)
+{
+	struct kml_rest rest = { .space = space, .trace = trace };
+	struct kml_cold *cold = NULL;
+	size_t old_size, before;
+	unsigned long tag, start;
+	struct kml_locked l;
+	u32 state;
+
+	if (!kml_object_lock(&l, space, addr, true))
+		return 0;
+	start = l.start;
+	tag = kml_tagged(start, l.hot->cold) - start;
+	kml_object_unlock(&l);
+
+	old_size = kml_detach(space, start, &state, &cold);
+	if (!old_size)
+		return 0;		/* freed under our hands: caller's bug */
+	kml_cold_free(state, cold);
+
+	before = addr - start;
+	size = min(size, old_size - before);
+	/* switched off: blocks that go away matter, those that stay do not */
+	if (!kml_enabled())
+		return size;
+
+	rest.min_count = kml_state_min_count(state);
+	rest.ptr = start + tag;
+	rest.size = before;
+	rest.before = true;
+	*ret = kml_file_rest(&rest, hit);
+	rest.ptr = addr + size + tag;
+	rest.size = old_size - before - size;
+	rest.before = false;
+	*ret = kml_file_rest(&rest, hit) ?: *ret;
+	return size;
+}
+
 /**
  * kml_track_remove_part() - a part of an object was freed
  * @space: where
@@ -419,35 +515,25 @@ int kml_track_remove_part(struct kml_space *space, unsigned long ptr,
 			  size_t size, depot_stack_handle_t trace,
 			  struct kml_info *hit)
 {
-	unsigned long addr = kml_untag(ptr), end;
-	unsigned long start, tag = ptr - addr;
-	struct kml_cold *cold = NULL;
-	size_t old_size, behind;
-	struct kml_locked l;
-	int min_count, ret = 0;
-	u32 state;
+	bool phys = space->id == KML_PHYS;
+	unsigned long addr = kml_untag(ptr);
+	int ret = -ENOENT;
+	size_t cut;
 
-	if (!kml_object_lock(&l, space, addr, true))
-		return kml_reserve_remove_part(space, addr, size) ? 0 : -ENOENT;
-	start = l.start;
-	tag = kml_tagged(start, l.hot->cold) - start;
-	kml_object_unlock(&l);
+	if (phys)
+		mutex_lock(&kml_part_mutex);
+	do {
+		cut = kml_cut(space, addr, size, trace, hit, &ret);
+		if (cut && ret == -ENOENT)
+			ret = 0;
+		addr += cut;
+		size -= cut;
+	} while (cut && size && phys);
 
-	old_size = kml_detach(space, start, &state, &cold);
-	if (!old_size)
-		return -ENOENT;		/* freed under our hands: caller's bug */
-	kml_cold_free(state, cold);
-
-	min_count = kml_state_min_count(state);
-	if (addr > start)
-		ret = kml_track_insert(space, start + tag, addr - start,
-				       min_count, GFP_KERNEL, trace, hit);
-	behind = old_size - (addr - start);
-	if (size < behind) {
-		end = addr + size;
-		ret = kml_track_insert(space, end + tag, behind - size,
-				       min_count, GFP_KERNEL, trace, hit) ?: ret;
-	}
+	if (ret == -ENOENT && kml_reserve_remove_part(space, addr, size))
+		ret = 0;
+	if (phys)
+		mutex_unlock(&kml_part_mutex);
 	return ret;
 }
 

@@ -9,6 +9,7 @@
 /* An object found and its leaf's lock taken, see kml_object_lock(). */
 struct kml_locked {
 	struct kml_space *space;
+	struct kml_interval *iv;
 	struct kml_leaf *leaf;
 	struct kml_hot *hot;
 	unsigned long start;

@@ -274,7 +274,7 @@ static void trim_gives_back_what_is_empty(struct kunit *test)
 	unsigned long i, intervals, min, last, flags;
 
 	mutex_lock(&kml_scan_mutex);
-	kml_interval_trim(space);
+	kml_interval_trim(true);
 	intervals = kml_shard_intervals();
 	min = space->not_min;
 	last = space->not_last;
@@ -289,7 +289,7 @@ static void trim_gives_back_what_is_empty(struct kunit *test)
 	for (i = 0; i < KML_TRIM_NR; i++)
 		if (i % 192 != 1)
 			kml_ok(test, kml_track_remove(space, trim_addr(i)));
-	kml_interval_trim(space);
+	kml_interval_trim(true);
 	rcu_read_lock();
 	for (i = 0; i < KML_TRIM_NR; i++)
 		kml_ok(test, !!kml_lookup_exact(space, trim_addr(i)) == (i % 192 == 1));
@@ -307,7 +307,7 @@ static void trim_gives_back_what_is_empty(struct kunit *test)
 		kml_ok(test, kml_track_remove(space, trim_addr(i)));
 	kml_ok(test, kml_track_remove(space, KML_TRIM_BASE + 4 * KML_INTERVAL_SIZE - 1));
 
-	kml_interval_trim(space);
+	kml_interval_trim(true);
 	for (i = 0; i < 6; i++)
 		kml_ok(test, !kml_interval_find(space, KML_TRIM_BASE + i * KML_INTERVAL_SIZE));
 	/* others may have come meanwhile, but not to this space */

@@ -91,6 +91,7 @@ if build native; then
 	run "moving pointers, 3 workers" env KMEMLEAK_PARALLEL=3 "$native/stress_move"
 	run "CPUs going and coming" "$native/stress_park"
 	run "tables going and coming" "$native/stress_trim"
+	run "parts given back" "$native/stress_part"
 fi
 if ! command -v aarch64-linux-gnu-gcc >/dev/null || ! command -v qemu-aarch64 >/dev/null; then
 	result skip "filters of arm64" "no aarch64-linux-gnu-gcc or no qemu-aarch64"
@@ -109,6 +110,7 @@ if build asan; then
 	run "moving pointers, asan" "$asan/stress_move"
 	run "CPUs going and coming, asan" "$asan/stress_park"
 	run "tables going and coming, asan" "$asan/stress_trim"
+	run "parts given back, asan" "$asan/stress_part"
 fi
 if build tsan; then
 	run "late reads, tsan" "$tsan/stress_free"
@@ -117,6 +119,7 @@ if build tsan; then
 	run "moving pointers, 3 workers, tsan" env KMEMLEAK_PARALLEL=3 "$tsan/stress_move"
 	run "CPUs going and coming, tsan" "$tsan/stress_park"
 	run "tables going and coming, tsan" "$tsan/stress_trim"
+	run "parts given back, tsan" "$tsan/stress_part"
 fi
 if ! command -v clang >/dev/null; then
 	result skip "fuzz" "no clang"

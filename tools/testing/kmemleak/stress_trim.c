@@ -42,7 +42,7 @@ static int trim_case(void *arg)
 	stress_start(w, THREADS, step);
 	for (i = 0; i < TRIMS; i++) {
 		mutex_lock(&kml_scan_mutex);
-		kml_interval_trim(kml_space(KML_VIRT));
+		kml_interval_trim(i % 2);
 		mutex_unlock(&kml_scan_mutex);
 	}
 	ops = stress_stop(w, THREADS);
