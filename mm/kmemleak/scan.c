@@ -56,11 +56,12 @@ static bool kml_scan_should_stop(void)
  * The one that runs, and any that begin before kml_scan_resume(), end as if
  * by a signal: nothing is reported, and the next is none the worse for it.
  *
- * Context: any, kml_scan_mutex not held.
+ * Context: process, kml_scan_mutex not held.
  */
 void kml_scan_halt(enum kml_halt whose)
 {
 	atomic_inc(&kml_halted[whose]);
+	kml_workers_poke();
 }
 
 /* Undo one kml_scan_halt(). Context: any. */

@@ -296,10 +296,27 @@ static void kml_recall(void)
 
 	for_each_possible_cpu(cpu) {
 		h = per_cpu_ptr(&kml_helpers, cpu);
-		if (h->used && atomic_cmpxchg(&h->state, KML_HELPER_POSTED,
-					      KML_HELPER_IDLE) == KML_HELPER_RUNNING)
+		if (!h->used ||
+		    atomic_cmpxchg(&h->state, KML_HELPER_POSTED,
+				   KML_HELPER_IDLE) == KML_HELPER_POSTED)
+			continue;
+		/* Taken. A cmpxchg that fails orders nothing: this acquires. */
+		if (!kml_helper_is_idle(h))
 			kml_await(h);
 	}
+}
+
+/**
+ * kml_workers_poke() - have the initiator look whether it should stop
+ *
+ * It may sleep until a helper has something for it, or has ended.
+ *
+ * Context: process.
+ */
+void kml_workers_poke(void)
+{
+	wake_up_all(&kml_job.wait);
+	wake_up_all(&kml_job.left);
 }
 
 /**

@@ -26,6 +26,7 @@ void kml_workers_feed(struct kml_worker *w);
 bool kml_workers_leaving(const struct kml_worker *w);
 unsigned int kml_workers_nr(void);
 u64 kml_workers_words(void);
+void kml_workers_poke(void);
 bool kml_workers_has(const struct task_struct *task);
 
 /* Calls @fn for the initiator's worker and those of all helpers. */

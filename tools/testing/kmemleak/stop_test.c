@@ -5,9 +5,15 @@
  * can be seen: the report stays as it was, and the next whole scan finds what it
  * would have found.
  */
+#include <pthread.h>
+#include <sched.h>
+#include <time.h>
+
 #include "tap.h"
 #include "oracle.h"
 #include "world.h"
+#include "mark.h"
+#include "scan.h"
 
 #define SEEDS		24
 #define MOST_POLLS	4000
@@ -120,6 +126,97 @@ static int stop_case(void *arg)
 	return stop_everywhere("one found again");
 }
 
+/*
+ * A command that stops the scan while a helper has all the work there is, one of
+ * some lists, and the initiator sleeps until that is done. The helper waits in the
+ * middle of it: it has to be told.
+ */
+#define LISTS		8
+#define LIST		20000UL		/* objects */
+#define ROUNDS		50
+#define PATIENCE	20		/* seconds: only if it is broken */
+
+static long helper_polls, initiator_polls;
+static bool helper_waits, halted;
+static unsigned int told;
+
+static void lists_poll(void)
+{
+	time_t end = time(NULL) + PATIENCE;
+	long was;
+
+	if (!(current->flags & PF_KTHREAD)) {
+		WRITE_ONCE(initiator_polls, initiator_polls + 1);
+		/* let them have some of it */
+		sched_yield();
+		return;
+	}
+	if (__atomic_add_fetch(&helper_polls, 1, __ATOMIC_RELAXED) != 100)
+		return;
+	do {
+		was = READ_ONCE(initiator_polls);
+		usleep(50000);
+	} while (was != READ_ONCE(initiator_polls));
+	WRITE_ONCE(helper_waits, true);
+	while (!READ_ONCE(kml_mark.stopped) && time(NULL) < end)
+		sched_yield();
+	told += READ_ONCE(kml_mark.stopped);
+}
+
+static void *halt_main(void *arg)
+{
+	shim_thread_attach(-1);
+	while (!READ_ONCE(halted)) {
+		if (READ_ONCE(helper_waits)) {
+			WRITE_ONCE(halted, true);
+			kml_scan_halt(KML_HALT_ALL);
+		}
+		sched_yield();
+	}
+	shim_thread_detach();
+	return NULL;
+}
+
+static int halt_case(void *arg)
+{
+	unsigned int round, waited = 0;
+	pthread_t thread;
+	unsigned long i;
+
+	world_cpus(3);
+	world_task(&world_tasks[0]);
+	setenv("KMEMLEAK_PARALLEL", "3", 1);
+	world_boot("on");
+	if (world_open(&file, "kmemleak", FMODE_READ | FMODE_WRITE))
+		return 1;
+	for (i = 0; i < LISTS * LIST; i++) {
+		unsigned long *p = (void *)(W_HEAP + i * 256);
+
+		kmemleak_alloc(p, 64, 1, GFP_KERNEL);
+		*p = (unsigned long)p + LISTS * 256;
+		if (i < LISTS)
+			((unsigned long *)W_DATA)[i] = (unsigned long)p;
+	}
+	shim_poll = lists_poll;
+	for (round = 0; round < ROUNDS && waited < 3; round++) {
+		helper_polls = 0;
+		helper_waits = false;
+		halted = false;
+		if (pthread_create(&thread, NULL, halt_main, NULL))
+			shim_fatal("no thread");
+		world_write(&file, "scan", 4);
+		waited += helper_waits;
+		if (!helper_waits)
+			WRITE_ONCE(halted, true);
+		pthread_join(thread, NULL);
+		if (helper_waits)
+			kml_scan_resume(KML_HALT_ALL);
+		TAP_CHECK(told == waited, "nobody told the helper");
+	}
+	TAP_CHECK(waited, "the initiator did the list itself, %u times", round);
+	return 0;
+}
+
 /* An argument n: only every nth heap. */
 int main(int argc, char **argv)
 {
@@ -127,6 +224,7 @@ int main(int argc, char **argv)
 	char name[80];
 
 	world_map();
+	tap_case("a scan is stopped while its initiator sleeps", halt_case, NULL, 300);
 	for (seed = 1; seed <= SEEDS; seed += every) {
 		shim_snprintf(name, sizeof(name), "stopped scans, heap %ld", seed);
 		tap_case(name, stop_case, (void *)seed, 120);
