@@ -216,6 +216,16 @@ static bool kml_copy_page(struct page *page, size_t off, void *buf)
 	return !ret;
 }
 
+/*
+ * Pages that must not be read, mapped or not: given away to a hypervisor, not
+ * yet taken from it, or broken.
+ */
+static bool kml_page_untouchable(struct page *page, unsigned long pfn)
+{
+	return PageOffline(page) || is_page_hwpoison(page) ||
+	       pfn_is_unaccepted_memory(pfn);
+}
+
 /**
  * kml_roots_in_use() - the content of all memory in use, as far as mapped
  * @sink: gets copies
@@ -241,7 +251,8 @@ bool kml_roots_in_use(struct kml_root_sink *sink, void *buf)
 
 			cond_resched_tasks_rcu_qs();
 			/* a count of 0 says nothing: slab pages have that, too */
-			if (!page || page_zone(page) != zone || PageBuddy(page))
+			if (!page || page_zone(page) != zone ||
+			    PageBuddy(page) || kml_page_untouchable(page, pfn))
 				continue;
 			for (off = 0; more && off < PAGE_SIZE; off += KML_CHUNK)
 				if (kml_copy_page(page, off, buf))
