@@ -47,7 +47,7 @@ fetch: ## only fetch and unpack the source of KERNEL
 	@$T/fetch-kernel.sh '$(KERNEL)'
 
 ##@ Quality
-check: ## every test, on every kernel: what CI runs
+check: ## the tests, as CI runs them
 	@$T/check.sh
 
 check-full: ## the whole matrix of flavours, releases and configurations: hours, resumable [ROWS=...] [TABLE=file]

@@ -202,6 +202,10 @@ def main():
         parser.error("name the programs bench-ours and bench-stock, or --regress OLD NEW")
     if args.threads < 1 or args.threads > 16:
         parser.error("--threads is 1 to 16")
+    for program in (args.ours, args.stock):
+        res.expect_program(parser, program)
+    if args.json:
+        res.expect_writable(parser, args.json)
     return compare(args)
 
 

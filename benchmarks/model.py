@@ -17,6 +17,8 @@ import statistics
 import subprocess
 import sys
 
+import results as res
+
 # heap, objects, for the fit?
 RUNS = [
     ("dense", 500000, True), ("dense", 1000000, False), ("dense", 2000000, True),
@@ -213,10 +215,17 @@ def main():
     args = parser.parse_args()
     if bool(args.program) == bool(args.old):
         parser.error("a program to measure, or --from a file")
+    if args.program:
+        res.expect_program(parser, args.program)
+    if args.json:
+        res.expect_writable(parser, args.json)
 
     if args.old:
-        with open(args.old, encoding="utf-8") as f:
-            data = json.load(f)
+        try:
+            with open(args.old, encoding="utf-8") as f:
+                data = json.load(f)
+        except (OSError, ValueError) as err:
+            sys.exit(f"error: {args.old}: {err}")
     else:
         data = {"runs": [], "scaling": []}
         todo = QUICK if args.quick else RUNS

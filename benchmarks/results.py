@@ -13,12 +13,27 @@ series: "ours" (one worker), "ours/N" (N workers), "stock". In a file:
 """
 
 import json
+import os
 import shutil
 import statistics
 import subprocess
 from pathlib import Path
 
 FORMAT = 1
+
+
+def expect_program(parser, path):
+    if not (os.path.isfile(path) and os.access(path, os.X_OK)):
+        parser.error(f"{path} is not a program; make -C benchmarks builds them")
+
+
+def expect_writable(parser, path):
+    """Hours of measuring are not to end with that."""
+    try:
+        with open(path, "a", encoding="utf-8"):
+            pass
+    except OSError as err:
+        parser.error(f"{path} cannot be written: {err.strerror}")
 
 
 def higher_is_better(unit):
