@@ -149,10 +149,12 @@ struct kml_pinned {
 bool kml_lookup_pinned(struct kml_leaf *leaf, unsigned long start,
 		       struct kml_pinned *p);
 
+struct kml_l3 **kml_l3_slot(struct kml_space *space, unsigned long addr);
 int kml_interval_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp);
 int kml_leaf_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp);
 void kml_window_grow(struct kml_space *space, unsigned long first,
 		     unsigned long last);
+void kml_free_rcu(struct rcu_head *rcu, rcu_callback_t cb);
 void kml_desc_free_rcu(struct kml_desc *desc);
 
 /*

@@ -37,7 +37,7 @@ lock. Metadata that marking touches lies apart from what only reports need.
 
 Nothing builds these files yet.""",
          _CORE % ("os|compat|kmemleak|color|state|stats|pool|reserve|object|attr|span|"
-                  "interval|page_desc|settled|shard|track|walk")),
+                  "interval|trim|page_desc|settled|shard|track|walk")),
     Step("mm/kmemleak: add the scan pipeline",
          """Every byte takes the same road: roots and grey objects become ranges, a
 filter picks candidate words, a bitmap drops those that can change nothing
