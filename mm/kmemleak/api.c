@@ -38,6 +38,12 @@ static bool kml_valid_percpu(const void __percpu *ptr)
 	return kml_valid((const void *)(__force unsigned long)ptr);
 }
 
+/* Until kmemleak_init() it counts as on, whatever the command line says. */
+static bool kml_stays_on(void)
+{
+	return !IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_DEFAULT_OFF) || kml_boot.on;
+}
+
 /* Two blocks in one place: the books are wrong, so close them. */
 static noinline void kml_overlap(unsigned long ptr, const struct kml_info *hit)
 {
@@ -321,7 +327,8 @@ void __ref kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp)
 {
 	if (!kml_enabled())
 		return;
-	kml_pool_grow_early(size);
+	if (kml_stays_on())
+		kml_pool_grow_early(size);
 	kml_insert(kml_space(KML_PHYS), (unsigned long)phys, size, 0, gfp);
 }
 EXPORT_SYMBOL(kmemleak_alloc_phys);
@@ -365,7 +372,7 @@ static void __init kml_add_section(const void *start, size_t len)
  */
 void __init kmemleak_init(void)
 {
-	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_DEFAULT_OFF) && !kml_boot.on) {
+	if (!kml_stays_on()) {
 		kml_state_disable();
 		return;
 	}

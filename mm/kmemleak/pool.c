@@ -210,15 +210,19 @@ int kml_pool_early_left(void)
  * pool has room for: what memblock gives to others, it gives to us, too. It is
  * neither a root nor tracked. Where it gives nothing, the reserve serves.
  *
+ * Before an architecture has mapped all memory memblock may give what cannot be
+ * used yet. Most of what is tracked then are page tables, for which nothing
+ * grows; and what came is tried before it is used.
+ *
  * Context: boot, from a hook of memblock: one CPU runs, memblock allocates.
  */
 void __ref kml_pool_grow_early(size_t size)
 {
 	size_t want = KML_EARLY_TABLES / 4, bytes = 0;
 	unsigned int i;
-	char *start;
+	char *start, c;
 
-	if (kml_pool_ready() || slab_is_available())
+	if (size < KML_INTERVAL_SIZE || kml_pool_ready() || slab_is_available())
 		return;
 	want += (size >> KML_INTERVAL_SHIFT) * sizeof(struct kml_interval) +
 		(size >> KML_L2_SHIFT) * sizeof(struct kml_l3);
@@ -234,6 +238,11 @@ void __ref kml_pool_grow_early(size_t size)
 					   NUMA_NO_NODE);
 	if (!start)
 		return;
+	if (copy_from_kernel_nofault(&c, start, 1) ||
+	    copy_from_kernel_nofault(&c, start + bytes - 1, 1)) {
+		memblock_free(start, bytes);
+		return;
+	}
 	kml_early_chunk[kml_early_chunks].start = start;
 	kml_early_chunk[kml_early_chunks].size = bytes;
 	kml_early_chunks++;

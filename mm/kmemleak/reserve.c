@@ -173,9 +173,12 @@ bool __kml_reserve_remove(struct kml_space *space, unsigned long start)
 	return true;
 }
 
-/* A part was freed: what remains is noted again. Context: any. */
-bool kml_reserve_remove_part(struct kml_space *space, unsigned long addr,
-			     size_t size)
+/*
+ * A part was freed: what remains is noted again. Context: any. Return: how much
+ * of @size was here.
+ */
+size_t kml_reserve_remove_part(struct kml_space *space, unsigned long addr,
+			       size_t size)
 {
 	struct kml_reserved **p = NULL;
 	struct kml_reserved old = {};
@@ -184,7 +187,7 @@ bool kml_reserve_remove_part(struct kml_space *space, unsigned long addr,
 	size_t before;
 
 	if (likely(!READ_ONCE(kml_reserve_nr)))
-		return false;
+		return 0;
 	/* one bucket at a time: it may take long with IRQs off */
 	for (i = 0; i < KML_RESERVE_BUCKETS && !p; i++) {
 		raw_spin_lock_irqsave(&kml_reserve_lock, flags);
@@ -194,7 +197,7 @@ bool kml_reserve_remove_part(struct kml_space *space, unsigned long addr,
 		raw_spin_unlock_irqrestore(&kml_reserve_lock, flags);
 	}
 	if (!p)
-		return false;
+		return 0;
 	start = ~old.not_start;
 	/* order the removal before looking at the pins */
 	smp_mb();
@@ -203,10 +206,11 @@ bool kml_reserve_remove_part(struct kml_space *space, unsigned long addr,
 	before = addr - start;
 	if (before)
 		kml_reserve_add(space, start, before, old.flags & KML_RESERVE_BLACK);
-	if (old.size - before > size)
-		kml_reserve_add(space, addr + size, old.size - before - size,
-				old.flags & KML_RESERVE_BLACK);
-	return true;
+	if (old.size - before <= size)
+		return old.size - before;
+	kml_reserve_add(space, addr + size, old.size - before - size,
+			old.flags & KML_RESERVE_BLACK);
+	return size;
 }
 
 /* Size of the reserved block that starts at @start, or 0. Context: any. */

@@ -18,8 +18,8 @@ enum kml_reserve_paint {
 bool kml_reserve_add(struct kml_space *space, unsigned long start, size_t size,
 		     unsigned int flags);
 bool __kml_reserve_remove(struct kml_space *space, unsigned long start);
-bool kml_reserve_remove_part(struct kml_space *space, unsigned long addr,
-			     size_t size);
+size_t kml_reserve_remove_part(struct kml_space *space, unsigned long addr,
+			       size_t size);
 size_t kml_reserve_size(struct kml_space *space, unsigned long start);
 bool kml_reserve_holds(struct kml_space *space, unsigned long addr);
 bool kml_reserve_paint(struct kml_space *space, unsigned long start,

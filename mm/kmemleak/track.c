@@ -419,10 +419,11 @@ bool kml_track_remove(struct kml_space *space, unsigned long ptr)
 }
 
 /*
- * Nobody looks for references to physical blocks or reports them: what remains
- * of one may be several objects. Beside a cut they are small and grow with the
- * distance, so that blocks which are given back page by page, like the memmap
- * of huge pages, cost each of their pages a few times and not once for each cut.
+ * Nobody looks for references to physical blocks or reports them: once there is
+ * memory for them, what remains of one may be several objects. Beside a cut they
+ * are small and grow with the distance, so that blocks which are given back page
+ * by page, like the memmap of huge pages, cost each of their pages a few times and
+ * not once for each cut.
  */
 #define KML_CUT_MIN	(16 * KML_PAGE_SIZE)
 
@@ -438,7 +439,8 @@ struct kml_rest {
 
 static int kml_file_rest(const struct kml_rest *r, struct kml_info *hit)
 {
-	bool split = r->space->id == KML_PHYS && r->min_count <= 0;
+	bool split = r->space->id == KML_PHYS && r->min_count <= 0 &&
+		     kml_pool_ready();
 	size_t done, step;
 	unsigned long at;
 	int ret = 0;
@@ -455,8 +457,8 @@ static int kml_file_rest(const struct kml_rest *r, struct kml_info *hit)
 }
 
 /*
- * Cut the part at @addr out of the object that holds it. Return: how much of
- * @size it was, 0 if there is no such object.
+ * Cut the part at @addr out of the object that holds it; @ret is the first error
+ * so far. Return: how much of @size it was, 0 if there is no such object.
  */
 static size_t kml_cut(struct kml_space *space, unsigned long addr, size_t size,
 		      depot_stack_handle_t trace, struct kml_info *hit, int *ret)
@@ -466,6 +468,7 @@ static size_t kml_cut(struct kml_space *space, unsigned long addr, size_t size,
 	size_t old_size, before;
 	unsigned long tag, start;
 	struct kml_locked l;
+	int err;
 	u32 state;
 
 	if (!kml_object_lock(&l, space, addr, true))
@@ -489,11 +492,13 @@ static size_t kml_cut(struct kml_space *space, unsigned long addr, size_t size,
 	rest.ptr = start + tag;
 	rest.size = before;
 	rest.before = true;
-	*ret = kml_file_rest(&rest, hit);
+	err = kml_file_rest(&rest, hit);
+	*ret = *ret ?: err;
 	rest.ptr = addr + size + tag;
 	rest.size = old_size - before - size;
 	rest.before = false;
-	*ret = kml_file_rest(&rest, hit) ?: *ret;
+	err = kml_file_rest(&rest, hit);
+	*ret = *ret ?: err;
 	return size;
 }
 
@@ -517,24 +522,22 @@ int kml_track_remove_part(struct kml_space *space, unsigned long ptr,
 {
 	bool phys = space->id == KML_PHYS;
 	unsigned long addr = kml_untag(ptr);
-	int ret = -ENOENT;
-	size_t cut;
+	size_t cut, rest = size;
+	int ret = 0;
 
+	if (!size)
+		return 0;
 	if (phys)
 		mutex_lock(&kml_part_mutex);
 	do {
-		cut = kml_cut(space, addr, size, trace, hit, &ret);
-		if (cut && ret == -ENOENT)
-			ret = 0;
+		cut = kml_cut(space, addr, rest, trace, hit, &ret) ?:
+		      kml_reserve_remove_part(space, addr, rest);
 		addr += cut;
-		size -= cut;
-	} while (cut && size && phys);
-
-	if (ret == -ENOENT && kml_reserve_remove_part(space, addr, size))
-		ret = 0;
+		rest -= cut;
+	} while (cut && rest && phys);
 	if (phys)
 		mutex_unlock(&kml_part_mutex);
-	return ret;
+	return rest == size ? -ENOENT : ret;
 }
 
 static enum kml_visit kml_remove_visit(struct kml_visitor *v,

@@ -239,6 +239,27 @@ static int reserve_case(void *arg)
 #define EARLY_NR	256
 #endif
 
+/* What memblock gives may not be mapped yet: the reserve has to do. */
+static int unmapped_case(void *arg)
+{
+	unsigned long i;
+
+	shim_memblock_serves = true;
+	shim_memblock_unmapped = true;
+	for (i = 0; i < EARLY_NR / 4; i++)
+		kmemleak_alloc_phys(EARLY_BASE + i * EARLY_BLOCK, EARLY_BLOCK, 0);
+	shim_memblock_serves = false;
+	shim_memblock_unmapped = false;
+	boot();
+	TAP_CHECK(!world_stat("lost"), "%ld blocks lost", world_stat("lost"));
+	TAP_CHECK(BITS_PER_LONG == 32 || world_stat("reserved"), "nothing was short");
+	/* one may be in the reserve, and its neighbour not */
+	kmemleak_free_part_phys(EARLY_BASE, EARLY_NR / 4 * EARLY_BLOCK);
+	TAP_CHECK(!world_stat("reserve_blocks"), "%ld left", world_stat("reserve_blocks"));
+	TAP_CHECK(world_stat("objects") < 8, "%ld objects remain", world_stat("objects"));
+	return 0;
+}
+
 static int early_case(void *arg)
 {
 	unsigned long i;
@@ -290,6 +311,7 @@ int main(int argc, char **argv)
 	tap_case("the reserve keeps what has no metadata", reserve_case, NULL, 60);
 	tap_case("a dry reserve causes no false report", dry_case, NULL, 60);
 	tap_case("huge blocks before there is a slab", early_case, NULL, 60);
+	tap_case("huge blocks before memory is mapped", unmapped_case, NULL, 60);
 	family("the slab fails half the time, %d programs lose nothing", 1, 200 / part, 1, 0,
 	       pool_case);
 	family("each allocation fails once, %d programs", 1, ONE_BY_ONE / part + 1, 1, 0,
