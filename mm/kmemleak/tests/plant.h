@@ -63,7 +63,7 @@ static noinline void set_age(struct kml_space *space, unsigned long addr, long a
 {
 	struct kml_locked l;
 
-	if (!kml_object_lock(&l, space, addr, false))
+	if (!kml_object_lock(&l, space, kml_untag(addr), false))
 		return;
 	l.hot->cold->born = jiffies - age;
 	kml_object_unlock(&l);

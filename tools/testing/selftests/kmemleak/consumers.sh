@@ -128,7 +128,6 @@ consumers() {
 }
 
 command_ok scan=off
-command_ok stack=off
 if is_ours; then
 	command_ok parallel=off
 	consumers serial
