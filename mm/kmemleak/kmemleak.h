@@ -234,7 +234,7 @@ struct kml_interval {
 	bool fresh;			/* has objects with KML_F_NEW */
 	bool doubtful;			/* with KML_F_SUSPECT or KML_F_LATE */
 	bool excess;			/* that have ever passed references on */
-	bool vacated;			/* pages may have become empty, see below */
+	bool vacated;			/* pages may have become empty: "Vacate" */
 	bool trim;			/* the trimmer's: they have been for a while */
 	struct kml_shard *shard;
 	struct list_head link;		/* shard->intervals[space] */
