@@ -54,6 +54,9 @@ shell)
 		  printf "[%12.6f] %s\n", f[3] / 1000000, substr($0, n + 1) }'
 	echo "KML-$KML_NONCE-DMESG-END"
 	echo "KML-$KML_NONCE-STATUS $status"
+	# What a slow host has not read yet is lost with the machine: wait until it
+	# is out. Setting a terminal's modes does, by tcsetattr(TCSADRAIN).
+	stty onlcr 2>/dev/null
 	;;
 esac
 poweroff -f

@@ -300,6 +300,25 @@ t_arguments()
 	grep -qF "<a  b> <c'\"d> <it's \$HOME> inside" "$work/said"
 }
 
+# More than a pipe holds, read slowly: its end must not be lost with the guest.
+t_slow_reader()
+{
+	mkdir -p "$work/slow"
+	cat >"$work/slow/sed" <<-EOT
+		#!/usr/bin/python3
+		import os, sys, time
+		if sys.argv[1:] != ["-u", r"s/\r//g"]:
+		    os.execv("$(command -v sed)", sys.argv)
+		while data := os.read(0, 4096):
+		    os.write(1, data)
+		    time.sleep(0.05)
+	EOT
+	chmod +x "$work/slow/sed"
+	PATH=$work/slow:$PATH
+	# shellcheck disable=SC2016 # the guest's variables
+	expect 7 guest 'for i in {1..1500}; do printf "%080d\n" $i >/dev/kmsg; done; exit 7' -- "$work/script"
+}
+
 # A guest started by these tests is known by the memory size that only they ask for.
 no_guest_left()
 {
@@ -435,6 +454,7 @@ check "no names of machines or registries" t_names
 
 "$KML_TOOLS/build-kernel.sh" --kernel 7.3
 check "guest: the script's exit status" t_status
+check "guest: a slow reader loses nothing" t_slow_reader
 check "guest: an emulated machine's options are refused by UML" t_machine
 check "guest: arguments, environment, added files" t_arguments
 check "guest: time-out" t_timeout
