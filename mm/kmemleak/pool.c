@@ -168,6 +168,38 @@ void *kml_pool_alloc(enum kml_pool_type type, gfp_t gfp)
 	return p;
 }
 
+/* What waits for its turn to be freed. */
+struct kml_dead {
+	struct rcu_head rcu;
+	enum kml_pool_type type;
+};
+
+/* types that hooks free: room for it */
+static_assert(sizeof(struct kml_dead) <= sizeof(struct kml_cold));
+static_assert(sizeof(struct kml_dead) <= sizeof(struct kml_area));
+
+static void kml_dead_free(struct rcu_head *rcu)
+{
+	struct kml_dead *dead = container_of(rcu, struct kml_dead, rcu);
+
+	kmem_cache_free(kml_caches[dead->type], dead);
+}
+
+/*
+ * On PREEMPT_RT the slab's locks sleep, so they may only be taken where one may
+ * be preempted; but bio_put() calls kmemleak_free() where one may not.
+ */
+static bool kml_pool_free_later(enum kml_pool_type type, void *p)
+{
+	struct kml_dead *dead = p;
+
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT) || preemptible())
+		return false;
+	dead->type = type;
+	call_rcu(&dead->rcu, kml_dead_free);
+	return true;
+}
+
 /**
  * kml_pool_free() - give metadata memory back
  * @type: as allocated
@@ -182,7 +214,7 @@ void kml_pool_free(enum kml_pool_type type, void *p)
 	kml_count_add(KML_C_META_BYTES, -(long)kml_pool_size(type));
 	if (unlikely(kml_is_early(p)))
 		kml_early_put(type, p);
-	else
+	else if (!kml_pool_free_later(type, p))
 		kmem_cache_free(kml_caches[type], p);
 }
 

@@ -284,6 +284,12 @@ TEST(a_freed_object_is_gone)
 	EXPECT_NO_LEAK(cut_all);
 }
 
+/* The kernel complains where that is wrong. */
+TEST(objects_are_freed_with_preemption_off)
+{
+	EXPECT_EQ(0, kst("freeatomic 500"));
+}
+
 TEST(a_partial_free_leaves_the_rest)
 {
 	const struct kml_entry *left, *right;

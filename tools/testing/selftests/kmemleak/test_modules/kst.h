@@ -81,6 +81,7 @@ int kst_hook(const char *name, struct kst_slot *slot, size_t offset,
 	     size_t size);
 int kst_vm_struct(struct kst_slot *vm, struct kst_slot *slot);
 int kst_overlap(struct kst_slot *slot);
+int kst_free_atomic(unsigned long nr);
 void kst_tolerate(void);
 void kst_destroy(struct kst_slot *slot);
 void kst_destroy_all(void);

@@ -252,6 +252,11 @@ static int kst_run_vmstruct(const struct kst_args *args)
 	return kst_vm_struct(vm, slot);
 }
 
+static int kst_run_free_atomic(const struct kst_args *args)
+{
+	return kst_free_atomic(args->num[0]);
+}
+
 static int kst_run_overlap(const struct kst_args *args)
 {
 	struct kst_slot *slot = kst_arg_slot(args, 0);
@@ -354,6 +359,7 @@ static const struct kst_command kst_commands[] = {
 	{ "drop",	1, kst_run_drop },
 	{ "fill",	2, kst_run_fill },
 	{ "free",	1, kst_run_free },
+	{ "freeatomic",	1, kst_run_free_atomic },
 	{ "hold",	2, kst_run_hold },
 	{ "hook",	2, kst_run_hook },
 	{ "kmalloc",	2, kst_run_kmalloc },

@@ -416,3 +416,33 @@ void kst_destroy_all(void)
 	for (i = 0; i < KST_NR_SLOTS; i++)
 		kst_destroy(&kst_slots[i]);
 }
+
+/*
+ * Register @nr objects, and free them all while nobody may preempt us, as
+ * bio_put() does. On PREEMPT_RT no sleeping lock may be taken then. Some have
+ * scan areas.
+ */
+int kst_free_atomic(unsigned long nr)
+{
+	const size_t size = 64;
+	unsigned long i;
+	char *memory;
+
+	if (!nr || nr > SZ_1M / size)
+		return -EINVAL;
+	/* pages are not tracked by themselves */
+	memory = (void *)__get_free_pages(GFP_KERNEL, get_order(nr * size));
+	if (!memory)
+		return -ENOMEM;
+	for (i = 0; i < nr; i++) {
+		kmemleak_alloc(memory + i * size, size, 1, GFP_KERNEL);
+		if (i % 3 == 0)
+			kmemleak_scan_area(memory + i * size, 16, GFP_KERNEL);
+	}
+	preempt_disable();
+	for (i = 0; i < nr; i++)
+		kmemleak_free(memory + i * size);
+	preempt_enable();
+	free_pages((unsigned long)memory, get_order(nr * size));
+	return 0;
+}
