@@ -42,6 +42,10 @@ static void kml_judge(struct kml_worker *w, struct kml_space *space,
 		kml_hot_change(hot, 0, KML_F_SUSPECT);
 		kml_interval_doubt(space, start);
 		atomic_long_inc(&kml_mark.suspects);
+	} else {
+		/* not to be reported, but what it references may be */
+		kml_hot_change(hot, 0, KML_F_LATE);
+		kml_interval_doubt(space, start);
 	}
 }
 

@@ -19,10 +19,10 @@
  *   their checksum changed (KML_F_LATE), and these themselves. To users they
  *   are unreferenced: if one has been reported, it is still listed;
  * - an object whose surplus references one of these would get. It becomes
- *   KML_F_LATE, too.
- *
- * References to other white objects are not counted: they are as many as in the
- * first mark.
+ *   KML_F_LATE, too. Or, if it is grey anyway, the sieve lets pass what points to
+ *   it: all of that is surplus;
+ * - white ones that are no suspects, being reported already or too young: what
+ *   they reference may be a suspect.
  *
  * What turns grey in this mark is KML_F_LATE, and on the list of work: the sweep
  * leaves it alone. Each object is read once, or references would count twice.
@@ -74,16 +74,21 @@ static enum kml_visit kml_doubt(struct kml_visitor *v, struct kml_space *space,
 	u32 state = kml_hot_state(hot);
 	size_t size;
 
-	if (state & KML_F_SUSPECT)
+	/* painted since it was found in use: grey for good, the sweep reads it */
+	if (state & KML_F_LATE && !kml_state_min(state))
+		state = kml_hot_change(hot, KML_F_LATE, 0) & ~KML_F_LATE;
+	if (state & KML_F_SUSPECT) {
 		kml_hot_change(hot, KML_COUNT_MASK, 0);
-	else if (state & KML_F_LATE)
+	} else if (state & KML_F_LATE) {
 		kml_bleach(hot, 0);
-	else if (state & KML_F_EXT && kml_state_min(state) &&
-		 kml_grey(state) && !(state & KML_F_NEW) &&
-		 kml_feeds_counted(hot))
-		kml_bleach(hot, KML_F_LATE);
-	else
+	} else if (state & KML_F_EXT && kml_grey(state) && !(state & KML_F_NEW) &&
+		   kml_feeds_counted(hot)) {
+		/* wants none itself: every reference to it is surplus, and has to pass */
+		if (kml_state_min(state))
+			kml_bleach(hot, KML_F_LATE);
+	} else {
 		return KML_VISIT_NEXT;
+	}
 
 	size = kml_hot_size(hot, state);
 	if (space->id == KML_VIRT)

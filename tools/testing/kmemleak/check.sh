@@ -80,6 +80,7 @@ if build native; then
 	fi
 	run "stopped scans" "$native/stop_test"
 	run "stopped scans, 3 workers" env KMEMLEAK_PARALLEL=3 "$native/stop_test" 3
+	run "moved between the marks" "$native/confirm_test"
 	run "born during a scan" "$native/birth_test"
 	run "born during a scan, 3 workers" env KMEMLEAK_PARALLEL=3 "$native/birth_test"
 	run "memory given back" "$native/giveback_test"

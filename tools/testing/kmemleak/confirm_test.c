@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the second mark is for: a reference that was on its way during the first
+ * one, and so missed, is where it belongs before the second begins. Its object,
+ * and what that references, is in use, whatever the object is otherwise.
+ */
+#include "tap.h"
+#include "world.h"
+#include "progress.h"
+
+/* From one interval each, so that no neighbour has a look at them. */
+#define VICTIM	W_HEAP
+#define HOLDER	(W_HEAP + 4 * SZ_1M)
+#define DECOY	(W_HEAP + 8 * SZ_1M)
+#define AREA	(W_HEAP + 12 * SZ_1M)	/* not between suspects */
+#define FILLER	(W_HEAP + 16 * SZ_1M)
+#define CELL	((unsigned long *)W_DATA)
+
+static struct world_file file;
+static void (*arrive)(void);
+
+static bool reported(unsigned long addr)
+{
+	char line[60];
+	ssize_t err;
+	char *text = world_slurp(&file, 65536, &err);
+	bool found;
+
+	shim_snprintf(line, sizeof(line), "unreferenced object 0x%08lx ", addr);
+	found = strstr(text, line);
+	free(text);
+	return found;
+}
+
+/* Asked every few KiB: the first time in the second mark's stage. */
+static void poll(void)
+{
+	if (!arrive || READ_ONCE(kml_progress.stage) != KML_STAGE_CONFIRM)
+		return;
+	arrive();
+	arrive = NULL;
+}
+
+static void scan_after(unsigned int msecs)
+{
+	shim_time_advance(msecs_to_jiffies(msecs));
+	world_write(&file, "scan", 4);
+	world_quiesce();
+}
+
+/* Old enough to be reported. */
+static void scan(void)
+{
+	scan_after(6000);
+}
+
+static void begin(void)
+{
+	unsigned int i;
+
+	world_map();
+	world_task(&world_tasks[0]);
+	world_boot("on");
+	world_open(&file, "kmemleak", FMODE_READ | FMODE_WRITE);
+	for (i = 0; i < 40; i++)
+		kmemleak_alloc((void *)(FILLER + i * PAGE_SIZE), 256, 0, GFP_KERNEL);
+}
+
+/* A suspect, or there would be no second mark; its checksum is known. */
+static void make_suspect(void)
+{
+	kmemleak_alloc((void *)DECOY, 64, 1, GFP_KERNEL);
+}
+
+/* A scan so much later, during which @fn is called. Return: 0 if all is well. */
+static int last_scan(void (*fn)(void), unsigned int msecs)
+{
+	arrive = fn;
+	shim_poll = poll;
+	scan_after(msecs);
+	shim_poll = NULL;
+	TAP_CHECK(!arrive, "there was no second mark");
+	TAP_CHECK(reported(DECOY), "what is not referenced was not reported");
+	TAP_CHECK(!reported(VICTIM), "reported, though referenced all the time");
+	return 0;
+}
+
+static void holder_arrives(void)
+{
+	WRITE_ONCE(CELL[1], HOLDER);
+}
+
+/* The object in between has been reported before. */
+static int holder_reported(void *unused)
+{
+	begin();
+	kmemleak_alloc((void *)VICTIM, 128, 1, GFP_KERNEL);
+	kmemleak_alloc((void *)HOLDER, 128, 1, GFP_KERNEL);
+	*(unsigned long *)HOLDER = VICTIM;
+	CELL[0] = VICTIM;
+	scan();
+	scan();
+	TAP_CHECK(reported(HOLDER) && !reported(VICTIM), "not as it should begin");
+	make_suspect();
+	scan();
+	CELL[0] = 0;
+	if (last_scan(holder_arrives, 6000))
+		return 1;
+	TAP_CHECK(!reported(HOLDER), "still listed, though referenced");
+	return 0;
+}
+
+/* It is too young to be. */
+static int holder_young(void *unused)
+{
+	begin();
+	kmemleak_alloc((void *)VICTIM, 128, 1, GFP_KERNEL);
+	scan();
+	CELL[0] = VICTIM;
+	make_suspect();
+	shim_time_advance(msecs_to_jiffies(4000));
+	kmemleak_alloc((void *)HOLDER, 128, 1, GFP_KERNEL);
+	*(unsigned long *)HOLDER = VICTIM;
+	/* both checksums are noted, neither is old */
+	scan_after(0);
+	CELL[0] = 0;
+	return last_scan(holder_arrives, 2000);
+}
+
+static void holder_is_painted(void)
+{
+	*(unsigned long *)HOLDER = VICTIM;
+	kmemleak_not_leak((void *)HOLDER);
+}
+
+/* It was found in use by its checksum, then painted grey. */
+static int holder_painted(void *unused)
+{
+	begin();
+	kmemleak_alloc((void *)VICTIM, 128, 1, GFP_KERNEL);
+	scan();
+	CELL[0] = VICTIM;
+	make_suspect();
+	scan();
+	kmemleak_alloc((void *)HOLDER, 128, 1, GFP_KERNEL);
+	CELL[0] = 0;
+	return last_scan(holder_is_painted, 6000);
+}
+
+static void area_arrives(void)
+{
+	WRITE_ONCE(CELL[1], AREA);
+}
+
+/* It passes on the references it does not need, and needs none any more. */
+static int holder_of_surplus(void *unused)
+{
+	struct vm_struct *area = (void *)AREA;
+
+	begin();
+	kmemleak_alloc(area, sizeof(*area), 1, GFP_KERNEL);
+	area->addr = (void *)VICTIM;
+	kmemleak_vmalloc(area, PAGE_SIZE, GFP_KERNEL);
+	scan();
+	CELL[2] = VICTIM;
+	CELL[3] = VICTIM;
+	scan();
+	TAP_CHECK(reported(AREA) && !reported(VICTIM), "not as it should begin");
+	world_write(&file, "clear", 5);
+	CELL[2] = 0;
+	CELL[3] = 0;
+	make_suspect();
+	CELL[1] = AREA;
+	scan();
+	TAP_CHECK(!reported(VICTIM), "surplus does not count at all");
+	CELL[1] = 0;
+	return last_scan(area_arrives, 6000);
+}
+
+int main(void)
+{
+	tap_case("through an object that has been reported", holder_reported, NULL, 60);
+	tap_case("through a young object", holder_young, NULL, 60);
+	tap_case("through an object that is painted grey meanwhile", holder_painted, NULL, 60);
+	tap_case("surplus of an object that was cleared", holder_of_surplus, NULL, 60);
+	return tap_done();
+}
