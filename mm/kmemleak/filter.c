@@ -62,14 +62,19 @@ static const struct kmemleak_filter kml_filter_c = {
 
 const struct kmemleak_filter * const kml_filters[] = KMEMLEAK_FILTERS(&kml_filter_c);
 
-static const struct kmemleak_filter *kml_filter_used __ro_after_init = &kml_filter_c;
-static unsigned int kml_filter_from __ro_after_init = UINT_MAX;	/* words */
-static bool kml_filter_wants_irqs __ro_after_init;
+/*
+ * They may change while others filter. Whoever sees some of them old and some new
+ * is as right: every filter finds the same, called with SIMD registers or not.
+ * Whether to copy is asked once a job (kml_mark_windows()).
+ */
+static const struct kmemleak_filter *kml_filter_used __read_mostly = &kml_filter_c;
+static unsigned int kml_filter_from __read_mostly = UINT_MAX;	/* words */
+static bool kml_filter_wants_irqs __read_mostly;
 DEFINE_STATIC_CALL(kml_filter_simd, kml_filter_generic);
 
 const struct kmemleak_filter *kml_filter_current(void)
 {
-	return kml_filter_used;
+	return READ_ONCE(kml_filter_used);
 }
 
 /**
@@ -80,22 +85,33 @@ const struct kmemleak_filter *kml_filter_current(void)
  */
 bool kml_filter_copies(void)
 {
-	return kml_filter_wants_irqs;
+	return READ_ONCE(kml_filter_wants_irqs);
 }
 
-/* From now on, use @f for @from words and more. */
-void __init kml_filter_use(const struct kmemleak_filter *f, unsigned int from)
+/**
+ * kml_filter_use() - choose a filter
+ * @f: of the table, usable here
+ * @from: for so many words and more; below, and where SIMD cannot be used, it is
+ *	the generic one
+ *
+ * Context: process; one at a time, while others filter.
+ */
+void kml_filter_use(const struct kmemleak_filter *f, unsigned int from)
 {
+	bool wants_irqs = false;
 	unsigned long flags;
 
-	kml_filter_used = f;
-	if (f == &kml_filter_c)
-		return;
-	local_irq_save(flags);
-	kml_filter_wants_irqs = !kmemleak_simd_usable();
-	local_irq_restore(flags);
-	static_call_update(kml_filter_simd, f->filter);
-	kml_filter_from = from;
+	if (f == &kml_filter_c) {
+		from = UINT_MAX;
+	} else {
+		local_irq_save(flags);
+		wants_irqs = !kmemleak_simd_usable();
+		local_irq_restore(flags);
+		static_call_update(kml_filter_simd, f->filter);
+	}
+	WRITE_ONCE(kml_filter_wants_irqs, wants_irqs);
+	WRITE_ONCE(kml_filter_from, from);
+	WRITE_ONCE(kml_filter_used, f);
 }
 
 /**
@@ -202,7 +218,7 @@ unsigned int kml_filter_run(const void *start, size_t len,
 	nr = (len - skip) / sizeof(long);
 
 	kasan_disable_current();
-	if (nr >= kml_filter_from && kmemleak_simd_usable())
+	if (nr >= READ_ONCE(kml_filter_from) && kmemleak_simd_usable())
 		n = kml_filter_words(words, nr, win, out);
 	else
 		n = kml_filter_generic(words, nr, win, out);

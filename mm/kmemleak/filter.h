@@ -9,12 +9,11 @@
 /* NULL-terminated; the last is the generic one, which is always there. */
 extern const struct kmemleak_filter * const kml_filters[];
 
-/* As the boot option has it: a name of the table, or "auto". */
-extern char *kml_filter_wanted;
-
 const struct kmemleak_filter *kml_filter_current(void);
 bool kml_filter_copies(void);
 void kml_filter_use(const struct kmemleak_filter *f, unsigned int from);
+int kml_filter_want(const char *name);
+const char *kml_filter_wanted(void);
 unsigned int kml_filter_call(const struct kmemleak_filter *f,
 			     const unsigned long *words, unsigned int nr,
 			     const struct kmemleak_windows *win,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which range filter to use, and from how many words on: both are measured at
- * boot. It takes less than a millisecond.
+ * Which range filter to use, and from how many words on: both are measured, at
+ * boot and whenever another one is asked for. It takes less than a millisecond.
  */
 
 #include "os.h"
@@ -15,7 +15,7 @@
 #define KML_TRIAL_CALLS		64	/* at most, of those for less than a chunk */
 #define KML_TRIAL_LOOPS		4	/* timed together: clocks may be coarse */
 #define KML_TRIAL_ROUNDS	8	/* the best one counts */
-#define KML_TRIAL_UNMEASURED	16	/* where to begin if there is no clock */
+#define KML_TRIAL_UNMEASURED	16	/* where to begin if that is not known */
 
 /* Candidates of each chunk, in per cent: much memory has none at all. */
 static const u8 kml_trial_mix[] = { 0, 26, 0, 7, 0, 26, 0, 7 };
@@ -33,9 +33,11 @@ static const struct kmemleak_windows kml_trial_windows = {
 	.tag_bits = KML_TAG_BITS,
 };
 
-char *kml_filter_wanted = "auto";
+/* As it was asked for: of the table, "auto", or what we do not know. */
+static char kml_filter_name[16] = "auto";
+static bool kml_filter_chosen;	/* has been; so there is a clock */
 
-static u32 __init kml_trial_rand(u32 *seed)
+static u32 kml_trial_rand(u32 *seed)
 {
 	*seed ^= *seed << 13;
 	*seed ^= *seed >> 17;
@@ -43,7 +45,7 @@ static u32 __init kml_trial_rand(u32 *seed)
 	return *seed;
 }
 
-static void __init kml_trial_fill(struct kml_trial *trial)
+static void kml_trial_fill(struct kml_trial *trial)
 {
 	u32 seed = 2463534242U;
 	unsigned int i;
@@ -58,8 +60,8 @@ static void __init kml_trial_fill(struct kml_trial *trial)
 }
 
 /* Time to filter pieces of @piece words, the same ones for each filter. */
-static u32 __init kml_trial_ns(const struct kmemleak_filter *f,
-			       struct kml_trial *trial, unsigned int piece)
+static u32 kml_trial_ns(const struct kmemleak_filter *f,
+			struct kml_trial *trial, unsigned int piece)
 {
 	unsigned int step = piece, round, loop, i;
 	u64 best = U32_MAX, from;
@@ -78,58 +80,59 @@ static u32 __init kml_trial_ns(const struct kmemleak_filter *f,
 	return best;
 }
 
-static u32 __init kml_trial_chunks_ns(const struct kmemleak_filter *f,
-				      struct kml_trial *trial)
+static u32 kml_trial_chunks_ns(const struct kmemleak_filter *f,
+			       struct kml_trial *trial)
 {
 	return kml_trial_ns(f, trial, KML_CHUNK_WORDS);
 }
 
 /* Tenths of GB/s: bytes in a nanosecond. */
-static u32 __init kml_trial_speed(u32 ns)
+static u32 kml_trial_speed(u32 ns)
 {
 	return 10 * sizeof(long) * KML_TRIAL_WORDS * KML_TRIAL_LOOPS / max(ns, 1U);
 }
 
 /* What setting up and beginning to use SIMD registers costs has to come back. */
-static unsigned int __init kml_trial_break_even(const struct kmemleak_filter *f,
-						const struct kmemleak_filter *generic,
-						struct kml_trial *trial)
+static unsigned int kml_trial_break_even(const struct kmemleak_filter *f,
+					 const struct kmemleak_filter *generic,
+					 struct kml_trial *trial)
 {
 	unsigned int words;
 
 	for (words = 1; words < KML_CHUNK_WORDS; words *= 2)
 		if (kml_trial_ns(f, trial, words) < kml_trial_ns(generic, trial, words))
-			break;
-	return words;
+			return words;
+	/* slower than the generic one: somebody wants it, so let them have it */
+	return KML_TRIAL_UNMEASURED;
 }
 
-static bool __init kml_filter_usable(const struct kmemleak_filter *f)
+static bool kml_filter_usable(const struct kmemleak_filter *f)
 {
 	return !f->usable || f->usable();
 }
 
-/* The filter asked for by name; NULL: any. */
-static const struct kmemleak_filter * __init kml_filter_find_wanted(void)
+/* Return: the filter of that name, NULL for any, or -EINVAL. */
+static const struct kmemleak_filter *kml_filter_find(const char *name)
 {
 	char names[64] = "auto";
 	unsigned int i, len = strlen(names);
 
-	if (!strcmp(kml_filter_wanted, "auto"))
+	if (!strcmp(name, "auto"))
 		return NULL;
 	for (i = 0; kml_filters[i]; i++) {
 		if (!kml_filter_usable(kml_filters[i]))
 			continue;
-		if (!strcmp(kml_filter_wanted, kml_filters[i]->name))
+		if (!strcmp(name, kml_filters[i]->name))
 			return kml_filters[i];
 		len += scnprintf(names + len, sizeof(names) - len, ", %s",
 				 kml_filters[i]->name);
 	}
-	pr_warn("No filter \"%s\" here: choose one of %s\n", kml_filter_wanted, names);
-	return NULL;
+	pr_warn("No filter \"%s\" here: choose one of %s\n", name, names);
+	return ERR_PTR(-EINVAL);
 }
 
-static void __init kml_filter_choose(const struct kmemleak_filter *wanted,
-				     struct kml_trial *trial)
+static void kml_filter_choose(const struct kmemleak_filter *wanted,
+			      struct kml_trial *trial)
 {
 	const struct kmemleak_filter *f, *best = NULL, *generic = NULL;
 	u32 ns, best_ns = 0, speed;
@@ -178,15 +181,14 @@ static void __init kml_filter_choose(const struct kmemleak_filter *wanted,
 	kml_filter_use(best, from);
 }
 
-/* Late: the clock is there, and CPU features are known for good. */
-static int __init kml_filter_init(void)
+/* Return: 0 or -ENOMEM. */
+static int kml_filter_measure(const struct kmemleak_filter *wanted)
 {
-	const struct kmemleak_filter *wanted = kml_filter_find_wanted();
 	const size_t size = sizeof(struct kml_trial);
 	struct kml_trial *trial;
 
-	/* off, or only the generic one: nothing to measure for */
-	if (!kml_enabled() || !kml_filters[1])
+	/* only the generic one: nothing to measure for */
+	if (!kml_filters[1])
 		return 0;
 	trial = kvmalloc(size, GFP_KERNEL);
 	if (!trial)
@@ -194,5 +196,56 @@ static int __init kml_filter_init(void)
 	kml_filter_choose(wanted, trial);
 	kvfree(trial);
 	return 0;
+}
+
+/* The parameter, as it was set. Context: kernel_param_lock() held, or boot. */
+const char *kml_filter_wanted(void)
+{
+	return kml_filter_name;
+}
+
+/**
+ * kml_filter_want() - the parameter: which filter to use
+ * @name: of the table, or "auto"; may end with a newline
+ *
+ * At boot it is noted, and known to be wrong only later. Then it takes effect
+ * at once, in the middle of a scan, too.
+ *
+ * Context: process, kernel_param_lock() held; or boot.
+ * Return: 0, -EINVAL for one that is not usable here, -ENOMEM.
+ */
+int kml_filter_want(const char *name)
+{
+	const struct kmemleak_filter *wanted;
+	char copy[sizeof(kml_filter_name)];
+	size_t len;
+	int ret;
+
+	/* what does not fit is none of them, whole or not */
+	len = strnlen(name, sizeof(copy) - 1);
+	if (len && name[len - 1] == '\n')
+		len--;
+	memcpy(copy, name, len);
+	copy[len] = '\0';
+
+	if (kml_filter_chosen) {
+		wanted = kml_filter_find(copy);
+		if (IS_ERR(wanted))
+			return PTR_ERR(wanted);
+		ret = kml_filter_measure(wanted);
+		if (ret)
+			return ret;
+	}
+	strscpy(kml_filter_name, copy, sizeof(kml_filter_name));
+	return 0;
+}
+
+/* Late: the clock is there, and CPU features are known for good. */
+static int __init kml_filter_init(void)
+{
+	const struct kmemleak_filter *wanted = kml_filter_find(kml_filter_name);
+
+	kml_filter_chosen = true;
+	return kml_enabled() ? kml_filter_measure(IS_ERR(wanted) ? NULL : wanted) : 0;
 }
 late_initcall(kml_filter_init);

@@ -72,6 +72,8 @@ void kml_mark_close(struct kml_worker *w)
 void kml_mark_windows(struct kml_worker *w, const struct kmemleak_windows *win)
 {
 	w->win = *win;
+	/* another filter may come any time, but a job is all one or all the other */
+	w->copies = kml_filter_copies();
 	memset(w->near, 0, sizeof(w->near));
 }
 

@@ -42,6 +42,7 @@ struct kml_worker {
 	struct kml_extent doubtful[KML_NR_SPACES];	/* see confirm.c */
 	struct kmemleak_range self_percpu;
 	bool initiator;			/* who asked for the scan, not a helper */
+	bool copies;			/* kml_filter_copies(), in this job */
 	unsigned int locked_cand;	/* candidates of kml_mark_locked() */
 	size_t locked_bytes;		/* and what they came from */
 	unsigned int nr_unsettled[KML_NR_SPACES];

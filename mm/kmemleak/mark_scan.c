@@ -52,7 +52,7 @@ static void kml_take(struct kml_worker *w, const void *from, size_t len,
 	t->copy = NULL;
 	t->len = len > skip ? round_down(len - skip, sizeof(long)) : 0;
 	t->end = nr;
-	if (!kml_filter_copies()) {
+	if (!w->copies) {
 		t->end += kml_filter_run(first, t->len, win, w->cand + nr);
 		return;
 	}
@@ -405,7 +405,7 @@ bool kml_mark_locked(struct kml_worker *w, const void *from, size_t size)
 /* Process it. Context: process, no lock held. */
 void kml_mark_unlocked(struct kml_worker *w)
 {
-	if (kml_filter_copies())
+	if (w->copies)
 		w->locked_cand = kml_filter_run(w->copy, w->locked_bytes, &w->win,
 						w->cand);
 	kml_mark_take(w, &w->win, 0, w->locked_cand);

@@ -13,7 +13,22 @@
 #undef MODULE_PARAM_PREFIX
 #define MODULE_PARAM_PREFIX "kmemleak."
 
-module_param_named(filter, kml_filter_wanted, charp, 0444);
+static int kml_filter_set(const char *val, const struct kernel_param *kp)
+{
+	return kml_filter_want(val);
+}
+
+static int kml_filter_get(char *buffer, const struct kernel_param *kp)
+{
+	return scnprintf(buffer, PAGE_SIZE, "%s\n", kml_filter_wanted());
+}
+
+static const struct kernel_param_ops kml_filter_ops = {
+	.set = kml_filter_set,
+	.get = kml_filter_get,
+};
+
+module_param_cb(filter, &kml_filter_ops, NULL, 0644);
 module_param_named(min_unref_scans, kml_scan_params.min_unref_scans, uint, 0644);
 module_param_named(verbose, kml_scan_params.verbose, bool, 0600);
 module_param_named(threads, kml_boot.threads, uint, 0444);

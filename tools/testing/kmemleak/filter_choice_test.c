@@ -79,6 +79,43 @@ static int unknown(void *arg)
 	return !strstr(log, "kmemleak: filter: ");
 }
 
+/* Changed while running, to each there is and back. */
+static int changed(void *unused)
+{
+	const struct kmemleak_windows win = { .virt = { 1000, 10 } };
+	const struct kmemleak_filter *f;
+	const char *log;
+	unsigned int i;
+
+	boot(NULL);
+	memory[3] = 1005;
+	memory[400] = 1006;
+	for (i = 0; kml_filters[i]; i++) {
+		f = kml_filters[i];
+		if (!usable(f))
+			continue;
+		shim_log_take();
+		if (shim_param_set("kmemleak.filter", f->name))
+			return complain("refused", shim_log_take());
+		log = shim_log_take();
+		if (kml_filter_current() != f || !strstr(log, f->name))
+			return complain(f->name, log);
+		if (f->usable && static_call_query(kml_filter_simd) != f->filter)
+			return complain("chosen, but not called", log);
+		if (kml_filter_run(memory, sizeof(memory), &win, out) != 2 ||
+		    out[0] != 1005 || out[1] != 1006)
+			return complain("wrong result", log);
+		if (shim_param_set("kmemleak.filter", "avx1024\n") != -EINVAL ||
+		    kml_filter_current() != f)
+			return complain("a wrong name changes it", shim_log_take());
+		if (!strstr(shim_log_take(), "No filter \"avx1024\" here: choose one of auto, "))
+			return complain("no warning", "");
+	}
+	if (shim_param_set("kmemleak.filter", "auto\n") || !usable(kml_filter_current()))
+		return complain("not auto again", shim_log_take());
+	return 0;
+}
+
 /* Where SIMD is not to be used it is not: the shim ends the program. */
 static int irqs(void *arg)
 {
@@ -114,11 +151,14 @@ int main(void)
 	tap_case("auto", automatic, "auto", 10);
 	tap_case("unknown", unknown, NULL, 10);
 	for (i = 0; kml_filters[i]; i++) {
-		if (!usable(kml_filters[i]))
+		if (!usable(kml_filters[i])) {
+			tap_skip(kml_filters[i]->name, "this CPU has not got it");
 			continue;
+		}
 		shim_snprintf(name, sizeof(name), "forced: %s", kml_filters[i]->name);
 		tap_case(name, forced, (void *)kml_filters[i], 10);
 	}
+	tap_case("changed while running", changed, NULL, 10);
 	tap_case("usable with IRQs off", irqs, NULL, 10);
 	tap_case("not usable with IRQs off", irqs, memory, 10);
 	return tap_done();

@@ -56,6 +56,12 @@ static __maybe_unused void tap_case(const char *name, int (*fn)(void *arg), void
 	tap_line(name, tap_try(fn, arg, seconds), "");
 }
 
+/* What this machine cannot show. */
+static __maybe_unused void tap_skip(const char *name, const char *why)
+{
+	printf("ok %d - %s # SKIP %s\n", ++tap_nr, name, why);
+}
+
 static __maybe_unused int tap_done(void)
 {
 	printf("1..%d\n", tap_nr);

@@ -140,6 +140,21 @@ long kml_stat(const char *name)
 	return value;
 }
 
+/* Is @line, with its newline, in the statistics? */
+bool kml_stats_has(const char *line)
+{
+	bool found = false;
+	char text[200];
+	FILE *f;
+
+	f = fopen(KML_STATS, "r");
+	while (f && !found && fgets(text, sizeof(text), f))
+		found = !strcmp(text, line);
+	if (f)
+		fclose(f);
+	return found;
+}
+
 /* Files, time, CPUs */
 
 int kml_write_file(const char *path, const char *value)

@@ -40,6 +40,7 @@ bool kml_is_rt(void);
 
 /* A value of kmemleak_stats, or -1. */
 long kml_stat(const char *name);
+bool kml_stats_has(const char *line);
 
 /* The kmemleak file: 0 or -errno. */
 int kml_command(const char *command);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Several CPUs scan: the command that says how many, and that the report does
- * not depend on it. Kernels whose kmemleak has no such command skip this.
+ * Several CPUs scan, with one filter or another: the command and the parameter
+ * that say so, and that the report does not depend on it. Kernels whose kmemleak
+ * has no such command skip this.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -79,6 +80,34 @@ TEST_F(parallel, a_wrong_number_changes_nothing)
 	ASSERT_EQ(0, kml_command("parallel=1"));
 	EXPECT_EQ(-EINVAL, kml_command("parallel=two"));
 	EXPECT_EQ(1, kml_stat("workers_wanted"));
+}
+
+TEST_F(parallel, a_filter_that_is_not_there_changes_nothing)
+{
+	static const char * const bad_names[] = {
+		"\n", " ", "Auto", "auto ", " auto", "autos", "aut", "generic\n\n", "generic,avx2",
+		"avx1024", "generic-and-more", "no name of a filter is as long as this one",
+	};
+	char before[64], after[64], big[5000];
+	size_t i;
+
+	kml_read_file(KML_PARAM("filter"), before, sizeof(before));
+	for (i = 0; i < ARRAY_SIZE(bad_names); i++)
+		EXPECT_EQ(-EINVAL, kml_write_file(KML_PARAM("filter"), bad_names[i]))
+			TH_LOG("\"%s\"", bad_names[i]);
+	memset(big, 'a', sizeof(big));
+	big[sizeof(big) - 1] = '\0';
+	EXPECT_LT(kml_write_file(KML_PARAM("filter"), big), 0);
+	kml_read_file(KML_PARAM("filter"), after, sizeof(after));
+	EXPECT_STREQ(before, after);
+
+	EXPECT_EQ(0, kml_write_file(KML_PARAM("filter"), "generic\n"));
+	kml_read_file(KML_PARAM("filter"), after, sizeof(after));
+	EXPECT_STREQ("generic", after);
+	EXPECT_TRUE(kml_stats_has("filter generic\n"));
+	EXPECT_EQ(0, kml_write_file(KML_PARAM("filter"), "auto"));
+	/* asked for at boot, it may be one that is not for this machine */
+	kml_write_file(KML_PARAM("filter"), before);
 }
 
 TEST_F(parallel, the_report_does_not_depend_on_it)

@@ -274,6 +274,22 @@ static void toggle_parallel(void)
 		command(widths[random() % ARRAY_SIZE(widths)], 0);
 }
 
+/* How memory is searched: each of them finds the same, and may come at any time. */
+static void toggle_filter(void)
+{
+	static const char * const names[] = { "auto", "generic", "avx2", "avx512", "neon" };
+	size_t i = random() % ARRAY_SIZE(names);
+	int ret;
+
+	if (kml_is_stock())
+		return;
+	ret = kml_write_file(KML_PARAM("filter"), names[i]);
+	shared->commands++;
+	/* the others are not on every machine */
+	if (ret && (i < 2 || ret != -EINVAL))
+		shared->bad_commands++;
+}
+
 /*
  * The kmemleak that is replaced must not be told to stop its thread while others
  * scan: it would hold the lock that the thread waits for, and wait for the thread.
@@ -347,6 +363,9 @@ void torture_commander(void)
 			break;
 		case 12:
 			thread_command("scan=0");
+			break;
+		case 13:
+			toggle_filter();
 			break;
 		case 15:
 			/* rarely: parkers need time between */
