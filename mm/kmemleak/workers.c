@@ -236,6 +236,18 @@ static struct smp_hotplug_thread kml_helper_threads = {
 	.thread_comm		= "kmemleak/%u",
 };
 
+/* Not on CPUs that are to be free of what the kernel does on its own account. */
+static bool kml_is_housekeeping(unsigned int cpu)
+{
+	bool is;
+
+	/* cpusets may isolate CPUs at any time: 7.x frees the old mask by RCU */
+	rcu_read_lock();
+	is = !cpu_is_isolated(cpu) && housekeeping_test_cpu(cpu, HK_TYPE_TICK);
+	rcu_read_unlock();
+	return is;
+}
+
 /* Choose who will help with this scan. */
 static void kml_hire(void)
 {
@@ -247,7 +259,7 @@ static void kml_hire(void)
 		h = per_cpu_ptr(&kml_helpers, cpu);
 		h->used = kml_have_threads && kml_nr_workers < kml_wanted &&
 			  cpu != here && cpu_online(cpu) &&
-			  !cpu_is_isolated(cpu) && per_cpu(kml_helper_task, cpu) &&
+			  kml_is_housekeeping(cpu) && per_cpu(kml_helper_task, cpu) &&
 			  /* pairs with the release in kml_helper_setup() */
 			  smp_load_acquire(&h->w);
 		if (!h->used)

@@ -140,7 +140,7 @@ const struct cpumask *shim_cpumask_of(int cpu);
 #define housekeeping_cpumask(t) cpu_possible_mask
 #define housekeeping_cpu(c, t) true
 #define housekeeping_enabled(t) false
-enum hk_type { HK_TYPE_DOMAIN, HK_TYPE_KTHREAD, HK_TYPE_KERNEL_NOISE, HK_TYPE_MISC };
+enum hk_type { HK_TYPE_DOMAIN, HK_TYPE_KTHREAD, HK_TYPE_TICK, HK_TYPE_MISC };
 #define zalloc_cpumask_var(m, g) (cpumask_clear(*(m)), true)
 #define free_cpumask_var(m) do { } while (0)
 
