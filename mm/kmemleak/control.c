@@ -47,16 +47,20 @@ static int kml_thread_fn(void *arg)
 		signed long timeout = READ_ONCE(kml_scan_wait);
 
 		/* whoever stops us may hold the mutex: do not wait for it */
-		if (!mutex_trylock(&kml_scan_mutex)) {
+		if (kml_scan_halted() || !mutex_trylock(&kml_scan_mutex)) {
 			kml_thread_sleep(1);
 			continue;
 		}
 		kml_scan();
 		mutex_unlock(&kml_scan_mutex);
-		kml_thread_sleep(timeout);
+		/* in the middle, maybe: once more when it may be */
+		if (!kml_scan_halted())
+			kml_thread_sleep(timeout);
 	}
 
 	pr_info("Automatic memory scanning thread ended\n");
+	/* stacks are used again, by others */
+	kml_track_hush_stack(false);
 	return 0;
 }
 
@@ -85,6 +89,28 @@ static void kml_thread_stop(void)
 		kthread_stop(kml_thread);
 	kml_thread = NULL;
 	kml_scan_params.thread = NULL;
+}
+
+/*
+ * A machine that is about to sleep, or to write an image of its memory, is not to
+ * wait for a scan, nor to have threads run on all its CPUs.
+ */
+static int kml_pm_notify(struct notifier_block *nb, unsigned long action,
+			 void *data)
+{
+	switch (action) {
+	case PM_SUSPEND_PREPARE:
+	case PM_HIBERNATION_PREPARE:
+	case PM_RESTORE_PREPARE:
+		kml_scan_halt(KML_HALT_ALL);
+		break;
+	case PM_POST_SUSPEND:
+	case PM_POST_HIBERNATION:
+	case PM_POST_RESTORE:
+		kml_scan_resume(KML_HALT_ALL);
+		break;
+	}
+	return NOTIFY_DONE;
 }
 
 /*
@@ -341,4 +367,5 @@ void __init kml_control_late_init(void)
 		kml_thread_start();
 	mutex_unlock(&kml_scan_mutex);
 	schedule_delayed_work(&kml_trim_work, secs_to_jiffies(KML_TRIM_SECS));
+	pm_notifier(kml_pm_notify, 0);
 }

@@ -61,6 +61,7 @@
 #include <linux/stacktrace.h>
 #include <linux/static_call.h>
 #include <linux/string.h>
+#include <linux/suspend.h>
 #include <linux/timekeeping.h>
 #include <linux/threads.h>
 #include <linux/topology.h>

@@ -29,7 +29,8 @@ static struct task_struct *kml_initiator;	/* kml_scan_mutex */
 /* how many wait for what they have halted */
 static atomic_t kml_halted[KML_HALT_ALL + 1];
 
-static bool kml_scan_halted(void)
+/* Would a scan that we begin end at once? Context: any. */
+bool kml_scan_halted(void)
 {
 	return atomic_read(&kml_halted[KML_HALT_ALL]) ||
 	       (current == kml_scan_params.thread &&
@@ -38,7 +39,8 @@ static bool kml_scan_halted(void)
 
 /*
  * Whoever asked for the scan may be stopped: the scan thread by kthread_stop(),
- * a writer of the file by a signal, both by a command.
+ * a writer of the file by a signal, both by a command, or before the machine
+ * sleeps.
  */
 static bool kml_scan_should_stop(void)
 {
@@ -230,7 +232,8 @@ static void kml_scan_close(bool done)
 {
 	struct kml_mark_stats sum;
 
-	WRITE_ONCE(kml_state.scan_active, false);
+	/* whoever sees that does not look for pins: what they kept has been read */
+	smp_store_release(&kml_state.scan_active, false);
 	kml_sieve_close();
 	kml_workers_end(&sum);
 	kml_worklist_shrink(&kml_mark.list, 4);

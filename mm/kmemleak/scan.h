@@ -22,6 +22,7 @@ enum kml_halt {
 };
 
 void kml_scan(void);
+bool kml_scan_halted(void);
 void kml_scan_halt(enum kml_halt whose);
 void kml_scan_resume(enum kml_halt whose);
 

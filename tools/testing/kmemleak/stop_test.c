@@ -217,6 +217,31 @@ static int halt_case(void *arg)
 	return 0;
 }
 
+/* A machine that is about to sleep halts scans until it is awake, or did not. */
+static int sleep_case(void *arg)
+{
+	static const unsigned long pairs[][2] = {
+		{ PM_SUSPEND_PREPARE, PM_POST_SUSPEND },
+		{ PM_HIBERNATION_PREPARE, PM_POST_HIBERNATION },
+		{ PM_RESTORE_PREPARE, PM_POST_RESTORE },
+	};
+	unsigned int i;
+
+	world_cpus(1);
+	world_task(&world_tasks[0]);
+	world_boot("on");
+	if (!shim_pm_notify)
+		return 1;
+	for (i = 0; i < ARRAY_SIZE(pairs); i++) {
+		TAP_CHECK(!kml_scan_halted(), "halted before %u", i);
+		shim_pm_notify(NULL, pairs[i][0], NULL);
+		TAP_CHECK(kml_scan_halted(), "not halted by %lu", pairs[i][0]);
+		shim_pm_notify(NULL, pairs[i][1], NULL);
+	}
+	TAP_CHECK(!kml_scan_halted(), "halted for ever");
+	return 0;
+}
+
 /* An argument n: only every nth heap. */
 int main(int argc, char **argv)
 {
@@ -225,6 +250,7 @@ int main(int argc, char **argv)
 
 	world_map();
 	tap_case("a scan is stopped while its initiator sleeps", halt_case, NULL, 300);
+	tap_case("a machine that sleeps", sleep_case, NULL, 60);
 	for (seed = 1; seed <= SEEDS; seed += every) {
 		shim_snprintf(name, sizeof(name), "stopped scans, heap %ld", seed);
 		tap_case(name, stop_case, (void *)seed, 120);

@@ -26,6 +26,7 @@ struct shim_kthread {
 
 unsigned long volatile jiffies = INITIAL_JIFFIES;
 int shim_kthread_fail;
+int (*shim_pm_notify)(struct notifier_block *nb, unsigned long action, void *data);
 bool shim_kthreads_gated;
 static bool shim_gate_open = true;
 wait_queue_head_t shim_var_wq;

@@ -49,7 +49,6 @@ struct task_struct {
 #define put_task_stack(t) ((void)(t))
 #define set_user_nice(t, n) ((void)((t)->nice = (n)))
 #define set_cpus_allowed_ptr(t, m) ((void)(t), (void)(m), 0)
-#define set_freezable()	((void)0)
 #define signal_pending(t) (READ_ONCE((t)->sigpending) != 0)
 #define fatal_signal_pending(t) signal_pending(t)
 #define get_task_comm(b, t) strscpy(b, (t)->comm)
@@ -149,8 +148,17 @@ void kthread_parkme(void);
 int kthread_park(struct task_struct *t);
 void kthread_unpark(struct task_struct *t);
 int kthread_stop(struct task_struct *t);
-#define kthread_freezable_should_stop(f) kthread_should_stop()
-#define try_to_freeze() false
+/* The machine sleeps when a test tells the notifier so. */
+enum {
+	PM_HIBERNATION_PREPARE = 1, PM_POST_HIBERNATION, PM_SUSPEND_PREPARE, PM_POST_SUSPEND,
+	PM_RESTORE_PREPARE, PM_POST_RESTORE,
+};
+
+#define NOTIFY_DONE	0
+
+struct notifier_block;
+extern int (*shim_pm_notify)(struct notifier_block *nb, unsigned long action, void *data);
+#define pm_notifier(fn, pri)	((void)(shim_pm_notify = (fn)))
 /* One thread a CPU; CPUs come and go by shim_cpu_down() and shim_cpu_up(). */
 struct smp_hotplug_thread {
 	struct task_struct **store;
@@ -164,6 +172,7 @@ int smpboot_register_percpu_thread(struct smp_hotplug_thread *ht);
 void shim_cpu_down(unsigned int cpu);
 void shim_cpu_up(unsigned int cpu);
 #define cpu_is_isolated(c)	((void)(c), false)
+#define housekeeping_test_cpu(c, t) ((void)(c), (t) == HK_TYPE_TICK)
 #define task_cpu(t)		((t)->cpu)
 #define task_nice(t)		((t)->nice)
 /* Wait until every kernel thread sleeps or has ended. */

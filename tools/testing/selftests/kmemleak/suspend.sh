@@ -66,4 +66,24 @@ else
 	skip "suspend to idle" "no clock that could wake this machine"
 fi
 load_stop
+
+# Now the scan thread's scans, on which nobody waits.
+thread_sleeps() {
+	local before
+	echo freezer 2>/dev/null >/sys/power/pm_test || return 1
+	command_ok scan=1
+	before=$(stat_of scans)
+	echo freeze >/sys/power/state || return 1
+	for _ in {1..300}; do
+		[ "$(stat_of scans)" -le "$((before + 2))" ] || return 0
+		sleep 0.1
+	done
+	return 1
+}
+if [ -e /sys/power/pm_test ] && is_ours; then
+	check "the scan thread stops for it, and goes on" thread_sleeps
+	command_ok scan=off
+else
+	skip "the scan thread stops for it, and goes on" "no /sys/power/pm_test, or no statistics"
+fi
 finish
