@@ -395,6 +395,8 @@ int kml_interval_walk(struct kml_space *space, kml_interval_fn fn, void *data)
 			ret = fn(space, iv, data);
 			if (ret)
 				return ret;
+			/* most may be none of @fn's business, and they are many */
+			cond_resched();
 		}
 	}
 	return ret;

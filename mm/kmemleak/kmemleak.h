@@ -251,6 +251,7 @@ struct kml_shard {
 	struct list_head intervals[KML_NR_SPACES];
 	struct list_head *taken;
 	unsigned int space;
+	int cpu;			/* -1: the boot shard */
 };
 
 struct kml_l3 {

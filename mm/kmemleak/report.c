@@ -366,6 +366,7 @@ void kml_report_compact(void)
 			continue;
 		kml_object_unlock(&l);
 		live++;
+		cond_resched();
 	}
 	if (kml_table_nr - live < 64 || live > kml_table_nr / 2)
 		return;
@@ -375,6 +376,7 @@ void kml_report_compact(void)
 			continue;
 		kml_object_unlock(&l);
 		kml_table[live++] = kml_table[i];
+		cond_resched();
 	}
 	kml_table_nr = live;
 }

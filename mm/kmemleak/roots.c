@@ -42,15 +42,23 @@ void kml_roots_sections(void (*section)(const void *start, size_t len))
  * Struct pages are looked at by runs: few hold a pointer to an object (private
  * data, a mapping), so a page's own state is checked only in a run that does.
  * Runs are aligned, so what pfn_to_online_page() says of one page holds for
- * all: memory comes and goes in larger blocks.
+ * all: memory comes and goes in blocks of at least a subsection, 2 MiB, which
+ * with large pages is few.
  */
-#define KML_PAGE_RUN	64
+#ifdef CONFIG_SPARSEMEM
+#define KML_PAGE_RUN	(PAGES_PER_SUBSECTION < 64 ? PAGES_PER_SUBSECTION : 64UL)
+#else
+#define KML_PAGE_RUN	64UL
+#endif
 
 static bool kml_roots_run(struct kml_root_sink *sink, struct zone *zone,
 			  unsigned long pfn, unsigned long end)
 {
 	struct page *page = pfn_to_online_page(pfn);
 
+	/* without sections, it may begin at any page */
+	while (!page && !IS_ENABLED(CONFIG_SPARSEMEM) && ++pfn < end)
+		page = pfn_to_online_page(pfn);
 	if (!page || !sink->probe(sink, page, (end - pfn) * sizeof(*page)))
 		return true;
 

@@ -12,6 +12,7 @@
 
 static struct kml_shard kml_boot_shard = {
 	.lock = __RAW_SPIN_LOCK_UNLOCKED(kml_boot_shard.lock),
+	.cpu = -1,
 	.intervals = {
 		[KML_VIRT]	= LIST_HEAD_INIT(kml_boot_shard.intervals[KML_VIRT]),
 		[KML_PHYS]	= LIST_HEAD_INIT(kml_boot_shard.intervals[KML_PHYS]),
@@ -30,20 +31,14 @@ struct kml_shard *kml_shard_here(void)
 /* The boot shard first, then one a CPU; NULL starts and ends. */
 struct kml_shard *kml_shard_next(struct kml_shard *shard)
 {
-	unsigned int cpu = 0;
+	unsigned int cpu;
 
 	if (!shard)
 		return &kml_boot_shard;
 	if (!kml_pool_ready())
 		return NULL;
 
-	if (shard != &kml_boot_shard) {
-		for_each_possible_cpu(cpu)
-			if (shard == per_cpu_ptr(&kml_shards, cpu))
-				break;
-		cpu++;
-	}
-	cpu = cpumask_next((int)cpu - 1, cpu_possible_mask);
+	cpu = cpumask_next(shard->cpu, cpu_possible_mask);
 	return cpu < nr_cpu_ids ? per_cpu_ptr(&kml_shards, cpu) : NULL;
 }
 
@@ -170,6 +165,7 @@ void __init kml_shard_init(void)
 		struct kml_shard *shard = per_cpu_ptr(&kml_shards, cpu);
 
 		raw_spin_lock_init(&shard->lock);
+		shard->cpu = cpu;
 		for (id = 0; id < KML_NR_SPACES; id++)
 			INIT_LIST_HEAD(&shard->intervals[id]);
 	}
