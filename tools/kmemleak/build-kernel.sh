@@ -123,6 +123,9 @@ fragments()
 	if [ -n "$config" ]; then
 		echo "$dir/$config.config"
 	fi
+	case $stock$config in
+	0kasan* | 0kcsan*) echo "$dir/sanitize.config" ;;
+	esac
 }
 
 configure()

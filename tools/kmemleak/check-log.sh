@@ -16,6 +16,8 @@ complaints="$complaints|scheduling while atomic|sleeping function called|Invalid
 complaints="$complaints|detected stall|self-detected stall|blocked for more than|soft lockup"
 complaints="$complaints|ODEBUG:|(list_add|list_del) corruption|refcount_t:|general protection"
 complaints="$complaints|Voluntary context switch within RCU|bad unlock balance|held lock freed"
+complaints="$complaints|UBSAN:|pagealloc: |detected expedited stall|trying to register non-static key"
+complaints="$complaints|Freezing .* failed|kml_[a-z_]* hogged CPU"
 
 bad=0
 for log in "$@"; do

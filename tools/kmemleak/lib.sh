@@ -118,7 +118,7 @@ extra_configs()
 	local f name
 	for f in "$KML_TOOLS"/configs/*.config; do
 		name=$(basename "$f" .config)
-		case " common debug ours proc-sysctl um-smp um-xstate $KML_FLAVOURS " in
+		case " common debug ours proc-sysctl sanitize um-smp um-xstate $KML_FLAVOURS " in
 		*" $name "*) ;;
 		*) printf '%s ' "$name" ;;
 		esac

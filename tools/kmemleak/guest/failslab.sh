@@ -2,11 +2,12 @@
 # shellcheck shell=bash
 #
 # Runs in the guest (DEBUG build): make slab and page allocations fail at
-# random under a load of system calls and scans. kmemleak must survive it:
-# enabled afterwards, finding a leak planted afterwards, no complaint logged.
+# random under a load of system calls and scans, 1, 10 and 50 of a hundred.
+# kmemleak must survive it: enabled afterwards, finding a leak planted afterwards,
+# no complaint logged.
 set -u
 k=/sys/kernel/debug/kmemleak
-seconds=${1:-20}
+seconds=${1:-10}	# for each rate
 # Counted down by each failure; never used up.
 budget=100000000
 
@@ -48,9 +49,6 @@ scan()
 
 n=0 failed=0
 echo scan=off >$k
-fault failslab 10
-fault fail_page_alloc 2
-
 # Only this shell and its children see failures. Commands fail, and now and
 # then the shell itself dies of one: the caller starts the next.
 burst()
@@ -77,18 +75,27 @@ load()
 	done
 	echo "# load $1: $bursts bursts"
 }
-load 1 &
-load 2
-wait
-injected=0
-for d in failslab fail_page_alloc; do
-	injected=$((injected + budget - $(cat /sys/kernel/debug/$d/times)))
-	echo 0 >/sys/kernel/debug/$d/probability
-done
-echo "# $injected allocations failed"
-result "allocations did fail" [ $injected -ge 100 ]
 
-result "scan works after the failures" scan
+left()
+{
+	cat /sys/kernel/debug/failslab/times /sys/kernel/debug/fail_page_alloc/times |
+		awk '{ sum += $1 } END { print sum }'
+}
+
+for rate in 1 10 50; do
+	fault failslab $rate
+	fault fail_page_alloc $rate
+	load 1 &
+	load 2
+	wait
+	injected=$((2 * budget - $(left)))
+	for d in failslab fail_page_alloc; do
+		echo 0 >/sys/kernel/debug/$d/probability
+	done
+	echo "# $rate %: $injected allocations failed"
+	result "$rate %: allocations did fail" [ $injected -ge 20 ]
+	result "$rate %: scan works after it" scan
+done
 echo clear >$k
 # Twice: the object's last reference may sit in a stale stack slot once.
 leaks=0
