@@ -1,0 +1,129 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck disable=SC2317 # functions are called by name
+#
+# What a scan shows while it runs: its tracepoints, which have to agree with the
+# report and the statistics, and its progress.
+DIR=$(dirname "$0")
+# shellcheck source=kmemleak_lib.sh
+. "$DIR/kmemleak_lib.sh"
+
+need_enabled
+is_ours || skip_all "this kmemleak shows nothing"
+need_module
+TRACING=/sys/kernel/tracing
+[ -d $TRACING ] && [ ! -d $TRACING/events ] && mount -t tracefs tracefs $TRACING 2>/dev/null
+[ -d $TRACING/events/kmemleak ] || skip_all "no trace events, needs CONFIG_EVENT_TRACING"
+start
+
+tmp=$(mktemp -d)
+cleanup() {
+	echo 0 >$TRACING/events/kmemleak/enable
+	: >"$tmp/stop"
+	wait
+	kst reset
+	command_ok clear
+	rm -rf "$tmp"
+}
+trap cleanup EXIT
+
+stat_of() {
+	sed -n "s/^$1 //p" "$KMEMLEAK_STATS"
+}
+
+# One line an event: its name and its fields. Other scans' are none of ours: the
+# last one is.
+traced_scan() {
+	: >$TRACING/trace
+	echo 1 >$TRACING/events/kmemleak/enable
+	command_ok scan
+	echo 0 >$TRACING/events/kmemleak/enable
+	sed -n 's/.*: kmemleak_\([a-z_]*: .*\)/\1/p' $TRACING/trace |
+		awk '/^scan_begin:/ { nr = 0 }
+			{ line[nr++] = $0 }
+			END { for (i = 0; i < nr; i++) print line[i] }' >"$tmp/events"
+}
+
+# events <name>: how many
+events() {
+	grep -c "^$1:" "$tmp/events"
+}
+
+# sum <field>: over what all workers did
+sum() {
+	awk -v field="$1" '/^worker_end:/ {
+			for (i = 2; i <= NF; i++)
+				if (split($i, f, "=") == 2 && f[1] == field)
+					sum += f[2]
+		}
+		END { printf "%.0f\n", sum }' "$tmp/events"
+}
+
+kst "burst page 0 6 64"
+command_ok scan
+sleep "$AGE"
+traced_scan
+leaks=$(stat_of scan_leaks)
+sed 's/^/# /' "$tmp/events" | head -n 60
+
+begins_and_ends() {
+	[ "$(events scan_begin)" = 1 ] && [ "$(events scan_end)" = 1 ] &&
+		[ "$(head -n 1 "$tmp/events" | cut -d: -f1)" = scan_begin ] &&
+		grep -q "^scan_end: seq=$(stat_of scans) done=1 .* leaks=$leaks\$" "$tmp/events"
+}
+check "a scan begins and ends, with its number and leaks" begins_and_ends
+
+# Not more than the statistics have: a little is done by nobody's job.
+agree() {
+	local trace=$1 stats=$2
+	[ "$trace" -gt 0 ] && [ "$trace" -le "$stats" ] && [ "$trace" -ge $((stats / 2)) ]
+}
+check "every worker that begins ends" test "$(events worker_begin)" = "$(events worker_end)"
+bits=$(getconf LONG_BIT 2>/dev/null || echo 64)
+check "words are those of the statistics" agree "$(sum words)" $(($(stat_of scan_bytes) / (bits / 8)))
+check "so are candidates" agree "$(sum candidates)" "$(stat_of scan_candidates)"
+# What was found before a job, on the initiator's own stack, is looked up in it.
+nearly() {
+	[ "$1" -ge $(($2 * 9 / 10)) ] && [ "$1" -le $(($2 * 11 / 10)) ]
+}
+check "settled or looked up, all of them" nearly $(($(sum settled) + $(sum lookups))) "$(sum candidates)"
+
+phases_of() {
+	sed -n "s/^phase_$1: phase=//p" "$tmp/events" | tr '\n' ' '
+}
+check "phases begin in their order" test "$(phases_of begin)" = "prepare mark check confirm report "
+check "and end in it" test "$(phases_of end)" = "prepare mark check confirm report "
+
+reports() {
+	local address
+	[ "$(events report)" = "$leaks" ] && [ "$leaks" -gt 0 ] || return 1
+	while read -r address; do
+		grep -q "^unreferenced object $address (size" "$KMEMLEAK" || return 1
+	done < <(sed -n 's/^report: addr=\(0x[0-9a-f]*\) .*/\1/p' "$tmp/events")
+}
+check "each report is an event" reports
+
+# Scans follow each other: one of so many looks at the file falls into one of them.
+while [ ! -e "$tmp/stop" ]; do
+	command_ok scan
+done &
+progress() {
+	local n
+	for ((n = 0; n < 5000; n++)); do
+		cat "$KMEMLEAK_STATS" >"$tmp/stats"
+		grep -qx 'running 1' "$tmp/stats" || continue
+		! grep -qxE 'running_phase (mark|check)' "$tmp/stats" || break
+	done
+	grep '^running' "$tmp/stats" | sed 's/^/# /'
+	awk '$1 ~ /^running/ { value[$1] = $2 }
+		END { exit !(value["running_bytes"] > 0 && value["running_bytes_expected"] > 0 &&
+			     value["running_workers"] >= 1 && value["running_ms"] != "") }' "$tmp/stats"
+}
+check "a running scan shows its progress" progress
+: >"$tmp/stop"
+wait
+progress_ends() {
+	[ "$(stat_of running)" = 0 ] && ! grep -q '^running_' "$KMEMLEAK_STATS"
+}
+check "and none when it has ended" progress_ends
+finish
