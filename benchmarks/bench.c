@@ -15,6 +15,7 @@
 static const struct bench * const benches[] = {
 	&bench_hooks_hot, &bench_hooks_cold, &bench_lookup, &bench_meta,
 	&bench_scan, &bench_suspects, &bench_mark, &bench_stream, &bench_random,
+	&bench_pages,
 };
 
 double bench_now(void)

@@ -32,7 +32,7 @@ struct bench {
 
 extern const struct bench bench_hooks_hot, bench_hooks_cold, bench_lookup;
 extern const struct bench bench_meta, bench_scan, bench_suspects, bench_mark;
-extern const struct bench bench_stream, bench_random;
+extern const struct bench bench_stream, bench_random, bench_pages;
 
 /* bench_heap.c: an arena of tracked objects. */
 struct bench_heap {

@@ -127,6 +127,46 @@ const struct bench bench_suspects = {
 	suspects_prepare, scan_run, suspects_leaks,
 };
 
+/*
+ * Struct pages alone: a scan with them, less one with hardly any. -n says how many;
+ * none has a pointer, as most have not.
+ */
+static double few_pages_s;
+
+static double pages_scan(void)
+{
+	double begin = bench_now();
+
+	scan();
+	return bench_now() - begin;
+}
+
+static void pages_prepare(const struct bench_args *args)
+{
+	struct bench_args few = *args;
+	double best = 1e9;
+	int i;
+
+	few.objects = 1000;
+	begin(&few);
+	scan();
+	for (i = 0; i < 5; i++)
+		best = min(best, pages_scan());
+	few_pages_s = best;
+	world_many_pages(args->objects);
+	scan();
+}
+
+static double pages_run(const struct bench_args *args)
+{
+	return args->objects * sizeof(struct page) / (pages_scan() - few_pages_s) / 1e9;
+}
+
+const struct bench bench_pages = {
+	"pages", "GB/s", "the struct pages of objects= pages, in a scan of little else",
+	pages_prepare, pages_run,
+};
+
 const struct bench bench_mark = {
 	"mark", "ns/word", "a whole scan, for each word of the heap",
 	scan_prepare, mark_run, scan_leaks,

@@ -66,21 +66,22 @@ static void print_spans(const char *self)
 static int usage(int status)
 {
 	fprintf(status ? stderr : stdout,
-		"bench-spans [-n objects] [-t threads] [-r runs] [-H heap] [-g bytes]\n"
+		"bench-spans [-n objects] [-t threads] [-r runs] [-H heap] [-g bytes] [-T tasks]\n"
 		"  -g bytes  one more object, of so many bytes (up to 3 GiB)\n"
+		"  -T tasks  so many, asleep, their stacks to be read\n"
 		"heaps: %s\n", heap_kinds);
 	return status;
 }
 
 int main(int argc, char **argv)
 {
-	unsigned long objects = 100000, threads = 1, runs = 5, giant = 0, i;
+	unsigned long objects = 100000, threads = 1, runs = 5, giant = 0, tasks = 0, i;
 	const char *kind = "dense";
 	struct world_file file;
 	char cmd[32];
 	int opt;
 
-	while ((opt = getopt(argc, argv, "n:t:r:H:g:h")) != -1) {
+	while ((opt = getopt(argc, argv, "n:t:r:H:g:T:h")) != -1) {
 		switch (opt) {
 		case 'n':
 			objects = strtoul(optarg, NULL, 0);
@@ -97,11 +98,15 @@ int main(int argc, char **argv)
 		case 'g':
 			giant = strtoul(optarg, NULL, 0);
 			break;
+		case 'T':
+			tasks = strtoul(optarg, NULL, 0);
+			break;
 		default:
 			return usage(opt == 'h' ? 0 : 2);
 		}
 	}
-	if (!objects || !threads || threads > NR_CPUS || giant > 3UL << 30)
+	if (!objects || !threads || threads > NR_CPUS || giant > 3UL << 30 ||
+	    tasks > 1000000)
 		return usage(2);
 
 	world_map();
@@ -114,6 +119,8 @@ int main(int argc, char **argv)
 	heap_track();
 	heap_connect();
 	track_giant(giant);
+	if (tasks)
+		world_many_tasks(tasks);
 	if (world_open(&file, "kmemleak", FMODE_READ | FMODE_WRITE))
 		abort();
 	snprintf(cmd, sizeof(cmd), "parallel=%lu", threads);

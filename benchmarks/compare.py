@@ -44,6 +44,7 @@ ROWS = [
     ("scan", ["-n", "1000000", "-H", "tiny"], 3, 3),
     ("scan", ["-n", "1000000", "-H", "list"], 3, 3),
     ("scan", ["-n", "1000000", "-H", "white"], 3, 3),
+    ("pages", ["-n", "4000000"], 3, 3),
     ("suspects", ["-n", "200000", "-H", "dense"], 1, 3),
     ("mark", ["-n", "200000", "-H", "dense"], 1, 3),
 ]
@@ -62,11 +63,12 @@ QUICK = [
     ("lookup", ["-n", "20000", "-l", "20000"], 1, 2),
     *(("scan", ["-n", "5000", "-H", heap], 1, 2) for heap in
       ("dense", "region", "local", "sparse", "plain", "blank", "huge", "tiny", "list", "white")),
+    ("pages", ["-n", "200000"], 1, 2),
     ("suspects", ["-n", "5000", "-H", "dense"], 1, 2),
     ("mark", ["-n", "5000", "-H", "dense"], 1, 2),
 ]
 LIMITS = {"stream", "random"}		# of the machine: nobody's
-SCANS = {"scan", "suspects", "mark"}	# stock does them alone
+SCANS = {"scan", "suspects", "mark", "pages"}	# stock does them alone
 ALONE = {"meta"}
 ONCE = 1000000	# objects: stock scans so many in one run, which takes a minute
 

@@ -20,6 +20,8 @@ struct task_struct world_tasks[4] = {
 };
 
 static unsigned long world_nr_pages;
+static unsigned long world_max_pages = W_MAX_PAGES;
+struct page *shim_vmemmap = (struct page *)W_VMEMMAP;
 
 static void world_map_at(unsigned long addr, size_t size, int prot)
 {
@@ -63,7 +65,7 @@ void world_pages(unsigned long nr)
 {
 	unsigned long pfn, split;
 
-	nr = clamp(nr, 16UL, W_MAX_PAGES);
+	nr = clamp(nr, 16UL, world_max_pages);
 	split = nr / 4;
 	world_nr_pages = nr;
 	shim_zones[0] = (struct zone){ 0, split, split, 0, 0, "DMA" };
@@ -77,6 +79,36 @@ void world_pages(unsigned long nr)
 	}
 	/* A page that belongs to the other zone, as pageblocks at borders do. */
 	pfn_to_page(split + 1)->flags = 0;
+}
+
+/* As many as are asked for, at the end of the giant area. */
+void world_many_pages(unsigned long nr)
+{
+	size_t size = round_up(nr * sizeof(struct page), SZ_2M);
+
+	if (size > W_GIANT_SIZE / 4)
+		shim_fatal("%lu struct pages do not fit", nr);
+	shim_vmemmap = (struct page *)(W_GIANT + W_GIANT_SIZE - size);
+	world_max_pages = nr;
+	world_pages(nr);
+}
+
+/* Asleep, with stacks of others. */
+void world_many_tasks(int nr)
+{
+	int i;
+
+	shim_more_tasks = calloc(nr, sizeof(*shim_more_tasks));
+	if (!shim_more_tasks)
+		shim_fatal("no memory for %d tasks", nr);
+	for (i = 0; i < nr; i++) {
+		struct task_struct *t = &shim_more_tasks[i];
+
+		t->pid = 1000000 + i;
+		t->pid_struct.nr = t->pid;
+		t->stack = shim_tasks[i % (W_NR_TASKS - 1)].stack;
+	}
+	shim_nr_more_tasks = nr;
 }
 
 struct page *pfn_to_online_page(unsigned long pfn)

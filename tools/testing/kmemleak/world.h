@@ -11,6 +11,8 @@ void world_map(void);
 /* Number of CPUs and of page frames; before kmemleak_init(). */
 void world_cpus(unsigned int nr);
 void world_pages(unsigned long nr);
+void world_many_pages(unsigned long nr);
+void world_many_tasks(int nr);
 /* Which of a few identities allocates: 0 to 3, tasks with stacks of their own. */
 void world_task(struct task_struct *t);
 extern struct task_struct world_tasks[4];

@@ -199,8 +199,10 @@ struct page *pfn_to_online_page(unsigned long pfn);
 #define page_zone(p)	(&shim_zones[(p)->flags >> (BITS_PER_LONG - 2)])
 #define page_count(p)	READ_ONCE((p)->refcount)
 #define page_ref_count(p) page_count(p)
-#define pfn_to_page(n)	((struct page *)W_VMEMMAP + (n))
-#define page_to_pfn(p)	((unsigned long)((p) - (struct page *)W_VMEMMAP))
+/* W_VMEMMAP, if world_many_pages() has not put it elsewhere */
+extern struct page *shim_vmemmap;
+#define pfn_to_page(n)	(shim_vmemmap + (n))
+#define page_to_pfn(p)	((unsigned long)((p) - shim_vmemmap))
 /* What a page holds: those of the heap, from its start. */
 #define page_address(p)	((void *)(W_PHYSMAP + page_to_pfn(p) * PAGE_SIZE))
 #define page_to_virt(p)	page_address(p)

@@ -32,6 +32,8 @@ static bool shim_gate_open = true;
 wait_queue_head_t shim_var_wq;
 struct pid_namespace init_pid_ns;
 struct task_struct shim_tasks[W_NR_TASKS];
+struct task_struct *shim_more_tasks;
+int shim_nr_more_tasks;
 
 static pthread_mutex_t shim_sleepers = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t shim_cond = PTHREAD_COND_INITIALIZER;
@@ -451,7 +453,11 @@ struct pid *find_ge_pid(int nr, struct pid_namespace *ns)
 		if (p->nr >= nr && (!best || p->nr < best->nr))
 			best = p;
 	}
-	return best;
+	if (best || !shim_nr_more_tasks)
+		return best;
+	/* numbered without gaps */
+	i = max(nr - shim_more_tasks->pid, 0);
+	return i < shim_nr_more_tasks ? &shim_more_tasks[i].pid_struct : NULL;
 }
 
 struct task_struct *pid_task(struct pid *p, enum pid_type t)

@@ -59,6 +59,9 @@ struct pid_namespace { int unused; };
 extern struct pid_namespace init_pid_ns;
 enum pid_type { PIDTYPE_PID, PIDTYPE_TGID };
 extern struct task_struct shim_tasks[W_NR_TASKS];
+/* and after them, see world_many_tasks() */
+extern struct task_struct *shim_more_tasks;
+extern int shim_nr_more_tasks;
 struct pid *find_ge_pid(int nr, struct pid_namespace *ns);
 #define pid_nr(p)	((p)->nr)
 struct task_struct *pid_task(struct pid *p, enum pid_type t);
