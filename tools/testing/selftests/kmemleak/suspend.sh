@@ -3,10 +3,11 @@
 # shellcheck disable=SC2317 # functions are called by name
 #
 # The machine goes to sleep, as far as each rehearsal of CONFIG_PM_DEBUG goes
-# and then to suspend to idle with an alarm to wake it, while all CPUs scan and
-# allocate: it does sleep, wakes, and scans go on.
+# and then in earnest with an alarm to wake it, while all CPUs scan and allocate:
+# it does sleep, wakes, and scans go on.
 #
-# KMEMLEAK_ALARM=1: the alarm of this machine's clock can be relied upon. Where
+# KMEMLEAK_ALARM="freeze mem": the alarm of this machine's clock can be relied upon
+# to wake it from these states of /sys/power/state (suspend to idle, to RAM). Where
 # it does not come the machine sleeps on, so nobody is put to sleep unasked.
 DIR=$(dirname "$0")
 # shellcheck source=kmemleak_lib.sh
@@ -26,11 +27,11 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# Awake again without an error, and the kernel counted it.
+# sleep_once [state]: awake again without an error, and the kernel counted it
 sleep_once() {
 	local before
 	before=$(cat /sys/power/suspend_stats/success)
-	echo freeze >/sys/power/state || return 1
+	echo "${1:-freeze}" >/sys/power/state || return 1
 	[ "$(cat /sys/power/suspend_stats/success)" -gt "$before" ] || return 1
 	load_await_scans 2
 }
@@ -52,18 +53,20 @@ else
 fi
 
 alarm=$(find /sys/class/rtc/*/ -maxdepth 1 -name wakealarm 2>/dev/null | head -n 1)
-if [ "${KMEMLEAK_ALARM:-0}" != 1 ]; then
-	skip "suspend to idle" "no KMEMLEAK_ALARM=1: nothing that is known to wake this machine"
+with_alarm() {
+	echo 0 >"$alarm"
+	echo +4 >"$alarm" || return 1
+	sleep_once "$1"
+}
+if [ -z "${KMEMLEAK_ALARM:-}" ]; then
+	skip "sleep in earnest" "no KMEMLEAK_ALARM: nothing that is known to wake this machine"
 elif [ -n "$alarm" ] && [ "$(cat "$(dirname "$alarm")/device/power/wakeup" 2>/dev/null)" = enabled ]; then
-	with_alarm() {
-		echo 0 >"$alarm"
-		echo +4 >"$alarm" || return 1
-		sleep_once
-	}
-	check "suspend to idle, woken by the clock" with_alarm
-	check "and again" with_alarm
+	for state in $KMEMLEAK_ALARM; do
+		check "sleep ($state), woken by the clock" with_alarm "$state"
+		check "and again" with_alarm "$state"
+	done
 else
-	skip "suspend to idle" "no clock that could wake this machine"
+	skip "sleep in earnest" "no clock that could wake this machine"
 fi
 load_stop
 
