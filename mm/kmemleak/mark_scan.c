@@ -58,7 +58,9 @@ static void kml_take(struct kml_worker *w, const void *from, size_t len,
 	}
 	t->copy = w->copy + used;
 	kasan_disable_current();
+	kcsan_disable_current();
 	memcpy(w->copy + used, kasan_reset_tag(first), t->len);
+	kcsan_enable_current();
 	kasan_enable_current();
 }
 
