@@ -88,6 +88,13 @@ if [ "$flavour" = um ] && [ "$kml_src" != "$kml_pristine" ] &&
    grep -qs 'HOST_FP_SIZE, 2696)' "$um_offsets"; then
 	sed -i 's/HOST_FP_SIZE, 2696)/HOST_FP_SIZE, 11008)/' "$um_offsets"
 fi
+# UML takes a page that a fault could not make for want of memory for one that is
+# there, and reads its entry at address 0: exec() under failslab.
+um_uaccess=$kml_src/arch/um/kernel/skas/uaccess.c
+if [ "$flavour" = um ] && [ "$kml_src" != "$kml_pristine" ] &&
+   grep -qs '^	if (!pte_present(\*pte))$' "$um_uaccess"; then
+	sed -i 's/^	if (!pte_present(\*pte))$/	if (!pte || !pte_present(*pte))/' "$um_uaccess"
+fi
 
 build_env
 compiler=$ccache$cross$cc
