@@ -12,13 +12,13 @@ need_enabled
 is_ours || skip_all "this kmemleak shows nothing"
 need_module
 TRACING=/sys/kernel/tracing
-[ -d $TRACING ] && [ ! -d $TRACING/events ] && mount -t tracefs tracefs $TRACING 2>/dev/null
-[ -d $TRACING/events/kmemleak ] || skip_all "no trace events, needs CONFIG_EVENT_TRACING"
+[ -d "$TRACING" ] && [ ! -d "$TRACING/events" ] && mount -t tracefs tracefs "$TRACING" 2>/dev/null
+[ -d "$TRACING/events/kmemleak" ] || skip_all "no trace events, needs CONFIG_EVENT_TRACING"
 start
 
 tmp=$(mktemp -d)
 cleanup() {
-	echo 0 >$TRACING/events/kmemleak/enable
+	echo 0 >"$TRACING/events/kmemleak/enable"
 	: >"$tmp/stop"
 	wait
 	kst reset
@@ -34,11 +34,11 @@ stat_of() {
 # One line an event: its name and its fields. Other scans' are none of ours: the
 # last one is.
 traced_scan() {
-	: >$TRACING/trace
-	echo 1 >$TRACING/events/kmemleak/enable
+	: >"$TRACING/trace"
+	echo 1 >"$TRACING/events/kmemleak/enable"
 	command_ok scan
-	echo 0 >$TRACING/events/kmemleak/enable
-	sed -n 's/.*: kmemleak_\([a-z_]*: .*\)/\1/p' $TRACING/trace |
+	echo 0 >"$TRACING/events/kmemleak/enable"
+	sed -n 's/.*: kmemleak_\([a-z_]*: .*\)/\1/p' "$TRACING/trace" |
 		awk '/^scan_begin:/ { nr = 0 }
 			{ line[nr++] = $0 }
 			END { for (i = 0; i < nr; i++) print line[i] }' >"$tmp/events"
