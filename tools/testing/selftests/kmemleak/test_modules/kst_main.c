@@ -15,6 +15,7 @@
 #include <linux/jiffies.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/rcupdate.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
@@ -286,6 +287,11 @@ static int kst_run_reset(const struct kst_args *args)
 	kst_unroot_all();
 	kst_unalias();
 	kst_destroy_all();
+	/*
+	 * What others have freed just now may be in the hands of a CPU that calls
+	 * RCU's callbacks, and nowhere else, until that CPU gets on.
+	 */
+	rcu_barrier();
 	return 0;
 }
 
