@@ -244,8 +244,9 @@ def main():
     show_fit(cost, data["runs"])
     show_sharing(data["scaling"])
     last = data["scaling"][-1]
-    # a block taken over is a lock taken twice: to put it there and to take it
-    show_hosts(cost, 2 * last["steals"] / (data["scaling"][0]["ms"] / 1e3))
+    # a block taken over is a lock taken twice: to put it there and to take it;
+    # a scan as short as with --quick may do without any
+    show_hosts(cost, 2 * max(last["steals"], 1) / (data["scaling"][0]["ms"] / 1e3))
     return 0
 
 
