@@ -232,7 +232,10 @@ static void kml_scan_close(bool done)
 {
 	struct kml_mark_stats sum;
 
-	/* whoever sees that does not look for pins: what they kept has been read */
+	/*
+	 * Whoever sees that does not look for pins: what they kept has been read.
+	 * Pairs with the control dependency in kml_pin_wait().
+	 */
 	smp_store_release(&kml_state.scan_active, false);
 	kml_sieve_close();
 	kml_workers_end(&sum);

@@ -85,6 +85,16 @@ static int last_scan(void (*fn)(void), unsigned int msecs)
 	return 0;
 }
 
+/* The victim's checksum is known, too, and it is referenced. */
+static void begin_with_victim(void)
+{
+	begin();
+	kmemleak_alloc((void *)VICTIM, 128, 1, GFP_KERNEL);
+	scan();
+	CELL[0] = VICTIM;
+	make_suspect();
+}
+
 static void holder_arrives(void)
 {
 	WRITE_ONCE(CELL[1], HOLDER);
@@ -113,11 +123,7 @@ static int holder_reported(void *unused)
 /* It is too young to be. */
 static int holder_young(void *unused)
 {
-	begin();
-	kmemleak_alloc((void *)VICTIM, 128, 1, GFP_KERNEL);
-	scan();
-	CELL[0] = VICTIM;
-	make_suspect();
+	begin_with_victim();
 	shim_time_advance(msecs_to_jiffies(4000));
 	kmemleak_alloc((void *)HOLDER, 128, 1, GFP_KERNEL);
 	*(unsigned long *)HOLDER = VICTIM;
@@ -136,11 +142,7 @@ static void holder_is_painted(void)
 /* It was found in use by its checksum, then painted grey. */
 static int holder_painted(void *unused)
 {
-	begin();
-	kmemleak_alloc((void *)VICTIM, 128, 1, GFP_KERNEL);
-	scan();
-	CELL[0] = VICTIM;
-	make_suspect();
+	begin_with_victim();
 	scan();
 	kmemleak_alloc((void *)HOLDER, 128, 1, GFP_KERNEL);
 	CELL[0] = 0;
