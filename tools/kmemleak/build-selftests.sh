@@ -22,6 +22,9 @@ eval "$assignments"
 tests=tools/testing/selftests
 top=$KOUT/kselftest
 mkdir -p "$top/$tests/kmemleak"
+# One at a time; the one that waited finds it built.
+exec 8>"$top/.lock"
+flock 8
 cp -u -p "$KSRC/$tests/lib.mk" "$KSRC/$tests/"*.h "$top/$tests/"
 cp -u -p -R "$KSRC/$tests/kselftest" "$top/$tests/"
 # From the checkout: a stock kernel's tree does not have them.
