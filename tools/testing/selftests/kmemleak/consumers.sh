@@ -54,6 +54,17 @@ settle() {
 	done
 }
 
+# What moves from one place to another while a scan looks may be reported, by
+# stock as well: once in 400 scans, stock, or in 1500, beside two CPUs that only
+# start processes. The next scan takes it back, but not a leak. In $tmp.
+unless_false() {
+	[ -s "$tmp" ] || return 0
+	sed 's/^/# once: /' "$tmp"
+	kst drain
+	command_ok scan
+	cat "$KMEMLEAK" >"$tmp"
+}
+
 # netdev's runner: a scan, its five seconds, a scan, the report, which it
 # searches for crashes and for frames to know them by.
 nipa() {
@@ -61,8 +72,10 @@ nipa() {
 }
 
 netdev() {
+	kst drain
 	nipa 1
-	check "$mode netdev: nothing to show" not grep -q . "$tmp"
+	unless_false
+	check "$mode netdev: nothing to show" empty "$tmp"
 	plant 1
 	# its own wait is all the time the leak gets
 	nipa 5.2
@@ -89,32 +102,35 @@ xfstests_probe() {
 	(echo "scan=off" >"$KMEMLEAK") 2>/dev/null
 }
 
+# after_each_test leaks|no: are there to be some?
 after_each_test() {
 	: >"$tmp"
+	kst drain
 	echo "scan" >"$KMEMLEAK"
 	cat "$KMEMLEAK" >>"$tmp"
 	echo "scan" >"$KMEMLEAK"
 	cat "$KMEMLEAK" >>"$tmp"
+	[ "$1" = leaks ] || unless_false
 	echo "clear" >"$KMEMLEAK"
 }
 
 fstests() {
 	check "$mode $1: it is found to be on" "$2"
-	after_each_test
-	check "$mode $1: nothing to read when nothing leaks" not test -s "$tmp"
+	after_each_test no
+	check "$mode $1: nothing to read when nothing leaks" empty "$tmp"
 	plant 10
 	plant 20
 	kst "hold 20 0"
 	sleep "$AGE"
-	after_each_test
+	after_each_test leaks
 	check "$mode $1: leaks are read" test "$(planted "$tmp")" -gt 5
 	check "$mode $1: what is in use is not" not grep -q "0x0*$address " "$tmp"
-	check "$mode $1: clear leaves nothing" not grep -q . "$KMEMLEAK"
+	check "$mode $1: clear leaves nothing" empty "$KMEMLEAK"
 	kst "drop 0"
 	settle 10 20
-	after_each_test
-	check "$mode $1: the next test is not blamed" not test -s "$tmp"
-	check "$mode $1: nor the one behind it" not grep -q . "$KMEMLEAK"
+	after_each_test no
+	check "$mode $1: the next test is not blamed" empty "$tmp"
+	check "$mode $1: nor the one behind it" empty "$KMEMLEAK"
 }
 
 consumers() {

@@ -44,6 +44,11 @@ not() {
 	! "$@"
 }
 
+# empty <file>: not a byte can be read from it; what can is shown
+empty() {
+	[ -r "$1" ] && ! sed 's/^/# /' "$1" | grep .
+}
+
 start() {
 	echo "TAP version 13"
 }

@@ -110,7 +110,7 @@ else
 	skip "and so have its per-CPU pointers' objects" "no SMP, no pointers"
 fi
 command_ok clear
-check "clear leaves nothing" not grep -q . "$KMEMLEAK"
+check "clear leaves nothing" empty "$KMEMLEAK"
 
 # A block is referenced by the free range before it, which ends where the block
 # begins; and there is one wherever a task's stack was before. And where per-CPU

@@ -281,18 +281,23 @@ static int kst_run_free(const struct kst_args *args)
 	return 0;
 }
 
+/*
+ * What others have freed just now may be in the hands of a CPU that calls RCU's
+ * callbacks, and nowhere else, until that CPU gets on.
+ */
+static int kst_run_drain(const struct kst_args *args)
+{
+	rcu_barrier();
+	return 0;
+}
+
 static int kst_run_reset(const struct kst_args *args)
 {
 	kst_stress_cleanup();
 	kst_unroot_all();
 	kst_unalias();
 	kst_destroy_all();
-	/*
-	 * What others have freed just now may be in the hands of a CPU that calls
-	 * RCU's callbacks, and nowhere else, until that CPU gets on.
-	 */
-	rcu_barrier();
-	return 0;
+	return kst_run_drain(args);
 }
 
 /* alias COUNT TARGET_SLOT: COUNT views of a block full of pointers */
@@ -362,6 +367,7 @@ static const struct kst_command kst_commands[] = {
 	{ "bare",	2, kst_run_bare },
 	{ "burst",	4, kst_run_burst },
 	{ "churn",	2, kst_run_churn },
+	{ "drain",	0, kst_run_drain },
 	{ "drop",	1, kst_run_drop },
 	{ "fill",	2, kst_run_fill },
 	{ "free",	1, kst_run_free },
