@@ -259,7 +259,8 @@ static void kst_in_hardirq(struct irq_work *unused)
 }
 
 static DEFINE_TIMER(kst_timer, kst_in_softirq);
-static struct irq_work kst_irq_work = IRQ_WORK_INIT_HARD(kst_in_hardirq);
+/* as in the handler of a device, which PREEMPT_RT would give a thread */
+static struct irq_work kst_irq_work = IRQ_WORK_INIT(kst_in_hardirq);
 
 /* Run @func in @context and wait for it. */
 int kst_run_in(enum kst_context context, void (*func)(void *), void *arg)
