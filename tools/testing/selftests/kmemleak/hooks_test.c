@@ -398,11 +398,15 @@ KST_PLANT(vmalloc)
 {
 	size_t i;
 
-	/* what the allocators keep of their past may still refer to some */
-	for (i = 0; i < ARRAY_SIZE(vm_lost); i++)
+	/*
+	 * What the allocators keep of their past may still refer to some: to all
+	 * whose vm_struct the slab had in one sheaf.
+	 */
+	for (i = 0; i < ARRAY_SIZE(vm_lost); i++) {
 		vm_lost[i] = kst_make(3 * 4096, "vmalloc", "");
-	kst_churn_all_cpus(64);
-	kst_churn_all_cpus(96);
+		kst_churn_all_cpus(64);
+		kst_churn_all_cpus(96);
+	}
 	vm_held = kst_make(5 << 20, "vmalloc", "");
 	kst_hold(vm_held, 0);
 	vm_inner = kst_make(5 << 20, "vmalloc", "");
