@@ -12,7 +12,7 @@
 /*
  * On UML the frames of interrupts are in .bss, with the registers of what they
  * interrupted: ours, with what a walk had in its hands, long after. Like dead
- * parts of other stacks they are no roots, unless interrupts are at work there.
+ * parts of other stacks they are no roots.
  */
 static void kml_bss_sections(void (*section)(const void *start, size_t len))
 {
@@ -167,25 +167,6 @@ static struct task_struct *kml_take_task(void)
 	return task;
 }
 
-/*
- * Elsewhere the stacks of interrupts are per-CPU areas or tracked. RCU's
- * callbacks have there what they are about to free, which may be old.
- */
-static void kml_roots_interrupt(struct kml_root_sink *sink, unsigned int cpu)
-{
-#if defined(CONFIG_UML) && defined(CONFIG_SMP)
-	int count;
-
-	if (!cpu_online(cpu))
-		return;
-	rcu_read_lock();
-	count = READ_ONCE(task_thread_info(cpu_curr_snapshot(cpu))->preempt_count);
-	rcu_read_unlock();
-	if (count & (HARDIRQ_MASK | SOFTIRQ_MASK))
-		sink->range(sink, cpu_irqstacks[cpu], THREAD_SIZE);
-#endif
-}
-
 /**
  * kml_roots_next() - hand out roots that nobody else got
  * @sink: gets them
@@ -207,7 +188,6 @@ bool kml_roots_next(struct kml_root_sink *sink)
 			sink->range(sink, __per_cpu_start + per_cpu_offset(cpu),
 				    __per_cpu_end - __per_cpu_start);
 #endif
-		kml_roots_interrupt(sink, cpu);
 		return true;
 	}
 

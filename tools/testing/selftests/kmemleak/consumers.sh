@@ -55,7 +55,7 @@ settle() {
 }
 
 # What moves from one place to another while a scan looks may be reported, by
-# stock as well: once in 400 scans, stock, or in 1500, beside two CPUs that only
+# stock as well: once in 400 scans, stock, or in 500, beside two CPUs that only
 # start processes. The next scan takes it back, but not a leak. In $tmp.
 unless_false() {
 	[ -s "$tmp" ] || return 0
