@@ -4,15 +4,27 @@
 # Build the guest's root file system: an archive in memory, so that a guest,
 # whatever it does as root, has no way to the host's files.
 #
-#   initramfs.sh <out.cpio> <processor> <modroot or ''> <script> <env file> [DIR:GUESTPATH]...
-#
 # The programs are the host's own, with the libraries they name, or, for another
-# processor (as Debian calls it), those of guest-programs.sh. That part is cached; modules, script and additions make a second archive behind it, which
-# the kernel unpacks over the first.
+# processor (as Debian calls it), those of guest-programs.sh. That part is cached;
+# modules, script and additions make a second archive behind it, which the kernel
+# unpacks over the first.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
 
+usage()
+{
+	cat <<-'EOT'
+	usage: initramfs.sh OUT.cpio PROCESSOR MODROOT SCRIPT ENVFILE [DIR:GUESTPATH]...
+	  PROCESSOR      as Debian calls it: amd64, arm64
+	  MODROOT        has lib/modules of the kernel, or '' for none
+	  SCRIPT         what the guest runs, ENVFILE what it sources before
+	  DIR:GUESTPATH  a directory or file that the guest has there as well
+	EOT
+}
+
+case ${1:-} in -h | --help) usage; exit 0 ;; esac
+[ $# -ge 5 ] || { usage >&2; usage_error "five arguments are needed"; }
 out=$1 deb=$2 modroot=$3 script=$4 envfile=$5
 shift 5
 
@@ -140,7 +152,9 @@ base_id()
 }
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/kmemleak-root.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+new=''
+trap 'rm -rf "$work" ${new:+"$new"}' EXIT
+trap 'exit 130' INT TERM
 
 programs_root=''
 native_guest "$deb" || programs_root=$("$KML_TOOLS/guest-programs.sh" "$deb")
@@ -150,13 +164,21 @@ if ldd "$(command -v busybox)" 2>/dev/null | grep -q '=>'; then
 fi
 
 base=$KML_CACHE/guest/base-$deb-$(base_id).cpio
+# One at a time: other runs, of other checkouts, too, have their bases beside it.
+# Who uses one marks it, and only what nobody has used for a week goes: nobody's
+# disappears before it is read.
+mkdir -p "$KML_CACHE/guest"
+exec 9>"$KML_CACHE/guest/.lock"
+flock 9
 if [ ! -f "$base" ]; then
-	mkdir -p "$KML_CACHE/guest"
 	build_base "$work/base"
-	archive "$work/base" >"$base.$$"
-	find "$KML_CACHE/guest" -maxdepth 1 -name "base-$deb-*.cpio" -delete
-	mv "$base.$$" "$base"
+	new=$base.$$
+	archive "$work/base" >"$new"
+	mv "$new" "$base"
 fi
+touch "$base"
+find "$KML_CACHE/guest" -maxdepth 1 -name 'base-*' -mtime +7 -delete
+exec 9>&-
 
 mkdir -p "$work/top/kml" "$work/top/usr/lib"
 cp "$script" "$work/top/kml/script"

@@ -113,6 +113,38 @@ t_help()
 	done
 }
 
+# Several first runs at a time, of a cache in which others have their files: each
+# gets its archive, old ones go, nothing is left half written.
+t_initramfs()
+{
+	local i guest=$work/base-cache/guest runs=()
+	export KMEMLEAK_CACHE=$work/base-cache
+	mkdir -p "$guest"
+	touch "$guest/base-amd64-other.cpio"
+	touch -d '8 days ago' "$guest/base-amd64-old.cpio" "$guest/base-amd64-half.cpio.12"
+	echo : >"$work/script"
+	for i in 1 2 3; do
+		tools/kmemleak/initramfs.sh "$work/out$i.cpio" "$(dpkg --print-architecture)" '' "$work/script" "$work/script" &
+		runs+=($!)
+	done
+	for i in 1 2 3; do
+		wait "${runs[i - 1]}"
+		cpio -it --quiet <"$work/out$i.cpio" >"$work/said"
+		grep -qx init "$work/said"
+	done
+	ls "$guest"
+	[ "$(find "$guest" -name 'base-*' | wc -l)" = 2 ]
+	[ -e "$guest/base-amd64-other.cpio" ]
+	# A disk that is full while it is written.
+	rm "$guest"/base-*
+	mkdir -p "$work/full"
+	printf '#!/bin/sh\necho some; exit 1\n' >"$work/full/cpio"
+	chmod +x "$work/full/cpio"
+	PATH=$work/full:$PATH expect 1 tools/kmemleak/initramfs.sh "$work/out1.cpio" \
+		"$(dpkg --print-architecture)" '' "$work/script" "$work/script"
+	[ -z "$(find "$guest" -name 'base-*')" ]
+}
+
 # A clean log passes, a complaint does not, a known one passes as often as told.
 # t_log <status> <log>; KNOWN stands for the complaint stock makes too.
 t_log()
@@ -449,6 +481,7 @@ check "bad FLAVOR, KERNEL, KDIR: the choices, exit 2" t_bad_choice
 check "torture.sh: bad options, the choices, exit 2" t_bad_torture
 check "print-kernel without a kernel: says how to build" t_not_built
 check "help lists every target" t_help
+check "a guest's programs: several runs at a time" t_initramfs
 check "options that got lost" t_lost_options
 check "the table of builds" t_builds_table
 check "a private copy follows its source" t_copy
