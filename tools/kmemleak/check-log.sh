@@ -1,13 +1,23 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Look for kernel complaints in console logs:  check-log.sh LOG...
-# Exit 1 and show them when there are any that known-splats.txt does not name.
+# Look for kernel complaints in console logs. Exit 1 and show them when there are
+# any that known-splats.txt does not name.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-[ $# -ge 1 ] || usage_error "usage: check-log.sh LOG..."
+usage='usage: check-log.sh [--injected] LOG...'
+injected=0
+case ${1:-} in
+-h | --help)
+	echo "$usage"
+	echo "  --injected  allocations were made to fail: that some did is no complaint"
+	exit 0
+	;;
+--injected) injected=1; shift ;;
+esac
+[ $# -ge 1 ] || usage_error "$usage"
 
 complaints='BUG:|BUG |WARNING:|Kernel panic|Oops|unable to handle'
 complaints="$complaints|possible recursive|possible circular|inconsistent lock state|lock inversion"
@@ -18,6 +28,9 @@ complaints="$complaints|ODEBUG:|(list_add|list_del) corruption|refcount_t:|gener
 complaints="$complaints|Voluntary context switch within RCU|bad unlock balance|held lock freed"
 complaints="$complaints|UBSAN:|pagealloc: |detected expedited stall|trying to register non-static key"
 complaints="$complaints|Freezing .* failed|kml_[a-z_]* hogged CPU"
+# The first two are how arm64 says what x86 calls an Oops.
+complaints="$complaints|Unable to handle|Internal error:|hard LOCKUP|nobody cared"
+[ $injected = 1 ] || complaints="$complaints|page allocation failure|SLUB: Unable to allocate"
 
 bad=0
 for log in "$@"; do
@@ -48,7 +61,7 @@ for log in "$@"; do
 					continue
 				# A kernel races in many places; the line names
 				# the two functions of each.
-				if (said ~ /BUG: KCSAN: data-race/ && said !~ /kml_|kmemleak|kst_/)
+				if (said ~ /BUG: KCSAN: data-race/ && said !~ /kml_|kmemleak|kst_| kt_/)
 					continue
 				seen[said] = 1
 				context = ""

@@ -35,16 +35,19 @@ usage()
 	  --quiet           keep kernel messages out of the stream (not the log)
 	  --log FILE        where the log goes (default: below the build directory)
 	  --no-splat-check  do not look for kernel complaints in the log
+	  --injected        the script makes allocations fail: that some did is no
+	                    complaint
 	  --leaves          the script ends the guest itself, after a line "leaving";
 	                    status 0 if that was the last that was heard of it
 	exit status: the script's; or
-	  123  the script succeeded but the kernel complained (lines are shown)
+	  123  the script succeeded but the kernel complained (lines are shown),
+	       or its log is not there from the start of the boot on
 	  124  timed out     125  the guest ended without a status (it crashed)
 	EOT
 }
 
 flavour=um kernel=7.3 stock=0 debug=0 config='' cpus='' mem='' append='' timeout=300
-quiet=0 log='' splats=1 mode=script model='' nodes='' hotmem='' kvm=0 leaves=0
+quiet=0 log='' splats=1 injected=() mode=script model='' nodes='' hotmem='' kvm=0 leaves=0
 adds=() envs=()
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -67,6 +70,7 @@ while [ $# -gt 0 ]; do
 	--quiet) quiet=1 ;;
 	--log) log=${2:?}; shift ;;
 	--no-splat-check) splats=0 ;;
+	--injected) injected=(--injected) ;;
 	--shell) mode=shell ;;
 	-h | --help) usage; exit 0 ;;
 	--) shift; break ;;
@@ -123,6 +127,9 @@ nonce=$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')
 } >"$work/env"
 "$KML_TOOLS/initramfs.sh" "$work/root.cpio" "$kml_deb" "$KOUT/modroot" "$script" "$work/env" "${adds[@]}"
 
+# Who leaves does not hand over the kernel's log: what is on the console is all that
+# can be checked, so warnings have to be there.
+[ $quiet$leaves != 11 ] || append="loglevel=5 $append"
 [ $quiet = 0 ] || append="quiet $append"
 # KUnit suites run when asked for (--append kunit.enable=1, which comes later
 # on the line and wins), not at every boot.
@@ -185,8 +192,18 @@ if [ -z "$status" ]; then
 	note "error: the guest ended without a status (it crashed?); log: $log"
 	exit 125
 fi
-if [ $splats = 1 ] && ! "$KML_TOOLS/check-log.sh" "$log"; then
-	note "error: the kernel complained (above); log: $log"
-	[ "$status" != 0 ] || status=123
+[ $splats = 1 ] || exit "$status"
+
+complaints=0
+# Complaints that later lines have overwritten, or that were never handed over,
+# would be missed.
+if [ $leaves = 0 ] && ! grep -qE "KML-$nonce-DMESG-FIRST 0([^0-9]|\$)" "$log"; then
+	note "error: the kernel's log does not begin with the boot: complaints may be lost (log_buf_len= makes it longer); log: $log"
+	complaints=1
 fi
+if ! "$KML_TOOLS/check-log.sh" "${injected[@]}" "$log"; then
+	note "error: the kernel complained (above); log: $log"
+	complaints=1
+fi
+[ "$status$complaints" != 01 ] || status=123
 exit "$status"

@@ -46,11 +46,14 @@ shell)
 	sync
 	# The whole log, for the host's check: a quiet console shows only errors,
 	# and dmesg would leave out what a test cleared. By path, or busybox takes
-	# its own dd, which cannot stop at the end of the buffer.
+	# its own dd, which cannot stop at the end of the buffer. FIRST is the number
+	# of the first line that is left: 0, unless later ones have overwritten it.
 	echo "KML-$KML_NONCE-DMESG"
-	/usr/bin/dd if=/dev/kmsg iflag=nonblock bs=8192 2>/dev/null | /usr/bin/awk '
+	/usr/bin/dd if=/dev/kmsg iflag=nonblock bs=8192 2>/dev/null | /usr/bin/awk -v nonce="$KML_NONCE" '
 		/^ / { next }
 		{ n = index($0, ";"); split($0, f, ",")
+		  if (!lines++)
+			printf "KML-%s-DMESG-FIRST %d\n", nonce, f[2]
 		  printf "[%12.6f] %s\n", f[3] / 1000000, substr($0, n + 1) }'
 	echo "KML-$KML_NONCE-DMESG-END"
 	echo "KML-$KML_NONCE-STATUS $status"

@@ -146,12 +146,12 @@ t_initramfs()
 }
 
 # A clean log passes, a complaint does not, a known one passes as often as told.
-# t_log <status> <log>; KNOWN stands for the complaint stock makes too.
+# t_log <status> <log> [option]; KNOWN stands for the complaint stock makes too.
 t_log()
 {
 	local known='[    0.230000] WARNING: suspicious RCU usage\n[    0.230000] tree.c:1 Callback enqueued on offline CPU!!\n[    0.230000]  os_start_secondary+0x67\n'
 	printf '%b' "${2//KNOWN/$known}" >"$work/log"
-	expect "$1" tools/kmemleak/check-log.sh "$work/log"
+	expect "$1" tools/kmemleak/check-log.sh "${@:3}" "$work/log"
 }
 
 # An option that a configuration lacks, has though it should not, or has with
@@ -414,6 +414,23 @@ t_complaint()
 	expect 3 guest 'echo "BUG: made up" >/dev/kmsg; exit 3' -- "$work/script"
 }
 
+# A complaint that more lines have pushed out of the buffer is not a clean log.
+t_lost_log()
+{
+	# shellcheck disable=SC2016 # the guest's variables
+	expect 123 guest 'line=$(printf "%0900d" 0); for i in {1..1300}; do echo $line >/dev/kmsg; done' \
+		--append printk.devkmsg=on -- "$work/script"
+	grep -q 'does not begin with the boot' "$work/said"
+}
+
+# Who leaves has no dump: the console has the warnings.
+t_leaves()
+{
+	expect 0 guest 'echo leaving; poweroff -f' --leaves -- "$work/script"
+	expect 123 guest 'echo "<4>WARNING: made up" >/dev/kmsg; sleep 1; echo leaving; poweroff -f' --leaves -- "$work/script"
+	grep -q 'WARNING: made up' "$work/said"
+}
+
 # modprobe and modinfo as the tree's scripts use them; backtraces with names;
 # trace events.
 t_facilities()
@@ -476,6 +493,17 @@ check "log: a known one" t_log 0 'KNOWN[    1.0] fine\n'
 check "log: a known one twice" t_log 1 '[    0.240000] WARNING: suspicious RCU usage\n[ 0.24] Callback enqueued on offline CPU!! os_start_secondary\nKNOWN'
 check "log: not the known one" t_log 1 '[    0.1] WARNING: suspicious RCU usage\n[    0.1] tree.c:9 other\n'
 check "log: a data race of ours" t_log 1 '[    0.1] BUG: KCSAN: data-race in foo / kml_bar\n'
+check "log: a data race of the torture module" t_log 1 '[    0.1] BUG: KCSAN: data-race in kt_all / foo\n'
+check "log: a data race of a name with kt_ in it" t_log 0 '[    0.1] BUG: KCSAN: data-race in pkt_all / foo\n'
+check "log: an Oops of arm64" t_log 1 '[    0.1] Unable to handle kernel paging request at virtual address 0\n'
+check "log: its second line" t_log 1 '[    0.1] Internal error: synchronous external abort: 0000000096000010\n'
+check "log: a hard lockup" t_log 1 '[    0.1] watchdog: Watchdog detected hard LOCKUP on cpu 0\n'
+check "log: an interrupt of nobody" t_log 1 '[    0.1] irq 9: nobody cared (try booting with the "irqpoll" option)\n'
+check "log: pages that ran out" t_log 1 '[    0.1] bash: page allocation failure: order:0\n'
+check "log: slabs that ran out" t_log 1 '[    0.1] SLUB: Unable to allocate memory on CPU 0\n'
+check "log: allocations made to fail" t_log 0 \
+	'[    0.1] SLUB: Unable to allocate memory on CPU 0\n[    0.1] x: page allocation failure: order:0\n' --injected
+check "log: a complaint while they are" t_log 1 '[    0.1] BUG: sleeping function called\n' --injected
 check "log: a data race of others" t_log 0 '[    0.1] BUG: KCSAN: data-race in foo / bar\n'
 check "bad FLAVOR, KERNEL, KDIR: the choices, exit 2" t_bad_choice
 check "torture.sh: bad options, the choices, exit 2" t_bad_torture
@@ -497,6 +525,8 @@ check "guest: time-out" t_timeout
 check "guest: interrupted" t_interrupted
 check "guest: gone without a status" t_crash
 check "guest: a kernel complaint fails the run" t_complaint
+check "guest: a log that lacks its begin fails the run" t_lost_log
+check "guest: warnings of one that leaves" t_leaves
 check "guest: modules, symbols, trace events" t_facilities
 check "guest: a shell" t_shell
 echo "1..$n"
