@@ -3,18 +3,19 @@
 #
 # The user-space harness, with the stock file of a fetched tree as its peer:
 # here, or built for other architectures and run by qemu-user.
-#   check-harness.sh [cross [OPTION or ARCH of check-cross.sh]...]
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 harness=$KML_TOP/tools/testing/kmemleak
 [ -f "$harness/Makefile" ] || die "this checkout has no tools/testing/kmemleak" "get a complete one"
+usage='usage: check-harness.sh [cross [--quick] [ARCH]...]'
 what=${1:-native}
 case $what in
+-h | --help) echo "$usage; see check-cross.sh --help"; exit 0 ;;
 native) "$KML_TOOLS/build-deps.sh" harness ;;
 cross) shift ;;
-*) usage_error "usage: check-harness.sh [cross [--quick] [ARCH]...]" ;;
+*) usage_error "$usage" ;;
 esac
 # Without these other architectures are skipped.
 "$KML_TOOLS/build-deps.sh" cross || :

@@ -3,13 +3,25 @@
 #
 # Everything that runs inside one kernel, each part in a boot of its own (a
 # test may leave kmemleak disabled). Prints TAP.
-#   check-kernel.sh [--flavor F] [--kernel K] [--debug] [--stock] [--config C] [--list] [PART]...
 #
 # "boot" is one boot of an emulated machine with some of everything in it: what
 # make check runs of it. It comes alone only when asked for by name.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
+
+usage()
+{
+	cat <<-EOT
+	usage: check-kernel.sh [options] [PART]...
+	  --flavor F        $KML_FLAVOURS (default um)
+	  --kernel K        $KML_KERNELS or the path of a kernel tree (default 7.3)
+	  --stock, --debug, --config NAME
+	                    which build of it (see build-kernel.sh)
+	  --list            name the parts that such a kernel has
+	  PART              only these; "boot" is run only if it is named
+	EOT
+}
 
 flavour=um kernel=7.3 debug=0 stock=0 config='' list=0 wanted=''
 while [ $# -gt 0 ]; do
@@ -20,7 +32,8 @@ while [ $# -gt 0 ]; do
 	--list) list=1 ;;
 	--debug) debug=1 ;;
 	--stock) stock=1 ;;
-	-*) usage_error "unknown option $1" ;;
+	-h | --help) usage; exit 0 ;;
+	-*) usage >&2; usage_error "unknown option $1" ;;
 	*) wanted="$wanted $1" ;;
 	esac
 	shift

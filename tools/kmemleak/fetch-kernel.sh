@@ -9,8 +9,10 @@ set -euo pipefail
 # shellcheck source=tools/kmemleak/apt.sh
 . "$KML_TOOLS/apt.sh"
 
+usage="usage: fetch-kernel.sh $(echo "$KML_KERNELS" | tr ' ' '|')"
 kernel=${1:-}
-[ $# -eq 1 ] || usage_error "usage: fetch-kernel.sh $(echo "$KML_KERNELS" | tr ' ' '|')"
+case $kernel in -h | --help) echo "$usage; into $KML_CACHE/source, unless it is there"; exit 0 ;; esac
+[ $# -eq 1 ] || usage_error "$usage"
 case " $KML_KERNELS " in
 *" $kernel "*) ;;
 *) usage_error "kernel $kernel is not known; choices: $KML_KERNELS" ;;

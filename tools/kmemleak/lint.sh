@@ -10,6 +10,7 @@ set -euo pipefail
 
 CHECKS='shellcheck python spdx length checkpatch gcc clang sparse kernel-doc rst'
 
+case ${1:-} in -h | --help) echo "usage: lint.sh [CHECK]...; checks: $CHECKS"; exit 0 ;; esac
 wanted=${*:-$CHECKS}
 for check in $wanted; do
 	case " $CHECKS " in

@@ -113,6 +113,18 @@ t_help()
 	done
 }
 
+# Every script that the makefile or README.md names says what it is for.
+t_script_help()
+{
+	local script
+	for script in tools/kmemleak/{run,check,check-kernel,check-full,check-builds,check-harness,check-log}.sh \
+		tools/kmemleak/{lint,fetch-kernel,initramfs,build-kernel,torture}.sh \
+		tools/testing/kmemleak/check-cross.sh benchmarks/bench-kernel.sh; do
+		expect 0 "$script" --help
+		grep -q "^usage: $(basename "$script")" "$work/said"
+	done
+}
+
 # Several first runs at a time, of a cache in which others have their files: each
 # gets its archive, old ones go, nothing is left half written.
 t_initramfs()
@@ -509,6 +521,7 @@ check "bad FLAVOR, KERNEL, KDIR: the choices, exit 2" t_bad_choice
 check "torture.sh: bad options, the choices, exit 2" t_bad_torture
 check "print-kernel without a kernel: says how to build" t_not_built
 check "help lists every target" t_help
+check "--help of every script" t_script_help
 check "a guest's programs: several runs at a time" t_initramfs
 check "options that got lost" t_lost_options
 check "the table of builds" t_builds_table

@@ -4,9 +4,6 @@
 # The harness on other architectures: 32 bits, big endian, NEON. Built
 # statically by a cross compiler, run by qemu-user, i386 without it where that
 # works. Results on stdout as TAP, progress on stderr.
-#   check-cross.sh [--quick] [ARCH...]	only these of: i386 arm s390x arm64
-# SEEDS=<n> programs are compared with stock, if KSRC names its tree. --quick
-# leaves out what takes emulation longest: half a minute of each two.
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -19,6 +16,17 @@ patterns=()
 # shellcheck source=tools/testing/kmemleak/check-lib.sh
 . "$here/check-lib.sh"
 
+case ${1:-} in
+-h | --help)
+	cat <<-EOT
+	usage: check-cross.sh [--quick] [ARCH...]
+	  ARCH     only these of: $all
+	  --quick  leave out what takes emulation longest: half a minute of each two
+	environment: KSRC=<kernel tree> to compare with, SEEDS=<programs> (100), BUILD=<directory>
+	EOT
+	exit 0
+	;;
+esac
 quick=0
 if [ "${1:-}" = --quick ]; then
 	quick=1
