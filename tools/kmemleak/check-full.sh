@@ -139,7 +139,8 @@ has_passed()
 {
 	local id
 	sources_id "$1"
-	[ "$(field "$1" id)" = "$id" ] && [ "$(field "$1" failed)" = 0 ]
+	[ "$(field "$1" id)" = "$id" ] && [ "$(field "$1" failed)" = 0 ] &&
+		[ "$(field "$1" passed)" -gt 0 ]
 }
 
 run_row()
@@ -156,6 +157,10 @@ run_row()
 	esac
 	[ -x "${words[0]}" ] || die "row $name: no such program: ${words[0]}"
 	: >"$dir/progress"
+	# The guests' logs of this run, for as long as its results are kept.
+	rm -rf "$dir/guests"
+	mkdir "$dir/guests"
+	export KML_LOG_DIR=$dir/guests
 	# Results on stdout, progress on stderr.
 	timeout -k 60 $((minutes[$name] * 60)) "${words[@]}" </dev/null \
 		2> >(tee -a "$dir/progress" >&2) >"$dir/log" &
@@ -177,6 +182,8 @@ run_row()
 	if [ "$f" -gt 0 ]; then
 		show_failures "$dir/log"
 		echo "FAIL  $name: $f of $((p + f + s)) failed, $((SECONDS - t0)) s; log: $dir/log"
+	elif [ "$p" -eq 0 ]; then
+		echo "NONE  $name: none passed, $s skipped, $((SECONDS - t0)) s; log: $dir/log"
 	else
 		echo "ok    $name: $p passed, $s skipped, $((SECONDS - t0)) s"
 	fi

@@ -20,6 +20,7 @@ usage()
 	                    which build of it (see build-kernel.sh)
 	  --list            name the parts that such a kernel has
 	  PART              only these; "boot" is run only if it is named
+	With KML_LOG_DIR=<directory> the guests' logs are kept there, by part.
 	EOT
 }
 
@@ -103,10 +104,11 @@ part()
 
 one_part()
 {
-	local name=$1 status=0 t0=$SECONDS runner
+	local name=$1 status=0 t0=$SECONDS runner log=()
 	shift
+	[ -z "${KML_LOG_DIR:-}" ] || log=(--log "$KML_LOG_DIR/$name.log")
 	echo "# suite: $name"
-	"$KML_TOOLS/run.sh" "${build[@]}" --quiet "${in_guest[@]}" "$@" &
+	"$KML_TOOLS/run.sh" "${build[@]}" --quiet "${log[@]}" "${in_guest[@]}" "$@" &
 	runner=$!
 	trap 'kill $runner 2>/dev/null; wait $runner; exit 130' INT TERM
 	wait $runner || status=$?

@@ -274,6 +274,19 @@ t_matrix()
 	echo 'quiet | 1 | - | /bin/true' >"$KMEMLEAK_MATRIX/b.rows"
 	expect 1 tools/kmemleak/check-full.sh quiet
 	grep -q 'left no results' "$results/quiet/log"
+	# Nor is a row all of which was skipped.
+	# shellcheck disable=SC2016 # the row's variable
+	printf '#!/bin/sh\necho "ok 1 a # SKIP no machine" | tee "$KML_LOG_DIR/a.log"\n' >"$work/skips"
+	chmod +x "$work/skips"
+	echo "skips | 1 | - | $work/skips" >"$KMEMLEAK_MATRIX/b.rows"
+	expect 0 tools/kmemleak/check-full.sh skips
+	grep -q '^NONE  skips: none passed, 1 skipped' "$work/said"
+	expect 0 tools/kmemleak/check-full.sh skips
+	grep -q '^NONE  skips' "$work/said"
+	# The logs of its guests stay, those of its last run.
+	touch "$results/skips/guests/b.log"
+	expect 0 tools/kmemleak/check-full.sh skips
+	[ "$(ls "$results/skips/guests")" = a.log ]
 	# What changes while a row runs is not what it has tested.
 	mkdir -p "$work/top/tools"
 	cp -r tools/kmemleak "$work/top/tools/"
