@@ -148,6 +148,20 @@ t_documents()
 	overlay install "$case_dir"
 	fails grep -rn 'mm/kmemleak\.c' "$case_dir/MAINTAINERS" "$case_dir/Documentation"
 	grep -qx 'F:.mm/kmemleak/' "$case_dir/MAINTAINERS"
+	# Each file that was added is somebody's.
+	python3 - "$case_dir" <<-'EOT'
+	import fnmatch, json, sys
+	top = sys.argv[1]
+	entry = open(top + "/MAINTAINERS").read().split("\nKMEMLEAK\n")[1].split("\n\n")[0]
+	owned = [line[2:].strip() for line in entry.split("\n") if line.startswith("F:")]
+	assert owned == sorted(owned), owned
+	files = json.load(open(top + "/.kmemleak-overlay/manifest.json"))["files"]
+	added = [path for path, file in files.items() if not file.get("orig")]
+	assert len(added) > 50, added
+	for path in added:
+	    if not any(fnmatch.fnmatchcase(path, p + "*" if p.endswith("/") else p) for p in owned):
+	        sys.exit(path + " is nobody's in MAINTAINERS")
+	EOT
 	local named
 	named=$(sed -n 's/^\.\. kernel-doc:: \(mm\/kmemleak\/.*\)/\1/p' "$case_dir/Documentation/core-api/mm-api.rst")
 	[ -n "$named" ]
