@@ -131,8 +131,18 @@ seconds()
 	echo $(($1 * slow))
 }
 
-# What keeps a CPU for four seconds is too long, where that is looked for.
-[ $debug = 0 ] || in_guest+=(--append watchdog_thresh=2)
+# What keeps a CPU for four seconds is too long, where that is looked for (RCU's
+# limit is in debug.config); eight where every access is checked.
+if [ $debug = 1 ]; then
+	in_guest+=(--append watchdog_thresh=2)
+elif [ -n "$config" ]; then
+	in_guest+=(--append watchdog_thresh=4 --append rcupdate.rcu_cpu_stall_timeout=10)
+fi
+case $config in
+# Built in, but off until it is asked for.
+poison) in_guest+=(--append page_poison=1) ;;
+default-off) in_guest+=(--env KMEMLEAK_DEFAULT=off) ;;
+esac
 
 # The long ones first, to end together. On kernels with SMP all CPUs scan; the
 # others of these boots, and kernels without, use one.
@@ -187,6 +197,9 @@ for words in off on parallel on,parallel bogus ON on,bogus on,,parallel off,para
 	part "boot-$words" --append "kmemleak=$words" --timeout "$(seconds 60)" -- \
 		"$suite" -d $here/kmemleak boot_param.sh
 done
+# The option without a word, and with an empty one.
+part boot-bare --append kmemleak --timeout "$(seconds 60)" -- "$suite" -d $here/kmemleak boot_param.sh
+part boot-empty --append kmemleak= --timeout "$(seconds 60)" -- "$suite" -d $here/kmemleak boot_param.sh
 part boot-bad-parameters --append 'kmemleak.min_unref_scans=-1 kmemleak.verbose=maybe' \
 	--append 'kmemleak.threads=4294967296 kmemleak.filter=nosuch' --timeout "$(seconds 60)" -- \
 	"$suite" -d $here/kmemleak boot_param.sh

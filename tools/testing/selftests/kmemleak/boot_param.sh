@@ -6,7 +6,7 @@
 #
 #   kmemleak=off  kmemleak=on  kmemleak=parallel  kmemleak=on,parallel
 #   kmemleak=bogus  (none)  kmemleak.min_unref_scans=3 kmemleak.verbose=1
-#   kmemleak=ON  kmemleak=on,bogus  kmemleak=on,,parallel  kmemleak=off,parallel
+#   kmemleak  kmemleak=  kmemleak=ON  kmemleak=on,bogus  kmemleak=on,,parallel  kmemleak=off,parallel
 #   kmemleak.min_unref_scans=-1 kmemleak.verbose=maybe kmemleak.threads=4294967296
 #   kmemleak.filter=nosuch
 #
@@ -42,6 +42,10 @@ case ,$words, in
 ,,) ;;
 *,,*) known=no ;;
 esac
+# nor is none at all, if the option is there
+if [ -z "$words" ] && tr ' ' '\n' </proc/cmdline | grep -qxE 'kmemleak=?'; then
+	known=no
+fi
 # off wins, wherever it is
 case ,$words, in
 *,off,*) expect=off ;;
@@ -81,7 +85,7 @@ esac
 
 if [ "$known" = no ]; then
 	check "the unknown word is reported" \
-		sh -c "dmesg | grep -qi \"malformed early option 'kmemleak'\|kmemleak: .*$words\""
+		sh -c "dmesg | grep -qi \"malformed early option 'kmemleak'\|kmemleak: .*${words:-Unknown word}\""
 else
 	check "no word is taken for unknown" \
 		not sh -c "dmesg | grep -q \"Malformed early option 'kmemleak'\""
