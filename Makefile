@@ -36,7 +36,7 @@ uninstall: need-KDIR ## restore the tree byte for byte
 patches: need-KDIR need-OUT ## the same change as a git am series in OUT=<directory>
 	@$T/overlay.py patches '$(KDIR)' '$(OUT)'
 
-##@ Kernels (FLAVOR=um|x86_64|arm64 KERNEL=7.3|6.12|<path> [STOCK=1] [DEBUG=1] [CONFIG=<name>])
+##@ Kernels (FLAVOR=um|x86_64|arm64 KERNEL=7.3|6.12|<path> [STOCK=1] [DEBUG=1] [CONFIG=<name>] [JOBS=n])
 kernel: ## build one, fetching its source when needed
 	@$T/build-kernel.sh $(build-args)
 
@@ -53,21 +53,21 @@ check: ## the tests, as CI runs them
 check-full: ## the whole matrix of flavours, releases and configurations: hours, resumable [ROWS=...] [TABLE=file]
 	@$T/check-full.sh $(if $(TABLE),--table '$(TABLE)') $(ROWS)
 
-check-builds: ## compile for nine architectures and all that changes what we compile
+check-builds: ## compile for nine architectures and all that changes what we compile [QUICK=1] [BUILDS='options, names']
 	@$T/check-builds.sh $(if $(filter-out 0 n no,$(QUICK)),--quick) $(BUILDS)
 
-check-cross: ## the user-space tests for i386, arm, s390x and arm64, by qemu-user
+check-cross: ## the user-space tests for i386, arm, s390x and arm64, by qemu-user [QUICK=1]
 	@$T/check-harness.sh cross $(if $(filter-out 0 n no,$(QUICK)),--quick)
 
 lint: ## checkpatch, W=1 with gcc and clang, sparse, kernel-doc, shellcheck
 	@$T/lint.sh
 
-torture: ## ten minutes of it, or SECONDS=N; COMPARE=1: beside stock, a table
+torture: ## ten minutes of it; beside stock, a table [SECONDS=N] [COMPARE=1] [TORTURE_ARGS='options']
 	@$T/torture.sh $(build-args) $(if $(SECONDS),--seconds '$(SECONDS)') \
 		$(if $(filter-out 0 n no,$(COMPARE)),--compare) $(TORTURE_ARGS)
 
 ##@ Figures (KERNEL=7.3|<path>)
-bench: ## in user-mode Linux, ours and stock in turn: table, JSON, plots [QUICK=1]
+bench: ## in user-mode Linux, ours and stock in turn: table, JSON, plots [QUICK=1] [BENCH_ARGS='options']
 	@benchmarks/bench-kernel.sh --flavor '$(FLAVOR)' --kernel '$(KERNEL)' \
 		$(if $(filter-out 0 n no,$(QUICK)),--quick) $(BENCH_ARGS)
 

@@ -111,6 +111,12 @@ t_help()
 	for target in $(make -pq 2>/dev/null | sed -n 's/^\.PHONY: //p'); do
 		grep -qE "make $target( |\$)" "$work/help" || { echo "help lacks $target"; return 1; }
 	done
+	# What its rules make use of, too.
+	grep -oE '\$\(([a-z-]+ [^$]*\$\()?[A-Z_]+\)' Makefile | grep -oE '[A-Z_]{2,}' | sort -u |
+		grep -vxE 'MAKEFILE_LIST|MAKECMDGOALS' >"$work/variables"
+	while read -r target; do
+		grep -q "$target=" "$work/help" || { echo "help lacks $target="; return 1; }
+	done <"$work/variables"
 }
 
 # Every script that the makefile or README.md names says what it is for.
