@@ -142,6 +142,40 @@ leaks()
 	done
 }
 
+# Guests run in process groups of their own, which are all ended with this script:
+# a shell that waits for one in the foreground would not hear of a signal, and one
+# in the background not of the terminal's.
+declare -A groups=()
+# start <guest or leaks> <arguments>: sets $started
+start()
+{
+	set -m
+	"$@" &
+	set +m
+	started=$!
+	groups[$started]=1
+}
+
+finish()
+{
+	local status=0
+	wait "$1" || status=$?
+	unset "groups[$1]"
+	return $status
+}
+
+# shellcheck disable=SC2317 # by trap
+end_groups()
+{
+	local group
+	for group in "${!groups[@]}"; do
+		kill -TERM -- "-$group" 2>/dev/null || :
+	done
+	wait
+}
+trap end_groups EXIT
+trap 'exit 130' INT TERM HUP
+
 # As many CPUs as the largest guest has; each number of workers it can have.
 most_cpus=1
 for n in $cpus; do
@@ -150,18 +184,21 @@ done
 
 t0=$SECONDS
 for n in $cpus; do
-	guest ours "$n"
-	guest stock "$n"
+	for who in ours stock; do
+		start guest $who "$n"
+		finish "$started"
+	done
 done
 for heap in $heaps; do
 	# a report of all blocks but 2 % says nothing about leaks
 	[ "$heap" != white ] || continue
-	leaks stock stock "$heap" &
-	stock=$!
+	start leaks stock stock "$heap"
+	stock=$started
 	for ((w = 1; w <= most_cpus; w++)); do
-		leaks ours "$w" "$heap"
+		start leaks ours "$w" "$heap"
+		finish "$started"
 	done
-	wait $stock
+	finish "$stock"
 done
 "$KML_TOP/benchmarks/kernel/collect.py" --out "$out" --version "$version" --kernel "$kernel" \
 	--seconds $((SECONDS - t0)) "$out"/{ours,stock}-*.log
