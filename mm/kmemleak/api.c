@@ -3,8 +3,9 @@
  * The hooks, as declared in include/linux/kmemleak.h. They check their
  * arguments, delegate, and print what went wrong.
  *
- * Common to all: any context but NMI, IRQs on or off, from early boot on;
- * NULL and error pointers are ignored. Where a hook takes gfp flags, its own
+ * Common to all but those that free a part, which may sleep: any context but
+ * NMI, IRQs on or off, from early boot on. NULL and error pointers to blocks are
+ * ignored. Where a hook takes gfp flags, its own
  * allocations are limited to what may nest in them, and it never fails.
  */
 
@@ -12,7 +13,6 @@
 #include "compat.h"
 #include "control.h"
 #include "debugfs.h"
-#include "page_desc.h"
 #include "pool.h"
 #include "report.h"
 #include "reserve.h"
@@ -337,6 +337,8 @@ EXPORT_SYMBOL(kmemleak_alloc_phys);
  * kmemleak_free_part_phys() - kmemleak_free_part() for a physical block
  * @phys: start of the part
  * @size: of the part
+ *
+ * Context: as kmemleak_free_part().
  */
 void __ref kmemleak_free_part_phys(phys_addr_t phys, size_t size)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What differs between the kernels we build on (6.12 to 7.3). The core is
- * written for the newer one; this file, and no other, adapts the older.
+ * written for the newer one; this file, and none else of it, adapts the older.
  */
 #ifndef _MM_KMEMLEAK_COMPAT_H
 #define _MM_KMEMLEAK_COMPAT_H

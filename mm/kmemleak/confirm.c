@@ -6,8 +6,8 @@
  * grey and is read, too. Whatever a second mark from white would find this one
  * finds, for everything such a mark reads this one reads.
  *
- * It is cheaper by far. Nothing is whitened, so the settled bits stay as they
- * are: set for all but white objects. Grey objects are read in the order of
+ * It is cheaper by far. Next to nothing is whitened, so the settled bits stay as
+ * they are: set for all but white objects. Grey objects are read in the order of
  * their addresses. The filter lets through only what points between the first
  * suspect and the last, and the sieve (sieve.h) little else than what points to
  * one.

@@ -167,7 +167,7 @@ struct kml_l3 **kml_l3_slot(struct kml_space *space, unsigned long addr)
 
 /*
  * Publish what is missing of the way to the interval of @addr. Takes what it
- * used out of the caller's hands; all three are filled. Context: space->lock.
+ * used out of the caller's hands; NULL is what was thought to be there. Context: space->lock.
  */
 static void kml_interval_publish(struct kml_space *space, unsigned long addr,
 				 struct kml_l2 **l2, struct kml_l3 **l3,

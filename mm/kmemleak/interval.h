@@ -91,7 +91,7 @@ static inline bool kml_leaf_dead(struct kml_leaf *leaf)
 	return rcu_access_pointer(leaf->desc) == KML_DESC_DEAD;
 }
 
-/* An object with KML_F_NEW was filed. Pairs with kml_prepare(): kmemleak.h. */
+/* An object with KML_F_NEW was filed. Pairs with kml_prepare_all(): kmemleak.h. */
 static inline void kml_interval_freshen(struct kml_interval *iv)
 {
 	/* the entry before the flag */

@@ -32,9 +32,8 @@
  *	its bitmap, hot entries other than the atomic state, cold and extended
  *	metadata, and leaf->cont. Leaf locks never nest.
  * space->lock (raw, IRQs off)
- *	Publication of directory tables, intervals, leaf groups, interval covers
- *	and settled tables, and the windows when they grow. Nests inside
- *	leaf->lock only for the windows and settled tables.
+ *	Publication of directory tables, intervals, leaf groups and interval
+ *	covers, and the windows when they grow. Never inside leaf->lock.
  * shard->lock (raw, IRQs off)
  *	A shard's intervals and which of them was taken last. Inside space->lock.
  * pool, reserve and work-list locks (raw, IRQs off)
@@ -69,10 +68,11 @@
  *	settled bits stay true whatever is born, and a mark has only so much to
  *	do: what was there when it began. New objects are read once, at its end,
  *	and only in intervals marked fresh. The writer files the entry, full
- *	barrier, marks the interval if it is not; kml_prepare() unmarks it, full
- *	barrier, and makes old ones of those it finds there.
- * Settle:	bits are cleared by kml_prepare() only, and set by markers after it, who
- *	do not care whether the object is still there: see above.
+ *	barrier, marks the interval if it is not; kml_prepare_all() unmarks it,
+ *	full barrier, and makes old ones of those it finds there.
+ * Settle:	bits are cleared by kml_prepare_all() and kml_confirm_prepare() only, and
+ *	set by markers after them, who do not care whether the object is still
+ *	there: see above.
  * Addresses: data and bss are roots, and the static pool is in bss. Addresses of
  *	tracked blocks are kept there (and in tracked memory) inverted or shifted,
  *	else kmemleak itself would reference what it should report.

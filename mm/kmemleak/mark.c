@@ -64,7 +64,6 @@ bool kml_mark_open(struct kml_worker *w)
 
 void kml_mark_close(struct kml_worker *w)
 {
-	w->stats.steals += w->deque.stolen;
 	kml_deque_close(&w->deque);
 }
 
@@ -96,9 +95,9 @@ bool kml_mark_stop(struct kml_worker *w)
 	return true;
 }
 
-/* Have an object's content read. Context: process or leaf->lock. */
-void kml_mark_push(struct kml_worker *w, struct kml_space *space,
-		   unsigned long start, size_t size)
+/* Have an object's content read. Context: RCU read-side section, no lock. */
+static void kml_mark_push(struct kml_worker *w, struct kml_space *space,
+			  unsigned long start, size_t size)
 {
 	if (likely(kml_deque_push(&w->deque, kml_work(space->id, start, 0, size))))
 		return;
@@ -106,18 +105,9 @@ void kml_mark_push(struct kml_worker *w, struct kml_space *space,
 	kml_mark_pending(space, start);
 }
 
-/**
- * kml_mark_greyed() - an object has just turned grey
- * @w: worker
- * @space: of the object
- * @start: of the object
- * @size: in bytes
- * @state: its state now
- *
- * Context: RCU read-side section, no lock.
- */
-void kml_mark_greyed(struct kml_worker *w, struct kml_space *space,
-		     unsigned long start, size_t size, u32 state)
+/* An object has just turned grey; @state is its state now. Context: likewise. */
+static void kml_mark_greyed(struct kml_worker *w, struct kml_space *space,
+			    unsigned long start, size_t size, u32 state)
 {
 	/* with an extension there may be surplus references to pass on */
 	if (!(state & KML_F_EXT))

@@ -23,7 +23,7 @@ struct kml_near {
 	unsigned long *table;		/* NULL: no such interval */
 };
 
-/* What lies between the lowest and the highest of some objects; inverted if 0. */
+/* What lies between the lowest and the highest of some objects; min > last: none. */
 struct kml_extent {
 	unsigned long min;
 	unsigned long last;
@@ -73,10 +73,6 @@ void kml_mark_close(struct kml_worker *w);
 void kml_mark_windows(struct kml_worker *w, const struct kmemleak_windows *win);
 bool kml_mark_stop(struct kml_worker *w);
 
-void kml_mark_push(struct kml_worker *w, struct kml_space *space,
-		   unsigned long start, size_t size);
-void kml_mark_greyed(struct kml_worker *w, struct kml_space *space,
-		     unsigned long start, size_t size, u32 state);
 bool kml_mark_range(struct kml_worker *w, const void *start, size_t len,
 		    const struct kmemleak_range *self);
 bool kml_mark_reserve(struct kml_worker *w);

@@ -51,9 +51,8 @@ bool kml_born_before(unsigned long j1, u32 s1, unsigned long j2, u32 s2)
 /**
  * kml_stack_save() - record the caller's stack
  *
- * Skips itself and its caller, which has to be an exported hook and not
- * inlined: the first frame is the allocator that called the hook... see
- * KML_SKIP_FRAMES.
+ * Skips itself, KML_SKIP_FRAMES: the first frame is its caller, an exported hook
+ * that is not inlined.
  *
  * Context: any.
  * Return: handle, or 0 when there is no depot yet or no memory.

@@ -195,7 +195,7 @@ void kml_desc_move(struct kml_desc *to, struct kml_desc *from)
 	kml_count_inc(KML_C_REGRAINS);
 }
 
-/* Is slot(off) == off / grain everywhere, and monotonic in the class? */
+/* Is slot(off) == off / grain everywhere, and within the descriptor? For KUnit. */
 bool kml_desc_selftest(void)
 {
 	unsigned int cls, off;

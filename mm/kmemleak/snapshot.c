@@ -2,7 +2,7 @@
 /*
  * Reading tracked memory: where it is, its checksum, its first bytes.
  *
- * This directory is built without KASAN and KCSAN: it reads what belongs to
+ * This file is built without KASAN and KCSAN always: it reads what belongs to
  * others, while they write it.
  */
 

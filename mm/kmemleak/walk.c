@@ -47,8 +47,6 @@ static bool kml_walk_leaf(struct kml_space *space, struct kml_leaf *leaf,
 		ret = kml_walk_some(space, leaf, page, &off, v);
 		if (ret == KML_VISIT_UNLOCKED)
 			v->unlocked(v, space, page + off - 1);
-		if (ret == KML_VISIT_STOP)
-			return true;
 	} while (ret != KML_VISIT_NEXT);
 
 	if (v->resched)
@@ -112,9 +110,8 @@ bool kml_walk_share(struct kml_shard_cursor *c, struct kml_visitor *v)
  * @v: visitor
  *
  * Context: process, kml_scan_mutex held.
- * Return: whether a visitor stopped it.
  */
-bool kml_walk(struct kml_space *space, struct kml_visitor *v)
+void kml_walk(struct kml_space *space, struct kml_visitor *v)
 {
-	return kml_interval_walk(space, kml_walk_interval, v);
+	kml_interval_walk(space, kml_walk_interval, v);
 }

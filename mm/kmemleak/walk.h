@@ -10,7 +10,6 @@ enum kml_visit {
 	KML_VISIT_NEXT,		/* go on under the same lock */
 	KML_VISIT_BREATHE,	/* go on, but release the lock first */
 	KML_VISIT_UNLOCKED,	/* call @unlocked for this one, then go on */
-	KML_VISIT_STOP,
 };
 
 /**
@@ -33,7 +32,7 @@ struct kml_visitor {
 	bool (*want_leaf)(const struct kml_leaf *leaf);
 };
 
-bool kml_walk(struct kml_space *space, struct kml_visitor *v);
+void kml_walk(struct kml_space *space, struct kml_visitor *v);
 bool kml_walk_share(struct kml_shard_cursor *c, struct kml_visitor *v);
 
 #endif /* _MM_KMEMLEAK_WALK_H */

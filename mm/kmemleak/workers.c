@@ -72,7 +72,7 @@ static struct kml_job {
 /* The initiator's worker is always there: a scan needs no memory to begin. */
 static struct kml_worker *kml_first_worker;
 
-/* kml_scan_mutex */
+/* kml_scan_mutex; statistics read the first two without */
 static unsigned int kml_wanted = 1;
 static unsigned int kml_nr_workers = 1;	/* in this scan */
 static bool kml_have_threads;
@@ -180,6 +180,8 @@ static void kml_do_job(struct kml_worker *w)
 	}
 
 	kml_mark_flush(w);
+	w->stats.steals += w->deque.stolen;
+	w->deque.stolen = 0;
 	if (!w->initiator)
 		kml_mark_close(w);
 	/* full barrier: what we gave back is on the list */
@@ -251,22 +253,22 @@ static bool kml_is_housekeeping(unsigned int cpu)
 /* Choose who will help with this scan. */
 static void kml_hire(void)
 {
-	unsigned int cpu, here = raw_smp_processor_id();
+	unsigned int cpu, here = raw_smp_processor_id(), nr = 1;
 	struct kml_helper *h;
 
-	kml_nr_workers = 1;
 	for_each_possible_cpu(cpu) {
 		h = per_cpu_ptr(&kml_helpers, cpu);
-		h->used = kml_have_threads && kml_nr_workers < kml_wanted &&
+		h->used = kml_have_threads && nr < kml_wanted &&
 			  cpu != here && cpu_online(cpu) &&
 			  kml_is_housekeeping(cpu) && per_cpu(kml_helper_task, cpu) &&
 			  /* pairs with the release in kml_helper_setup() */
 			  smp_load_acquire(&h->w);
 		if (!h->used)
 			continue;
-		kml_nr_workers++;
+		nr++;
 		memset(&h->w->stats, 0, sizeof(h->w->stats));
 	}
+	WRITE_ONCE(kml_nr_workers, nr);
 }
 
 static void kml_post(void)
@@ -451,12 +453,12 @@ void kml_workers_end(struct kml_mark_stats *sum)
 /* How many mark in this scan, or did in the last one. */
 unsigned int kml_workers_nr(void)
 {
-	return kml_nr_workers;
+	return READ_ONCE(kml_nr_workers);
 }
 
 unsigned int kml_workers_wanted(void)
 {
-	return kml_wanted;
+	return READ_ONCE(kml_wanted);
 }
 
 /* Is @task a helper? Context: any; @task is pinned. */
@@ -489,7 +491,7 @@ int kml_workers_set(unsigned int nr)
 		}
 		kml_have_threads = true;
 	}
-	kml_wanted = nr;
+	WRITE_ONCE(kml_wanted, nr);
 	return 0;
 }
 
