@@ -433,6 +433,7 @@ int main(void)
 	torture_tell("hidden_vmalloc %ld", left.hidden_vmalloc);
 	torture_tell("missed %ld", left.missed);
 	torture_tell("unseen %ld", unseen(&log, left.left));
+	torture_tell("others %ld", shared->nr_others);
 	torture_tell("judged");
 	ret = syscall(__NR_delete_module, MODULE, 0) ? -errno : 0;
 	read_log(&log);

@@ -20,7 +20,8 @@
  *	 means as a reference looks like one.
  *
  * kt_main.c: parameters, commands, verdict; kt_object.c: objects; kt_place.c:
- * places for references; kt_thread.c, kt_move.c, kt_irq.c: load; kt_leak.c.
+ * places for references; kt_stand.c: what does not move; kt_thread.c, kt_move.c,
+ * kt_irq.c: load; kt_leak.c.
  */
 #ifndef _KT_H
 #define _KT_H
@@ -126,6 +127,10 @@ void kt_threads_free(void);
 bool kt_threads_stalled(void);
 unsigned int kt_threads_parked(void);
 
+/* kt_stand.c */
+int kt_stand_init(void);
+void kt_stand_exit(void);
+
 /* kt_move.c */
 int kt_move_init(void);
 void kt_move_exit(void);
@@ -144,6 +149,7 @@ void kt_leak_found(unsigned long id);
 size_t kt_leak_list(char *buf, size_t size);
 unsigned int kt_leaks_planted(void);
 unsigned int kt_leaks_found(void);
+unsigned int kt_leaks_vmalloc(void);
 bool kt_leak_unreported(unsigned int id, unsigned long *hidden, unsigned long *size);
 void kt_wipe_stack(void);
 void kt_churn(void);

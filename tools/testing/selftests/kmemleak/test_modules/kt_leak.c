@@ -47,6 +47,15 @@ unsigned int kt_leaks_found(void)
 	return atomic_read(&kt_nr_found);
 }
 
+unsigned int kt_leaks_vmalloc(void)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < kt_leaks_planted(); i++)
+		n += kt_leaks[i].hidden && kt_leaks[i].kind == KT_VMALLOC;
+	return n;
+}
+
 /* Deeper than anything that a planted leak's address went through. */
 noinline void kt_wipe_stack(void)
 {
