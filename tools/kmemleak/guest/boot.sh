@@ -18,6 +18,16 @@ case $line in
 "$want"[\ ,]*) echo "ok - the filter is $KML_FILTER" ;;
 *) echo "not ok - the filter is $KML_FILTER"; failed=1 ;;
 esac
+# A sanitizer that is compiled in need not be at work: KML_ALIVE is what its kernel
+# says when it is.
+if [ -n "${KML_ALIVE:-}" ]; then
+	if { uname -v; dmesg; } | grep -q "$KML_ALIVE"; then
+		echo "ok - this kernel says: $KML_ALIVE"
+	else
+		echo "not ok - this kernel says: $KML_ALIVE"
+		failed=1
+	fi
+fi
 echo "# $(nproc) CPUs, $(find /sys/devices/system/node -maxdepth 1 -name 'node[0-9]*' 2>/dev/null | wc -l) nodes"
 
 bash /kml/guest/kunit.sh || failed=1
