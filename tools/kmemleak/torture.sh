@@ -95,6 +95,7 @@ run()
 	"$KML_TOOLS/build-kernel.sh" "${build[@]}"
 	selftests=$("$KML_TOOLS/build-selftests.sh" "${build[@]}")
 	[ $debug = 0 ] || guest+=(--append watchdog_thresh=2)
+	[ -z "$config" ] || guest+=(--append watchdog_thresh=10)
 	[ -z "$cpus" ] || guest+=(--cpus "$cpus")
 	[ -z "$filter" ] || guest+=(--append "kmemleak.filter=$filter")
 	[ -z "$append" ] || guest+=(--append "$append")
