@@ -164,7 +164,10 @@ kml_filter_words(const unsigned long *words, unsigned int nr,
  *
  * It has one more at either end. Filters hold the limits in registers all the
  * time, an interrupt saves them in some stack, and stacks are read: @min itself
- * would be a reference to the object that begins there.
+ * would be a reference to the object that begins there. The object being read
+ * cannot be widened, so filters hold its beginning in another form. On user-mode
+ * Linux their registers live on after them, until the dynamic linker saves them
+ * in the stack of whoever calls a function of the C library's for the first time.
  */
 struct kmemleak_range kml_filter_range(unsigned long min, unsigned long last)
 {

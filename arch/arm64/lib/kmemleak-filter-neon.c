@@ -20,7 +20,7 @@
 struct neon_windows {
 	uint64x2_t virt_min, virt_len;
 	uint64x2_t percpu_min, percpu_len;
-	uint64x2_t self_min, self_len;
+	uint64x2_t self_add, self_len;	/* negated: see kml_filter_range() */
 	int64x2_t left, right;		/* shifts to replace tags */
 };
 
@@ -52,7 +52,7 @@ static __always_inline uint64x2_t in_windows(uint64x2_t v, const struct neon_win
 static __always_inline uint64x2_t candidates(uint64x2_t v, const struct neon_windows *w)
 {
 	uint64x2_t hits = vbicq_u64(within(v, w->virt_min, w->virt_len),
-				    within(v, w->self_min, w->self_len));
+				    vcltq_u64(vaddq_u64(v, w->self_add), w->self_len));
 
 	return vorrq_u64(hits, within(v, w->percpu_min, w->percpu_len));
 }
@@ -92,7 +92,7 @@ unsigned int kmemleak_filter_neon(const unsigned long *words, unsigned int nr,
 		.virt_len = vdupq_n_u64(win->virt.len),
 		.percpu_min = vdupq_n_u64(win->percpu.min),
 		.percpu_len = vdupq_n_u64(win->percpu.len),
-		.self_min = vdupq_n_u64(win->self.min),
+		.self_add = vdupq_n_u64(-win->self.min),
 		.self_len = vdupq_n_u64(win->self.len),
 		.left = vdupq_n_s64(win->tag_bits),
 		.right = vdupq_n_s64(-(long)win->tag_bits),

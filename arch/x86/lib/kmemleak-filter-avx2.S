@@ -247,6 +247,8 @@ SYM_TYPED_FUNC_START(kmemleak_filter_avx2)
 	movq		OUT, %rax
 	subq		%rdx, %rax
 	shrq		$3, %rax
+	/* the last candidates: the others are sums and masks */
+	vpxor		%xmm0, %xmm0, %xmm0
 	vzeroupper
 	RET
 

@@ -5,6 +5,8 @@
  *
  * Candidates are compressed in a register and stored whole: compressing right
  * to memory takes over a hundred cycles on Zen 4.
+ *
+ * Where the object being read begins is kept negated: see kml_filter_range().
  */
 
 #include <linux/linkage.h>
@@ -39,7 +41,7 @@
 #define VIRT_LEN	%zmm9
 #define PERCPU_MIN	%zmm10
 #define PERCPU_LEN	%zmm11
-#define SELF_MIN	%zmm12
+#define SELF_ADD	%zmm12
 #define SELF_LEN	%zmm13
 #define TAG_BITS	%xmm15
 
@@ -67,7 +69,7 @@
 .macro candidates tags
 	untag		%zmm0, \tags
 	vpsubq		VIRT_MIN, %zmm0, %zmm1
-	vpsubq		SELF_MIN, %zmm0, %zmm2
+	vpaddq		SELF_ADD, %zmm0, %zmm2
 	vpsubq		PERCPU_MIN, %zmm0, %zmm3
 	vpcmpltuq	VIRT_LEN, %zmm1, %k1
 	vpcmpltuq	PERCPU_LEN, %zmm3, %k2
@@ -182,7 +184,9 @@ SYM_TYPED_FUNC_START(kmemleak_filter_avx512)
 	vpbroadcastq	WIN_VIRT+8(WIN), VIRT_LEN
 	vpbroadcastq	WIN_PERCPU(WIN), PERCPU_MIN
 	vpbroadcastq	WIN_PERCPU+8(WIN), PERCPU_LEN
-	vpbroadcastq	WIN_SELF(WIN), SELF_MIN
+	vpxor		%xmm0, %xmm0, %xmm0
+	vpbroadcastq	WIN_SELF(WIN), SELF_ADD
+	vpsubq		SELF_ADD, %zmm0, SELF_ADD
 	vpbroadcastq	WIN_SELF+8(WIN), SELF_LEN
 	testl		HITS, HITS
 	jnz		.Ltagged
@@ -193,6 +197,10 @@ SYM_TYPED_FUNC_START(kmemleak_filter_avx512)
 	movq		OUT, %rax
 	subq		%rdx, %rax
 	shrq		$3, %rax
+	/* the last candidates, and differences that may look like addresses */
+	.irp reg, 0, 1, 2, 3, 4, 5, 6, 7
+	vpxor		%xmm\reg, %xmm\reg, %xmm\reg
+	.endr
 	vzeroupper
 	RET
 

@@ -60,6 +60,7 @@ if build native; then
 	run "kunit" "$native/run-kunit"
 	run "kunit with tags" "$native/run-kunit-tags"
 	run "filter choice" "$native/filter_choice_test"
+	run "filter registers" "$native/filter_regs_test"
 	run "abi" "$native/abi_test"
 	if [ -n "$KSRC" ]; then
 		run "stock against the oracle" "$native/differ" "$native/run-stock" - 0 300
