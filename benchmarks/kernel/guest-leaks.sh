@@ -4,7 +4,7 @@
 # Runs in the guest, fresh from boot: leak blocks on purpose in a heap, and print
 # which of them are reported, for collect.py:
 #   KMLB leaks <heap> <workers> <number reported> <the planted ones among them>
-# From the environment: HEAP, OBJECTS, LEAKS, and WORKERS as for guest.sh.
+# From the environment: HEAP, OBJECTS, LEAKS, SKIP, and WORKERS as for guest.sh.
 #
 # Nothing is timed here. A kernel is full of stale pointers, and any of them hides
 # a leak: boot with slab_debug=P init_on_alloc=1, which wipes most. What is left,
@@ -16,7 +16,7 @@ echo scan=off >$k || exit 1
 [ "$WORKERS" = stock ] || echo "parallel=$WORKERS" >$k || exit 1
 echo scan >$k
 echo clear >$k
-insmod /kml/kmemleak_scale.ko heap="$HEAP" objects="$OBJECTS" leaks="$LEAKS" || exit 1
+insmod /kml/kmemleak_scale.ko heap="$HEAP" objects="$OBJECTS" leaks="$LEAKS" skip="$SKIP" || exit 1
 echo plant >/sys/module/kmemleak_scale/parameters/run || exit 1
 echo scan >$k
 sleep 5.1

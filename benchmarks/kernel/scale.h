@@ -14,7 +14,7 @@
 
 /* Parameters, main.c. */
 extern unsigned int scale_size;
-extern unsigned long scale_objects, scale_leaks;
+extern unsigned long scale_objects, scale_leaks, scale_skip;
 
 /**
  * struct scale_test - what threads do over and over
