@@ -23,7 +23,7 @@ usage()
 	    name | minutes at most | sources it has nothing to do with, or - | command [arguments]
 	The command, below tools/kmemleak unless absolute, prints TAP; a line
 	"# suite: NAME" begins a part that the table shows by itself. Sources are
-	files or directories, from the top.
+	files or directories, from the top; @guests is what only matters in guests.
 	EOT
 }
 
@@ -94,6 +94,10 @@ mkdir -p "$results"
 never='Documentation benchmarks .ci tools/kmemleak/tests tools/kmemleak/lint.sh
 	tools/kmemleak/check.sh tools/kmemleak/check-full.sh tools/kmemleak/matrix
 	tools/kmemleak/matrix-table.awk'
+# What only runs in guests, or runs them: @guests in a row.
+guests='tools/kmemleak/guest tools/kmemleak/check-kernel.sh tools/kmemleak/check-log.sh
+	tools/kmemleak/guest-programs.sh tools/kmemleak/initramfs.sh tools/kmemleak/known-splats.txt
+	tools/kmemleak/machine.sh tools/kmemleak/run.sh tools/kmemleak/torture.sh'
 declare -A sums=()
 read_sources()
 {
@@ -110,8 +114,10 @@ read_sources
 # sources_id <row>: sets $id
 sources_id()
 {
+	local out
 	if [ -z "${sums[$1]:-}" ]; then
-		sums[$1]=$(awk -v out="${never//[[:space:]]/ } ${without[$1]}" -v command="${commands[$1]}" '
+		out="$never ${without[$1]/@guests/$guests}"
+		sums[$1]=$(awk -v out="${out//[[:space:]]/ }" -v command="${commands[$1]}" '
 			BEGIN { n = split(out, dir, " "); print command }
 			{
 				f = substr($0, 67)
