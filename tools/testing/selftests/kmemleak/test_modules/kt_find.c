@@ -61,6 +61,12 @@ static void kt_look_through(struct page *page, unsigned long *copy)
 	unsigned long *from = page_address(page);
 	unsigned int i;
 
+	/*
+	 * In user-mode Linux what lies between the kernel's image and its heap is
+	 * not mapped, and a fault there is one below TASK_SIZE: 6.12 panics.
+	 */
+	if (IS_ENABLED(CONFIG_UML) && PageReserved(page))
+		return;
 	if (!from || copy_from_kernel_nofault(copy, from, PAGE_SIZE))
 		return;
 	for (i = 0; i < PAGE_SIZE / sizeof(long); i++)
