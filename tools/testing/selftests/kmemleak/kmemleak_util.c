@@ -43,10 +43,15 @@ static void kml_teardown(void)
 		kml_command("scan=on");
 }
 
-static void kml_skip(const char *why)
+/* See missing() in kmemleak_lib.sh. */
+static void kml_missing(const char *what)
 {
+	const char *required = getenv("KMEMLEAK_REQUIRED");
+
 	ksft_print_header();
-	ksft_exit_skip("%s\n", why);
+	if (required && !strcmp(required, "1"))
+		ksft_exit_fail_msg("%s\n", what);
+	ksft_exit_skip("%s\n", what);
 }
 
 static int kml_load_module(void)
@@ -78,19 +83,19 @@ static int kml_load_module(void)
 void kml_setup(unsigned int needs)
 {
 	if (geteuid())
-		kml_skip("needs root");
+		kml_missing("needs root");
 	if (access(KML_FILE, F_OK))
 		mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
 	if (access(KML_FILE, F_OK))
-		kml_skip("no " KML_FILE ", needs CONFIG_DEBUG_KMEMLEAK");
+		kml_missing("no " KML_FILE ", needs CONFIG_DEBUG_KMEMLEAK");
 	if ((needs & KML_NEED_MODULE) && kml_load_module())
-		kml_skip("no kmemleak_selftest module");
+		kml_missing("no kmemleak_selftest module");
 	if (!(needs & KML_NEED_ENABLED))
 		return;
 
 	kml_thread_ran = kml_task_exists("kmemleak");
 	if (kml_command("scan=off"))
-		kml_skip("kmemleak is disabled");
+		kml_missing("kmemleak is disabled");
 	kml_read_file(KML_PARAM("min_unref_scans"), kml_saved_min_scans,
 		      sizeof(kml_saved_min_scans));
 	kml_write_file(KML_PARAM("min_unref_scans"), "1");
@@ -101,7 +106,7 @@ void kml_setup(unsigned int needs)
 	if (needs & KML_NEED_MODULE) {
 		kst("reset");
 		if (kst_make_pool())
-			kml_skip("no memory for the kmemleak_selftest module");
+			kml_missing("no memory for the kmemleak_selftest module");
 	}
 	/* whatever is a leak already is none of our business */
 	kml_scan();
