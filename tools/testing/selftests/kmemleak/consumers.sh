@@ -56,9 +56,15 @@ settle() {
 
 # What moves from one place to another while a scan looks may be reported, by
 # stock as well: once in 400 scans, stock, or in 500, beside two CPUs that only
-# start processes. The next scan takes it back, but not a leak. In $tmp.
+# start processes. The next scan takes it back, but not a leak. In $tmp. On UML only:
+# there the stacks of interrupts are no roots, elsewhere none was seen. And once in
+# this script's dozen of scans: that it happens twice is one in thousands.
+pardons=0
+! grep -q 'User Mode Linux' /proc/cpuinfo || pardons=1
 unless_false() {
 	[ -s "$tmp" ] || return 0
+	[ $pardons -gt 0 ] || return 0
+	pardons=$((pardons - 1))
 	sed 's/^/# once: /' "$tmp"
 	kst drain
 	command_ok scan
@@ -68,33 +74,68 @@ unless_false() {
 # netdev's runner: a scan, its five seconds, a scan, the report, which it
 # searches for crashes and for frames to know them by.
 nipa() {
-	echo scan >"$KMEMLEAK" && sleep "${1:-5}" && echo scan >"$KMEMLEAK" && cat "$KMEMLEAK" >"$tmp"
+	echo scan >"$KMEMLEAK" && sleep 5 && echo scan >"$KMEMLEAK" && cat "$KMEMLEAK" >"$tmp"
 }
 
 netdev() {
+	# in use, and of age by the second scan: what "nothing" is said of
+	plant 30
+	in_use=$address
+	for ((slot = 0; slot < 6; slot++)); do
+		kst "hold $((30 + slot)) $((10 + slot))"
+	done
 	kst drain
-	nipa 1
+	nipa
 	unless_false
 	check "$mode netdev: nothing to show" empty "$tmp"
+	# Its tests take longer than this, so what they leak is of age in time.
 	plant 1
-	# its own wait is all the time the leak gets
-	nipa 5.2
+	sleep 0.2
+	nipa
 	check "$mode netdev: the leak is shown" grep -q 'unreferenced object 0x' "$tmp"
 	check "$mode netdev: frames are recognised" \
 		grep -Eq '.*(  |0:|>\] )([a-z0-9_]+)\+0x[0-9a-f]+/0x[0-9a-f]+.*' "$tmp"
 	check "$mode netdev: frames are to the point" test "$(planted "$tmp")" -gt 0
+	check "$mode netdev: what is in use is not" not grep -q "0x0*$in_use " "$tmp"
 	command_ok clear
+	for ((slot = 0; slot < 6; slot++)); do
+		kst "drop $((10 + slot))"
+		kst "free $((30 + slot))"
+	done
 	settle 1
 }
 
 # blktests: only where the kernel says it is on; xfstests: whether it may be
 # written to. Then, after each test: scan, show, scan, show, clear; a single byte
 # that was read fails the test.
+
+# kernel_option <name>: is it set, by the configuration that can be read? Where none
+# can, KMEMLEAK_DEFAULT says how kmemleak was built; see boot_param.sh.
+# shellcheck disable=SC2317 # called by blktests_wants_it
+kernel_option() {
+	local config
+	for config in /proc/config.gz "/boot/config-$(uname -r)"; do
+		[ ! -e "$config" ] || {
+			zgrep -q "^CONFIG_$1=[ym]" "$config"
+			return
+		}
+	done
+	case $1 in
+	DEBUG_KMEMLEAK) return 0 ;;
+	*_DEFAULT_OFF) [ "${KMEMLEAK_DEFAULT:-on}" = off ] ;;
+	esac
+}
+
+# It looks for the text, wherever that is: "kmemleak=on,parallel" has it.
+# shellcheck disable=SC2317 # called by check
+in_cmdline() {
+	grep --quiet kmemleak=on /proc/cmdline
+}
+
 # shellcheck disable=SC2317 # called by check
 blktests_wants_it() {
-	local words
-	words=$(tr ' ' '\n' </proc/cmdline | sed -n 's/^kmemleak=//p')
-	[ -f "$KMEMLEAK" ] && case $words in *off*) return 1 ;; esac
+	kernel_option DEBUG_KMEMLEAK && [ -e "$KMEMLEAK" ] && [ -r "$KMEMLEAK" ] || return 1
+	! kernel_option DEBUG_KMEMLEAK_DEFAULT_OFF || in_cmdline
 }
 
 # shellcheck disable=SC2317 # called by check
@@ -153,6 +194,12 @@ else
 	consumers serial
 	skip "all consumers, parallel" "this kmemleak scans with one CPU"
 fi
+
+# blktests, on a kernel that has kmemleak off by default: what switches it on here
+# must be what it looks for.
+case $(tr ' ' '\n' </proc/cmdline | grep '^kmemleak=') in
+*=on | *=on,*) check "blktests: kmemleak=on is in the command line" in_cmdline ;;
+esac
 
 # mptcp: is it worth a look at all?
 check "mptcp: kmemleak_init is a symbol" grep -q ' kmemleak_init$' /proc/kallsyms
