@@ -63,6 +63,9 @@ bool kml_object_lock(struct kml_locked *l, struct kml_space *space,
 		l->iv = iv;
 		l->start = start;
 		l->hot = hot;
+		/* for sparse, which knows no locks kept on a condition */
+		__release(&l->leaf->lock);
+		__release(RCU);
 		return true;
 	}
 	raw_spin_unlock_irqrestore(&l->leaf->lock, l->flags);
@@ -73,6 +76,8 @@ none:
 
 void kml_object_unlock(struct kml_locked *l)
 {
+	__acquire(RCU);
+	__acquire(&l->leaf->lock);
 	raw_spin_unlock_irqrestore(&l->leaf->lock, l->flags);
 	rcu_read_unlock();
 }
