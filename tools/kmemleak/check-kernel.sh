@@ -195,7 +195,7 @@ part users "${parallel[@]}" --timeout "$(seconds 600)" -- "$suite" -d $here/kmem
 part tree --timeout "$(seconds 300)" -- "$KML_TOOLS/guest/kselftests.sh" $here/mm \
 	ksft_kmemleak_confirm.sh ksft_kmemleak_dedup.sh
 part kunit "${kunit[@]}" --timeout "$(seconds 300)" -- "$KML_TOOLS/guest/kunit.sh"
-[ $debug = 0 ] || part failslab --injected --timeout "$(seconds 180)" -- "$KML_TOOLS/guest/failslab.sh" 10
+[ $debug = 0 ] || part failslab --injected --timeout "$(seconds 300)" -- "$KML_TOOLS/guest/failslab.sh" 10
 part isolated "${parallel[@]}" --append isolcpus=1 --timeout "$(seconds 60)" -- "$suite" -d $here/kmemleak isolated.sh
 part off --timeout "$(seconds 120)" -- "$suite" -d $here/kmemleak -l off disable_test
 part overlap --timeout "$(seconds 120)" -- "$suite" -d $here/kmemleak -l overlap abi_test

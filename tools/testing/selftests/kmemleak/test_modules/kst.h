@@ -97,6 +97,8 @@ void kst_unalias(void);
 int kst_run_in(enum kst_context context, void (*func)(void *), void *arg);
 
 /* kst_stress.c */
+int kst_chain_grow(unsigned long nr);
+void kst_chain_free(void);
 int kst_churn(size_t size, unsigned long nr);
 int kst_stress_start(unsigned long nr_threads, unsigned long nr_live,
 		     unsigned long nr_leaks);

@@ -291,9 +291,16 @@ static int kst_run_drain(const struct kst_args *args)
 	return 0;
 }
 
+/* chain COUNT: that many more objects that hang by each other */
+static int kst_run_chain(const struct kst_args *args)
+{
+	return kst_chain_grow(args->num[0]);
+}
+
 static int kst_run_reset(const struct kst_args *args)
 {
 	kst_stress_cleanup();
+	kst_chain_free();
 	kst_unroot_all();
 	kst_unalias();
 	kst_destroy_all();
@@ -366,6 +373,7 @@ static const struct kst_command kst_commands[] = {
 	{ "alias",	2, kst_run_alias },
 	{ "bare",	2, kst_run_bare },
 	{ "burst",	4, kst_run_burst },
+	{ "chain",	1, kst_run_chain },
 	{ "churn",	2, kst_run_churn },
 	{ "drain",	0, kst_run_drain },
 	{ "drop",	1, kst_run_drop },

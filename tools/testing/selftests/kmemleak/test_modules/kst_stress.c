@@ -40,6 +40,7 @@ static unsigned long kst_nr_threads;
 /* leaked objects, filled by all threads */
 static struct kst_slot kst_leaks[KST_MAX_LEAKS];
 static atomic_t kst_nr_leaks;
+static void **kst_chain;
 
 static void *kst_tagged(const char *tag)
 {
@@ -182,6 +183,34 @@ void kst_stress_cleanup(void)
 	for (i = 0; i < KST_MAX_LEAKS; i++)
 		kst_destroy(&kst_leaks[i]);
 	atomic_set(&kst_nr_leaks, 0);
+}
+
+/*
+ * @nr more objects, each of which refers to the one before and is referred to by
+ * nothing else but the next: if one is not read, all that are older are leaks.
+ */
+int kst_chain_grow(unsigned long nr)
+{
+	void **link;
+
+	while (nr--) {
+		link = kzalloc(4 * sizeof(*link), GFP_KERNEL);
+		if (!link)
+			return -ENOMEM;
+		*link = kst_chain;
+		kst_chain = link;
+	}
+	return 0;
+}
+
+void kst_chain_free(void)
+{
+	while (kst_chain) {
+		void **link = kst_chain;
+
+		kst_chain = *link;
+		kfree(link);
+	}
 }
 
 /* Every leaked object, one a line: scrambled address and kind. */
