@@ -28,6 +28,8 @@ usage()
 	                    module) and, on x86_64, a DIMM of SIZE
 	  --kvm             let the host's processor run the guest (default: qemu
 	                    emulates it, which works anywhere)
+	  --keys S          press Enter at the guest's console every S seconds, for
+	                    one that sleeps
 	  --append ARGS     more kernel parameters
 	  --add DIR:PATH    copy DIR (or a file) to PATH in the guest; repeatable
 	  --env NAME=VALUE  environment of the script; repeatable
@@ -47,7 +49,7 @@ usage()
 }
 
 flavour=um kernel=7.3 stock=0 debug=0 config='' cpus='' mem='' append='' timeout=300
-quiet=0 log='' splats=1 injected=() mode=script model='' nodes='' hotmem='' kvm=0 leaves=0
+quiet=0 log='' splats=1 injected=() mode=script model='' nodes='' hotmem='' kvm=0 leaves=0 keys=''
 adds=() envs=()
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -62,6 +64,7 @@ while [ $# -gt 0 ]; do
 	--nodes) nodes=${2:?}; shift ;;
 	--hotmem) hotmem=${2:?}; shift ;;
 	--kvm) kvm=1 ;;
+	--keys) keys=${2:?}; shift ;;
 	--leaves) leaves=1 ;;
 	--append) append="$append ${2:?}"; shift ;;
 	--add) adds+=("${2:?}"); shift ;;
@@ -95,6 +98,8 @@ KOUT='' IMAGE=''
 eval "$assignments"
 "$KML_TOOLS/build-deps.sh" guest "$flavour"
 flavour_facts "$flavour"
+[ -z "$keys" ] || [ -n "$kml_qemu" ] ||
+	usage_error "--keys is for an emulated machine, not for FLAVOR=um"
 
 if [ -z "$log" ]; then
 	mkdir -p "$KOUT/log"
@@ -159,8 +164,14 @@ guest()
 	set +e
 	{
 		echo "$BASHPID" >"$work/pid"
-		# stdin is closed: no test may wait for a person.
-		exec timeout -k 5 "$timeout" "${command[@]}" "${console[@]}" </dev/null 2>&1
+		# No test may wait for a person. Whoever presses keys sees by the pipe
+		# that the guest is gone.
+		if [ -n "$keys" ]; then
+			exec < <(exec 2>/dev/null; while sleep "$keys" && echo; do :; done)
+		else
+			exec </dev/null
+		fi
+		exec timeout -k 5 "$timeout" "${command[@]}" "${console[@]}" 2>&1
 	} | sed -u 's/\r//g' | tee "$log" |
 		sed -u "/KML-$nonce-DMESG\$/,/KML-$nonce-DMESG-END/d; /KML-$nonce-STATUS/,\$d"
 	exit "${PIPESTATUS[0]}"

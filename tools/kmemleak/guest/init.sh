@@ -40,6 +40,8 @@ shell)
 	echo
 	;;
 *)
+	# Keys that are pressed to wake it are no output.
+	stty -echo 2>/dev/null
 	eval "set -- $KML_ARGS"
 	/bin/bash /kml/script "$@" </dev/null
 	status=$?

@@ -3,12 +3,14 @@
 # shellcheck disable=SC2317 # functions are called by name
 #
 # The machine goes to sleep, as far as each rehearsal of CONFIG_PM_DEBUG goes
-# and then in earnest with an alarm to wake it, while all CPUs scan and allocate:
-# it does sleep, wakes, and scans go on.
+# and then in earnest, while all CPUs scan and allocate: it does sleep, wakes, and
+# scans go on. What wakes it must be known: where nothing does the machine sleeps
+# on, so nobody is put to sleep unasked.
 #
 # KMEMLEAK_ALARM="freeze mem": the alarm of this machine's clock can be relied upon
-# to wake it from these states of /sys/power/state (suspend to idle, to RAM). Where
-# it does not come the machine sleeps on, so nobody is put to sleep unasked.
+# to wake it from these states of /sys/power/state (suspend to idle, to RAM).
+# KMEMLEAK_KEYS=1: somebody presses a key at its serial console, time and again,
+# which ends suspend to idle.
 DIR=$(dirname "$0")
 # shellcheck source=kmemleak_lib.sh
 . "$DIR/kmemleak_lib.sh"
@@ -59,7 +61,8 @@ with_alarm() {
 	sleep_once "$1"
 }
 if [ -z "${KMEMLEAK_ALARM:-}" ]; then
-	skip "sleep in earnest" "no KMEMLEAK_ALARM: nothing that is known to wake this machine"
+	[ -n "${KMEMLEAK_KEYS:-}" ] ||
+		skip "sleep in earnest" "no KMEMLEAK_ALARM, no KMEMLEAK_KEYS: nothing that is known to wake this machine"
 elif [ -n "$alarm" ] && [ "$(cat "$(dirname "$alarm")/device/power/wakeup" 2>/dev/null)" = enabled ]; then
 	for state in $KMEMLEAK_ALARM; do
 		check "sleep ($state), woken by the clock" with_alarm "$state"
@@ -67,6 +70,22 @@ elif [ -n "$alarm" ] && [ "$(cat "$(dirname "$alarm")/device/power/wakeup" 2>/de
 	done
 else
 	skip "sleep in earnest" "no clock that could wake this machine"
+fi
+
+# The console that is named last is the one with a keyboard.
+tty=$(awk '{ print $NF }' /sys/class/tty/console/active)
+wakeup=/sys/class/tty/$tty/power/wakeup
+key_wakes() {
+	echo enabled >"$wakeup" 2>/dev/null
+	[ "$(cat "$wakeup" 2>/dev/null)" = enabled ]
+}
+if [ -n "${KMEMLEAK_KEYS:-}" ]; then
+	check "a key at $tty can wake the machine" key_wakes
+	if key_wakes; then
+		check "sleep (freeze), woken by a key" sleep_once
+		check "and again" sleep_once
+		echo disabled >"$wakeup"
+	fi
 fi
 load_stop
 
