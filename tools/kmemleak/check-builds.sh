@@ -113,6 +113,8 @@ find_compiler()
 		toolchain=("CROSS_COMPILE=$cross" "CC=$ccache${cross}gcc")
 		nm=${cross}nm
 		command -v "${cross}gcc" >/dev/null || { skip="no ${cross}gcc"; return; }
+		# its rows are those that sparse sees
+		command -v sparse >/dev/null || { skip="no sparse"; return; }
 		have=$("${cross}gcc" -dumpfullversion)
 		least=$(SRCARCH=$srcarch "$kml_src/scripts/min-tool-version.sh" gcc)
 	else
@@ -226,8 +228,7 @@ build()
 	# What is up to date would have nothing to say.
 	our_objects | xargs -r rm -f
 	(cd "$out" && for t in $targets; do [ "${t%.o}" = "$t" ] || rm -f "$t"; done)
-	[ "$cc" != gcc ] || ! command -v sparse >/dev/null ||
-		check=(C=1 "CHECK=$KML_TOOLS/sparse.sh" 'CF=-D__CHECK_ENDIAN__')
+	[ "$cc" != gcc ] || check=(C=1 "CHECK=$KML_TOOLS/sparse.sh" 'CF=-D__CHECK_ENDIAN__')
 	# shellcheck disable=SC2086 # words on purpose
 	kmake -k W=1 "${check[@]}" $targets >"$log" 2>&1 || rc=$?
 	[ -z "$arch_target" ] || kmake -k -j1 W=1 "${check[@]}" "$arch_target" >>"$log" 2>&1 || rc=$?
