@@ -35,6 +35,8 @@
 #define MAX_ROUNDS	12
 /* white in so many rounds in a row, and not reported: missed */
 #define WHITE_ROUNDS	3
+/* so often what looks like a reference is searched for, until there is something */
+#define MAX_SEARCHES	6
 #define MAX_LEAKS	4096
 #define MAX_DUMPS	16
 /*
@@ -168,9 +170,12 @@ static void read_log(struct log *log)
 /* Leaks that were not reported: what does kmemleak think of them? */
 
 struct leftovers {
-	long hidden, hidden_vmalloc, missed, left;
+	long hidden, hidden_vmalloc, missed, left, bare;
 	char which[1024];
 };
+
+/* The module's list of them */
+static char unreported[MAX_LEAKS * 48];
 
 static void ask_about(unsigned long key, int id, const char *kind, int *white)
 {
@@ -191,23 +196,19 @@ static void ask_about(unsigned long key, int id, const char *kind, int *white)
 	}
 }
 
-static struct leftovers ask_about_leaks(int *white)
+/* What has not been reported, as it is thought of by now. */
+static struct leftovers count_leftovers(const int *white)
 {
-	static char buf[MAX_LEAKS * 48];
 	struct leftovers left = {};
-	char *line, *rest = buf;
+	char *line, *rest = unreported;
+	char kind[16], seen[16];
 	unsigned long key;
-	char kind[16];
 	int id;
 
-	torture_unreported(buf, sizeof(buf));
-	while ((line = strsep(&rest, "\n")))
-		if (sscanf(line, "0x%lx %d %15s", &key, &id, kind) == 3 && id < MAX_LEAKS)
-			ask_about(key, id, kind, white);
-	torture_unreported(buf, sizeof(buf));
-	rest = buf;
+	torture_unreported(unreported, sizeof(unreported));
 	while ((line = strsep(&rest, "\n"))) {
-		if (sscanf(line, "0x%lx %d %15s", &key, &id, kind) != 3 || id >= MAX_LEAKS)
+		if (sscanf(line, "0x%lx %d %15s %15s", &key, &id, kind, seen) != 4 ||
+		    id >= MAX_LEAKS)
 			continue;
 		left.left++;
 		if (white[id] >= WHITE_ROUNDS)
@@ -216,10 +217,49 @@ static struct leftovers ask_about_leaks(int *white)
 			left.hidden_vmalloc++;
 		else
 			left.hidden++;
+		left.bare += white[id] < WHITE_ROUNDS && !strcmp(seen, "bare");
 		snprintf(left.which + strlen(left.which), sizeof(left.which) - strlen(left.which),
 			 " %d:%s%s", id, kind, white[id] >= WHITE_ROUNDS ? ":MISSED" : "");
 	}
 	return left;
+}
+
+/* Once after each scan: @white counts scans. */
+static struct leftovers ask_about_leaks(int *white)
+{
+	char *line, *rest = unreported;
+	unsigned long key;
+	char kind[16];
+	int id;
+
+	torture_unreported(unreported, sizeof(unreported));
+	while ((line = strsep(&rest, "\n")))
+		if (sscanf(line, "0x%lx %d %15s", &key, &id, kind) == 3 && id < MAX_LEAKS)
+			ask_about(key, id, kind, white);
+	return count_leftovers(white);
+}
+
+/* The module cannot know where the kernel's data is, and needs to on UML only. */
+static void tell_image(void)
+{
+	unsigned long at, from = 0, to = 0;
+	FILE *f = fopen("/proc/kallsyms", "r");
+	char line[512], name[256];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx %*c %255s", &at, name) != 2)
+			continue;
+		if (!strcmp(name, "_sdata"))
+			from = at;
+		else if (!strcmp(name, "__bss_stop"))
+			to = at;
+	}
+	if (f)
+		fclose(f);
+	if (!from || from >= to)
+		return;
+	torture_tell("image_from 0x%lx", from);
+	torture_tell("image_to 0x%lx", to);
 }
 
 /* For whoever reads the log: what looks like a reference, and whose it is. */
@@ -277,9 +317,27 @@ static struct leftovers judge(void)
 		if (same >= WHITE_ROUNDS + 1 && round > 2 * WHITE_ROUNDS)
 			break;
 	}
-	find_references();
 	ksft_print_msg("%d rounds of scans in the end; not reported:%s\n", round + 1,
 		       left.left ? left.which : " none");
+	/*
+	 * It was kmemleak that said they were referenced: is there anything it could
+	 * have seen? That may be gone when it is searched for, but not each time.
+	 */
+	if (!left.left)
+		return left;
+	tell_image();
+	find_references();
+	left = count_leftovers(white);
+	for (round = 1; left.bare && round < MAX_SEARCHES; round++) {
+		torture_tell("churn");
+		torture_scan();
+		torture_read_and_judge(4096);
+		ask_about_leaks(white);
+		find_references();
+		left = count_leftovers(white);
+	}
+	ksft_print_msg("%ld not reported, %ld of them without a word that looks like a reference\n",
+		       left.left, left.bare);
 	return left;
 }
 
@@ -432,6 +490,7 @@ int main(void)
 	torture_tell("hidden %ld", left.hidden);
 	torture_tell("hidden_vmalloc %ld", left.hidden_vmalloc);
 	torture_tell("missed %ld", left.missed);
+	torture_tell("bare %ld", left.bare);
 	torture_tell("unseen %ld", unseen(&log, left.left));
 	torture_tell("others %ld", shared->nr_others);
 	torture_tell("judged");
@@ -473,6 +532,7 @@ int main(void)
 	figure("leaks_hidden", left.hidden);
 	figure("leaks_hidden_vmalloc", left.hidden_vmalloc);
 	figure("leaks_missed", left.missed);
+	figure("leaks_bare", left.bare);
 	figure("new_leaks_logged", log.new_leaks);
 	module_figures(log.stats);
 	ksft_finished();

@@ -27,6 +27,7 @@
 #define _KT_H
 
 #include <linux/atomic.h>
+#include <linux/kasan.h>
 #include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/prandom.h>
@@ -87,6 +88,12 @@ struct kt_object {
 static inline unsigned long kt_scramble(unsigned long address)
 {
 	return address ^ (unsigned long)0xa5a5a5a5a5a5a5a5ULL;
+}
+
+/* An address as kmemleak compares it. */
+static inline unsigned long kt_untagged(unsigned long value)
+{
+	return (unsigned long)kasan_reset_tag((void *)value);
 }
 
 /* kt_main.c */
@@ -151,10 +158,12 @@ unsigned int kt_leaks_planted(void);
 unsigned int kt_leaks_found(void);
 unsigned int kt_leaks_vmalloc(void);
 bool kt_leak_unreported(unsigned int id, unsigned long *hidden, unsigned long *size);
+void kt_leak_explained(unsigned int id);
 void kt_wipe_stack(void);
 void kt_churn(void);
 
 /* kt_find.c */
+void kt_find_image(unsigned long from, unsigned long to);
 void kt_find(void);
 
 #endif /* _KT_H */

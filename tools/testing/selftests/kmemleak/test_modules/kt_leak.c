@@ -19,6 +19,7 @@ struct kt_leak {
 	unsigned long hidden;
 	enum kt_kind kind;
 	bool found;
+	bool explained;			/* something looked like a reference */
 };
 
 static struct kt_leak *kt_leaks;
@@ -115,15 +116,20 @@ bool kt_leak_unreported(unsigned int id, unsigned long *hidden, unsigned long *s
 
 	if (!leak->hidden || leak->found)
 		return false;
-	/* where it begins, scrambled */
-	*hidden = kt_scramble(kt_scramble(leak->hidden) & ~KT_REF_PERCPU);
+	/* where it begins, scrambled, as kmemleak compares it */
+	*hidden = kt_scramble(kt_untagged(kt_scramble(leak->hidden) & ~KT_REF_PERCPU));
 	*size = kt_object(kt_scramble(leak->hidden))->size;
 	return true;
 }
 
+void kt_leak_explained(unsigned int id)
+{
+	kt_leaks[id].explained = true;
+}
+
 /*
  * How many there are; then what has not been reported, one a line: scrambled
- * reference, number, kind.
+ * reference, number, kind, and whether anything looked like a reference.
  */
 size_t kt_leak_list(char *buf, size_t size)
 {
@@ -132,9 +138,10 @@ size_t kt_leak_list(char *buf, size_t size)
 
 	for (i = 0; i < kt_leaks_planted(); i++)
 		if (kt_leaks[i].hidden && !kt_leaks[i].found)
-			len += scnprintf(buf + len, size - len, "0x%lx %u %s\n",
+			len += scnprintf(buf + len, size - len, "0x%lx %u %s %s\n",
 					 kt_leaks[i].hidden, i,
-					 kt_kind_names[kt_leaks[i].kind]);
+					 kt_kind_names[kt_leaks[i].kind],
+					 kt_leaks[i].explained ? "word" : "bare");
 	return len;
 }
 

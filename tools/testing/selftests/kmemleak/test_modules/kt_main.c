@@ -16,6 +16,9 @@
  *   stop			 end all threads, keep all objects
  *   churn			 have the slab allocator forget its last objects
  *   find			 log what looks like a reference to a leak
+ *   image_from N, image_to N	 where the kernel's data is, for find on UML
+ *   bare N			 of hidden: nothing that looks like a reference was
+ *				 found, each time that was looked for
  *   judged			 the end: the verdict may be given
  */
 #include <linux/debugfs.h>
@@ -94,7 +97,8 @@ static unsigned long kt_started;
 static bool kt_stalled, kt_stopped, kt_judged;
 /* serialises commands; protects what they change */
 static DEFINE_MUTEX(kt_mutex);
-static unsigned long kt_nr_scans, kt_nr_hidden, kt_nr_missed, kt_nr_others;
+static unsigned long kt_nr_scans, kt_nr_hidden, kt_nr_missed, kt_nr_others,
+	kt_nr_bare;
 /*
  * A block by vmalloc() has its address in a vmap_area, and so have free areas
  * that end where it begins; most of these are read as a whole. 20 to 40 in a
@@ -278,6 +282,12 @@ static int kt_command(char *line)
 		kt_nr_seen[KT_MOVED] += arg;
 	else if (!strcmp(name, "others"))
 		kt_nr_others = arg;
+	else if (!strcmp(name, "bare"))
+		kt_nr_bare = arg;
+	else if (!strcmp(name, "image_from"))
+		kt_find_image(arg, 0);
+	else if (!strcmp(name, "image_to"))
+		kt_find_image(0, arg);
 	else
 		return -EINVAL;
 	return 0;
@@ -352,6 +362,8 @@ do {									\
 		   kt_nr_seen[KT_MOVED], kt_nr_others, kt_nr_scans, kt_max_moved);
 	KT_FAIL_IF(kt_leak_ms && !planted, "nothing was leaked\n");
 	KT_FAIL_IF(kt_nr_missed, "%lu leaks without a reference were not reported\n", kt_nr_missed);
+	KT_FAIL_IF(kt_nr_bare, "%lu leaks were not reported, and no word looks like a reference\n",
+		   kt_nr_bare);
 	explained = kt_nr_hidden + kt_nr_hidden_vmalloc + kt_nr_missed;
 	KT_FAIL_IF(kt_judged && found + explained < planted,
 		   "of %u leaks, only %u were reported and %lu explained\n", planted, found,
