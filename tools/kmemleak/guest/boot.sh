@@ -3,9 +3,23 @@
 #
 # Runs in the guest, booted with kunit.enable=1 kunit.autorun=1: all that one
 # boot of an architecture can show. KML_FILTER is the range filter that this
-# processor should get; the arguments are the kselftests to run. Prints TAP.
+# processor should get, KML_CPUS and KML_NODES what machine it should be; the
+# arguments are the kselftests to run. Prints TAP.
 set -u
 here=/kml/kselftest failed=0
+
+# result <what> <command...>
+result()
+{
+	local what=$1
+	shift
+	if "$@"; then
+		echo "ok - $what"
+	else
+		echo "not ok - $what"
+		failed=1
+	fi
+}
 
 line=$(dmesg | grep -o 'kmemleak: filter: .*' | head -n 1)
 echo "# ${line:-no line about the filter in the log}"
@@ -15,20 +29,25 @@ case $line in
 *';'*) [ "$KML_FILTER" != generic ] || want="$want alone" ;;
 esac
 case $line in
-"$want"[\ ,]*) echo "ok - the filter is $KML_FILTER" ;;
-*) echo "not ok - the filter is $KML_FILTER"; failed=1 ;;
+"$want"[\ ,]*) result "the filter is $KML_FILTER" true ;;
+*) result "the filter is $KML_FILTER" false ;;
 esac
 # A sanitizer that is compiled in need not be at work: KML_ALIVE is what its kernel
 # says when it is.
-if [ -n "${KML_ALIVE:-}" ]; then
-	if { uname -v; dmesg; } | grep -q "$KML_ALIVE"; then
-		echo "ok - this kernel says: $KML_ALIVE"
-	else
-		echo "not ok - this kernel says: $KML_ALIVE"
-		failed=1
-	fi
+# shellcheck disable=SC2317 # by result
+says()
+{
+	{ uname -v; dmesg; } | grep -q "$1"
+}
+[ -z "${KML_ALIVE:-}" ] || result "this kernel says: $KML_ALIVE" says "$KML_ALIVE"
+if [ "${KML_POISON:-0}" = 1 ]; then
+	result "freed blocks are poisoned" grep -qx 1 /sys/kernel/slab/kmalloc-64/poison
 fi
-echo "# $(nproc) CPUs, $(find /sys/devices/system/node -maxdepth 1 -name 'node[0-9]*' 2>/dev/null | wc -l) nodes"
+cpus=$(nproc)
+nodes=$(find /sys/devices/system/node -maxdepth 1 -name 'node[0-9]*' 2>/dev/null | wc -l)
+echo "# $cpus CPUs, $nodes nodes"
+[ -z "${KML_CPUS:-}" ] || result "there are $KML_CPUS CPUs" [ "$cpus" = "$KML_CPUS" ]
+[ -z "${KML_NODES:-}" ] || result "there are $KML_NODES nodes" [ "$nodes" = "$KML_NODES" ]
 
 bash /kml/guest/kunit.sh || failed=1
 bash $here/kmemleak/run_in_guest.sh -d $here/kmemleak "$@" || failed=1

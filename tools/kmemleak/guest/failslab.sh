@@ -214,6 +214,7 @@ run()
 	result "$what: allocations of the slab failed" [ "$(struck failslab)" -ge 20 ]
 	[ $uml = 1 ] || result "$what: allocations of pages failed" [ "$struck_pages" -gt 0 ]
 	result "$what: scans went on" [ "$spared" -gt 0 ]
+	result "$what: scans were asked for whose memory fails" [ "$asked" -gt 0 ]
 	result "$what: kmemleak is on" grep -qx 'enabled 1' $stats
 	result "$what: nothing is reported that is in use" nothing_reported
 	rm -rf "$tmp"/[12]*
