@@ -23,7 +23,9 @@ usage()
 	    name | minutes at most | sources it has nothing to do with, or - | command [arguments]
 	The command, below tools/kmemleak unless absolute, prints TAP; a line
 	"# suite: NAME" begins a part that the table shows by itself. Sources are
-	files or directories, from the top; @guests is what only matters in guests.
+	files, directories, or what begins as before a *, from the top; groups of
+	them have a line of their own:
+	    @name | sources
 	EOT
 }
 
@@ -42,7 +44,7 @@ while [ $# -gt 0 ]; do
 done
 
 names=()
-declare -A minutes=() without=() commands=()
+declare -A minutes=() without=() commands=() groups=()
 read_rows()
 {
 	local file line name
@@ -50,6 +52,10 @@ read_rows()
 		[ -f "$file" ] || die "no rows: $file"
 		while read -r line; do
 			case $line in '' | '#'*) continue ;; esac
+			if [[ $line =~ ^(@[a-z]+)\ *\|\ *([^ ].*)$ ]]; then
+				groups[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]}
+				continue
+			fi
 			[[ $line =~ ^([A-Za-z0-9._-]+)\ *\|\ *([0-9]+)\ *\|\ *([^ |][^|]*)\|\ *([^ ].*)$ ]] ||
 				die "$file: expected \"name | minutes | not its sources | command\": $line"
 			name=${BASH_REMATCH[1]}
@@ -62,6 +68,11 @@ read_rows()
 	done
 }
 read_rows
+for name in "${names[@]}"; do
+	for word in ${without[$name]}; do
+		[[ $word != @* ]] || [ -n "${groups[$word]:-}" ] || die "row $name: there is no group $word"
+	done
+done
 
 # The rows asked for, in the order of the files.
 rows=()
@@ -94,10 +105,6 @@ mkdir -p "$results"
 never='Documentation benchmarks .ci tools/kmemleak/tests tools/kmemleak/lint.sh
 	tools/kmemleak/check.sh tools/kmemleak/check-full.sh tools/kmemleak/matrix
 	tools/kmemleak/matrix-table.awk'
-# What only runs in guests, or runs them: @guests in a row.
-guests='tools/kmemleak/guest tools/kmemleak/check-kernel.sh tools/kmemleak/check-log.sh
-	tools/kmemleak/guest-programs.sh tools/kmemleak/initramfs.sh tools/kmemleak/known-splats.txt
-	tools/kmemleak/machine.sh tools/kmemleak/run.sh tools/kmemleak/torture.sh'
 declare -A sums=()
 read_sources()
 {
@@ -114,15 +121,24 @@ read_sources
 # sources_id <row>: sets $id
 sources_id()
 {
-	local out
+	local out word
 	if [ -z "${sums[$1]:-}" ]; then
-		out="$never ${without[$1]/@guests/$guests}"
+		out=$never
+		for word in ${without[$1]}; do
+			out+=" ${groups[$word]:-$word}"
+		done
+		# configurations by choice that it does not choose
+		for word in $(extra_configs); do
+			[[ "${commands[$1]} " = *" --config $word "* ]] ||
+				out+=" tools/kmemleak/configs/$word.config"
+		done
 		sums[$1]=$(awk -v out="${out//[[:space:]]/ }" -v command="${commands[$1]}" '
 			BEGIN { n = split(out, dir, " "); print command }
 			{
 				f = substr($0, 67)
 				for (i = 1; i <= n; i++)
-					if (f == dir[i] || index(f, dir[i] "/") == 1)
+					if (f == dir[i] || index(f, dir[i] "/") == 1 ||
+					    (dir[i] ~ /\*$/ && index(f, substr(dir[i], 1, length(dir[i]) - 1)) == 1))
 						next
 				print
 			}' <<<"$all_sums" | sha256sum | cut -c1-16)

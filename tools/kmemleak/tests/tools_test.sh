@@ -261,10 +261,15 @@ t_matrix()
 	# What a row has nothing to do with is not in its sum.
 	printf 'less | 1 | tools/testing mm | %s\nsame | 1 | nosuch mmm | %s\n' "$work/good" "$work/good" \
 		>"$KMEMLEAK_MATRIX/c.rows"
-	expect 0 tools/kmemleak/check-full.sh less same
+	printf '@most | tools/testing m*\ngroup | 1 | @most | %s\n' "$work/good" >>"$KMEMLEAK_MATRIX/c.rows"
+	expect 0 tools/kmemleak/check-full.sh less same group
+	echo "none | 1 | @few | $work/good" >"$KMEMLEAK_MATRIX/c.rows"
+	expect 1 tools/kmemleak/check-full.sh less
+	grep -q 'no group @few' "$work/said"
 	rm "$KMEMLEAK_MATRIX/c.rows"
 	[ "$(cut -d ' ' -f 1 "$results/same/verdict")" = "$(cut -d ' ' -f 1 "$results/good/verdict")" ]
 	[ "$(cut -d ' ' -f 1 "$results/less/verdict")" != "$(cut -d ' ' -f 1 "$results/good/verdict")" ]
+	[ "$(cut -d ' ' -f 1 "$results/less/verdict")" = "$(cut -d ' ' -f 1 "$results/group/verdict")" ]
 	sed -i 's/^[^ ]*/otherid/' "$results/good/verdict"
 	expect 0 tools/kmemleak/check-full.sh --show
 	grep -qE '^good +total .*, since changed' "$work/said"
@@ -303,6 +308,14 @@ t_matrix()
 	grep -q '^changed 1 0 0 ' "$KMEMLEAK_CACHE"/checkout/*/full/moves/verdict
 	expect 0 "$work/top/tools/kmemleak/check-full.sh" moves
 	grep -q '^ok    moves: 1 passed' "$work/said"
+	# A configuration is a source of the row that chooses it, and of no other.
+	printf 'chosen | 1 | - | %s --config rt\nnone | 1 | - | %s\n' "$work/good" "$work/good" \
+		>"$KMEMLEAK_MATRIX/b.rows"
+	expect 0 "$work/top/tools/kmemleak/check-full.sh" chosen none
+	echo >>"$work/top/tools/kmemleak/configs/rt.config"
+	expect 0 "$work/top/tools/kmemleak/check-full.sh" --show chosen none
+	grep -qE '^chosen +total .*, since changed' "$work/said"
+	if grep -qE '^none +total .*, since changed' "$work/said"; then return 1; fi
 	# Another machine goes on from the table, and keeps what it does not run.
 	rm "$KMEMLEAK_MATRIX/b.rows"
 	expect 0 tools/kmemleak/check-full.sh --table "$work/table" good
