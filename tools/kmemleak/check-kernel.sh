@@ -204,25 +204,25 @@ part users "${parallel[@]}" --timeout "$(seconds 600)" -- "$suite" -d $here/kmem
 part tree --timeout "$(seconds 300)" -- "$KML_TOOLS/guest/kselftests.sh" $here/mm \
 	ksft_kmemleak_confirm.sh ksft_kmemleak_dedup.sh
 # What "make run" does, but for its number of CPUs.
-part demo "${parallel[@]}" --timeout "$(seconds 60)" -- "$KML_TOOLS/guest/demo.sh"
+part demo "${parallel[@]}" --timeout "$(seconds 120)" -- "$KML_TOOLS/guest/demo.sh"
 part kunit "${kunit[@]}" --timeout "$(seconds 300)" -- "$KML_TOOLS/guest/kunit.sh"
-[ $debug = 0 ] || part failslab --injected --timeout "$(seconds 300)" -- "$KML_TOOLS/guest/failslab.sh" 10
-part isolated "${parallel[@]}" --append isolcpus=1 --timeout "$(seconds 60)" -- "$suite" -d $here/kmemleak isolated.sh
-part off --timeout "$(seconds 120)" -- "$suite" -d $here/kmemleak -l off disable_test
-part overlap --timeout "$(seconds 120)" -- "$suite" -d $here/kmemleak -l overlap abi_test
+[ $debug = 0 ] || part failslab --injected --timeout "$(seconds 600)" -- "$KML_TOOLS/guest/failslab.sh" 10
+part isolated "${parallel[@]}" --append isolcpus=1 --timeout "$(seconds 120)" -- "$suite" -d $here/kmemleak isolated.sh
+part off --timeout "$(seconds 300)" -- "$suite" -d $here/kmemleak -l off disable_test
+part overlap --timeout "$(seconds 300)" -- "$suite" -d $here/kmemleak -l overlap abi_test
 # What this one provokes are kmemleak's own warnings, which are no complaints.
-part warnings --timeout "$(seconds 120)" -- "$suite" -d $here/kmemleak -l warnings abi_test
+part warnings --timeout "$(seconds 300)" -- "$suite" -d $here/kmemleak -l warnings abi_test
 for words in off on parallel on,parallel bogus ON on,bogus on,,parallel off,parallel; do
-	part "boot-$words" --append "kmemleak=$words" --timeout "$(seconds 60)" -- \
+	part "boot-$words" --append "kmemleak=$words" --timeout "$(seconds 120)" -- \
 		"$suite" -d $here/kmemleak boot_param.sh
 done
 # The option without a word, and with an empty one.
-part boot-bare --append kmemleak --timeout "$(seconds 60)" -- "$suite" -d $here/kmemleak boot_param.sh
-part boot-empty --append kmemleak= --timeout "$(seconds 60)" -- "$suite" -d $here/kmemleak boot_param.sh
+part boot-bare --append kmemleak --timeout "$(seconds 120)" -- "$suite" -d $here/kmemleak boot_param.sh
+part boot-empty --append kmemleak= --timeout "$(seconds 120)" -- "$suite" -d $here/kmemleak boot_param.sh
 part boot-bad-parameters --append 'kmemleak.min_unref_scans=-1 kmemleak.verbose=maybe' \
-	--append 'kmemleak.threads=4294967296 kmemleak.filter=nosuch' --timeout "$(seconds 60)" -- \
+	--append 'kmemleak.threads=4294967296 kmemleak.filter=nosuch' --timeout "$(seconds 120)" -- \
 	"$suite" -d $here/kmemleak boot_param.sh
-part boot-parameters --append 'kmemleak.min_unref_scans=3 kmemleak.verbose=1' --timeout "$(seconds 60)" -- \
+part boot-parameters --append 'kmemleak.min_unref_scans=3 kmemleak.verbose=1' --timeout "$(seconds 120)" -- \
 	"$suite" -d $here/kmemleak boot_param.sh
 # It takes all of this machine's time: alone, and nobody else's waits suffer.
 if [ "$kernel" = 7.3 ] && [ $debug = 0 ]; then
