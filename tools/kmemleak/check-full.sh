@@ -226,17 +226,27 @@ minutes_left()
 	echo $(((sum + 59) / 60))
 }
 
+# Lines may come from a table that had less room for names.
+aligned()
+{
+	awk -v indent="$1" '{
+		name = $1
+		sub(/^ *[^ ]+ +/, "")
+		printf "%s%-28s %s\n", indent, name, $0
+	}'
+}
+
 # show_table <row>...
 # What a row adds to the table is kept in its file "part": the results of its
 # suites and their sum, and indented why tests were skipped.
 show_table()
 {
 	local name reasons='' part
-	printf '%-22s %-18s %7s %7s %8s\n' configuration suite passed failed skipped \
+	printf '%-28s %-18s %7s %7s %8s\n' configuration suite passed failed skipped \
 		============= ===== ====== ====== =======
 	for name; do
 		if [ ! -f "$results/$name/verdict" ]; then
-			printf '%-22s %s\n' "$name" 'not run'
+			printf '%-28s %s\n' "$name" 'not run'
 			continue
 		fi
 		part=$results/$name/part
@@ -245,8 +255,8 @@ show_table()
 			grep -v '^ ' "$part"
 		else
 			grep -v '^ ' "$part" | sed '$s/$/, since changed/'
-		fi
-		reasons+=$(grep '^ ' "$part" && echo .) || :
+		fi | aligned ''
+		reasons+=$(grep '^ ' "$part" | aligned '  ' && echo .) || :
 	done
 	[ -z "$reasons" ] || printf '\nSkipped:\n%s' "${reasons//$'\n'./$'\n'}"
 }

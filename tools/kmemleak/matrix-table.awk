@@ -26,7 +26,7 @@ function emit(    c) {
 	if (suite == "" && text !~ /(^|\n) *(not )?ok/)
 		return
 	split(count(text), c, " ")
-	printf "%-22s %-18s %7d %7d %8d\n", row, suite == "" ? "all" : suite, c[1], c[2], c[3]
+	printf "%-28s %-18s %7d %7d %8d\n", row, suite == "" ? "all" : suite, c[1], c[2], c[3]
 }
 
 /^# suite: / {
@@ -52,9 +52,9 @@ function emit(    c) {
 END {
 	emit()
 	split(verdict, v, " ")
-	printf "%-22s %-18s %7d %7d %8d   %s, %d s, sources %s\n",
+	printf "%-28s %-18s %7d %7d %8d   %s, %d s, sources %s\n",
 		row, "total", v[2], v[3], v[4], v[6], v[5], v[1]
 	for (i = 1; i <= reasons; i++)
-		printf "  %-22s %s%s\n", row, order[i],
+		printf "  %-28s %s%s\n", row, order[i],
 			(times[order[i]] > 1 ? " (" times[order[i]] ")" : "")
 }
