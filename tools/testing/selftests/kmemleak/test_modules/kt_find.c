@@ -28,9 +28,8 @@ struct kt_wanted {
 static struct kt_wanted kt_wanted[KT_MAX_WANTED];
 static unsigned int kt_nr_wanted;
 /*
- * The kernel's data, from and up to where: user-mode Linux maps nothing between its
- * image and its heap, and a fault there is one below TASK_SIZE: 6.12 panics. So
- * pages of the image cannot be tried, and it is who asks that knows where it is.
+ * The kernel's data, from and up to where: arm64 (7.x) has it at its own addresses
+ * only, not in the linear mapping. Modules are not told; it is who asks that knows.
  */
 static unsigned long kt_image_from, kt_image_to;
 
@@ -81,6 +80,10 @@ static void kt_look_through(unsigned long *from, struct page *page, unsigned lon
 
 static void kt_look_at_node(int nid, unsigned long *copy)
 {
+	/*
+	 * User-mode Linux maps nothing between its image and its heap, and a fault
+	 * there is one below TASK_SIZE: 6.12 panics.
+	 */
 	bool reserved = !IS_ENABLED(CONFIG_UML);
 	unsigned long pfn;
 
@@ -134,9 +137,8 @@ void kt_find(void)
 	}
 	for_each_online_node(nid)
 		kt_look_at_node(nid, copy);
-	if (IS_ENABLED(CONFIG_UML))
-		for (at = kt_image_from; at < kt_image_to; at += PAGE_SIZE)
-			kt_look_through((unsigned long *)at, NULL, copy);
+	for (at = kt_image_from; at < kt_image_to; at += PAGE_SIZE)
+		kt_look_through((unsigned long *)at, NULL, copy);
 	free_page((unsigned long)copy);
 	for (i = 0; i < kt_nr_wanted; i++) {
 		if (kt_wanted[i].found)

@@ -16,7 +16,7 @@
  *   stop			 end all threads, keep all objects
  *   churn			 have the slab allocator forget its last objects
  *   find			 log what looks like a reference to a leak
- *   image_from N, image_to N	 where the kernel's data is, for find on UML
+ *   image_from N, image_to N	 where the kernel's data is, for find
  *   bare N			 of hidden: nothing that looks like a reference was
  *				 found, each time that was looked for
  *   judged			 the end: the verdict may be given
