@@ -90,10 +90,10 @@ out=$(cd "$out" && pwd)
 run()
 {
 	local name=$1 mode=$2 build=(--flavor "$flavour" --kernel "$kernel") guest=() selftests status=0
-	local show=/dev/stdout
+	local judged=1
 	shift 2
 	# What it fails is no failure of ours.
-	[ "$compare:$name" != 1:stock ] || show=/dev/null
+	[ "$compare:$name" != 1:stock ] || judged=0
 	build+=("$@")
 	[ $debug = 0 ] || build+=(--debug)
 	[ -z "$config" ] || build+=(--config "$config")
@@ -111,12 +111,12 @@ run()
 		--env "KMEMLEAK_TORTURE_SCAN_MS=$scan_ms" \
 		--env "KMEMLEAK_TORTURE_PARAMS=${params# }" \
 		-- "$selftests/run_in_guest.sh" -d /kml/kselftest/kmemleak torture_test |
-		tee "$out/$name.log" >$show || status=$?
+		if [ $judged = 1 ]; then tee "$out/$name.log"; else cat >"$out/$name.log"; fi || status=$?
 	sed -n 's/^ *# figure //p' "$out/$name.log" >"$out/$name.figures"
 	# What the kernel's own watchdogs have said.
 	printf 'stalls %s\n' "$(grep -cE 'soft lockup|detected stall|blocked for more than' \
 		"$out/$name.console")" >>"$out/$name.figures"
-	if [ $show = /dev/null ]; then
+	if [ $judged = 0 ]; then
 		echo "# torture $name: exit $status"
 	elif [ $status = 0 ]; then
 		echo "ok - torture $name"
@@ -182,21 +182,25 @@ if [ $compare = 1 ]; then
 	# times the scatter of that. Where stock had none it may have been lucky.
 	for name in "${runs[@]}"; do
 		[ "$name" = stock ] || awk -v name="$name" '
-			{ value[FILENAME == ARGV[1] ? "stock" : "ours", $1] = $2 }
+			{ value[(FILENAME == ARGV[1] ? "stock" : "ours"), $1] = $2 }
+			function verdict(good) {
+				bad = bad || !good
+				return good ? "ok" : "not ok"
+			}
 			END {
 				missed = value["ours", "leaks_missed"] + value["ours", "leaks_bare"]
 				allowed = value["stock", "leaks_missed"] + value["stock", "leaks_bare"]
-				printf "%sok - compare: %s missed %d leaks, stock %d\n",
-					missed <= allowed ? "" : "not ", name, missed, allowed
+				printf "%s - compare: %s missed %d leaks, stock %d\n",
+					verdict((missed <= allowed)), name, missed, allowed
 				few = value["stock", "moved"] > 0 ? value["stock", "moved"] : 1
-				expected = value["stock", "scans"] ?
-					few / value["stock", "scans"] * value["ours", "scans"] : 0
+				scans = value["ours", "scans"]
+				expected = 0
+				if (value["stock", "scans"])
+					expected = few / value["stock", "scans"] * scans
 				limit = expected + 3 * sqrt(expected)
-				moved = value["ours", "moved"]
-				printf "%sok - compare: %s reported %d moving objects in %d scans, stock would up to %d\n",
-					moved <= limit && value["ours", "scans"] > 0 ? "" : "not ",
-					name, moved, value["ours", "scans"], limit
-				bad = missed > allowed || moved > limit || !value["ours", "scans"]
+				moved = value["ours", "moved"] + 0
+				printf "%s - compare: %s reported %d moving objects in %d scans, stock would up to %d\n",
+					verdict((scans > 0 && moved <= limit)), name, moved, scans, limit
 				exit bad
 			}' "$out/stock.figures" "$out/$name.figures" || failed=1
 	done
