@@ -303,6 +303,8 @@ fi
 
 # What ccache knows of one row's kernel serves the next.
 "$KML_TOOLS/build-deps.sh" speed || note "  ... without ccache: kernels are compiled from the start"
+# What is new is preprocessed once, not twice: the compiler says what it included.
+export CCACHE_DEPEND=1
 
 keep_table
 child=''

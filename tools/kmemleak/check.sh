@@ -108,6 +108,8 @@ trap interrupted INT TERM HUP
 
 # Most objects of a kernel are those of the last run, or of another checkout.
 "$KML_TOOLS/build-deps.sh" speed || note "  ... without ccache: kernels are compiled from the start"
+# What is new is preprocessed once, not twice: the compiler says what it included.
+export CCACHE_DEPEND=1
 
 t0=$SECONDS
 # what never gets to count has failed
