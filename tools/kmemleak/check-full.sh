@@ -132,6 +132,15 @@ sources_id()
 			[[ "${commands[$1]} " = *" --config $word "* ]] ||
 				out+=" tools/kmemleak/configs/$word.config"
 		done
+		# other flavours' configurations
+		for word in $KML_FLAVOURS; do
+			case "${commands[$1]} " in
+			*" --flavor $word "*) continue ;;
+			*" --flavor "*) ;;
+			*) [ "$word" != um ] || continue ;;
+			esac
+			out+=" tools/kmemleak/configs/$word.config tools/kmemleak/configs/$word-*"
+		done
 		sums[$1]=$(awk -v out="${out//[[:space:]]/ }" -v command="${commands[$1]}" '
 			BEGIN { n = split(out, dir, " "); print command }
 			{

@@ -316,6 +316,18 @@ t_matrix()
 	expect 0 "$work/top/tools/kmemleak/check-full.sh" --show chosen none
 	grep -qE '^chosen +total .*, since changed' "$work/said"
 	if grep -qE '^none +total .*, since changed' "$work/said"; then return 1; fi
+	# So is a flavour's.
+	printf 'uml | 1 | - | %s\npc | 1 | - | %s --flavor x86_64\narm | 1 | - | %s --flavor arm64\n' \
+		"$work/good" "$work/good" "$work/good" >"$KMEMLEAK_MATRIX/b.rows"
+	expect 0 "$work/top/tools/kmemleak/check-full.sh" uml pc arm
+	echo >>"$work/top/tools/kmemleak/configs/x86_64.config"
+	expect 0 "$work/top/tools/kmemleak/check-full.sh" --show uml pc arm
+	[ "$(grep -c 'since changed' "$work/said")" = 1 ]
+	grep -qE '^pc +total .*, since changed' "$work/said"
+	echo >>"$work/top/tools/kmemleak/configs/um-smp.config"
+	expect 0 "$work/top/tools/kmemleak/check-full.sh" --show uml pc arm
+	[ "$(grep -c 'since changed' "$work/said")" = 2 ]
+	grep -qE '^uml +total .*, since changed' "$work/said"
 	# Another machine goes on from the table, and keeps what it does not run.
 	rm "$KMEMLEAK_MATRIX/b.rows"
 	expect 0 tools/kmemleak/check-full.sh --table "$work/table" good
