@@ -28,6 +28,7 @@ usage()
 }
 
 scans=3 frequency=997 out='' uml=0 kernel=7.3 stock=0 cpus=1 workers='' heap=dense objects=200000
+guests_only=''
 number()
 {
 	case $2 in
@@ -38,6 +39,9 @@ while [ $# -gt 0 ]; do
 	case $1 in
 	--scans | --frequency | --out | --kernel | --cpus | --workers | --heap | --objects)
 		[ $# -ge 2 ] || usage_error "$1 needs a value" ;;
+	esac
+	case $1 in
+	--kernel | --stock | --cpus | --workers | --heap | --objects) guests_only=$1 ;;
 	esac
 	case $1 in
 	--scans) number "$1" "$2"; scans=$2; shift ;;
@@ -55,6 +59,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
+[ $uml = 1 ] || [ -z "$guests_only" ] || usage_error "$guests_only goes with --uml"
 check_kernel "$kernel"
 
 command -v perf >/dev/null || die "perf is not installed" "run: apt-get install linux-perf"

@@ -176,6 +176,7 @@ t_scripts_refuse()
 	expect 2 'only um' make -s -C "$KML_TOP" bench FLAVOR=arm64
 	expect 2 'unknown option' "$here/perf-scan.sh" --vax
 	expect 2 'is not a number' "$here/perf-scan.sh" --scans 0
+	expect 2 '--stock goes with --uml' "$here/perf-scan.sh" --stock
 	expect 2 'is not a program' "$here/compare.py" "$work/none" "$work/none"
 	expect 2 'cannot be written' "$here/compare.py" --json "$work/none/x" /bin/true /bin/true
 	expect 2 'is not a program' "$here/model.py" "$work/none"
