@@ -37,8 +37,9 @@ struct kmemleak_windows {
  * @usable: can this machine run it? NULL: any can
  * @filter: append to @out those of the @nr words at @words that lie in
  *	@win->virt, but not in @win->self, or in @win->percpu, in order, without
- *	their tags. @words is aligned to its words. @out has room for @nr words
- *	and KMEMLEAK_FILTER_PAD more. Returns how many were appended. Takes no
+ *	their tags. @words is mostly aligned to its words; where it is not, nobody
+ *	writes to them meanwhile. @out has room for @nr words and
+ *	KMEMLEAK_FILTER_PAD more. Returns how many were appended. Takes no
  *	lock, does not fault and leaves beginning and ending the use of SIMD
  *	registers to the caller.
  */

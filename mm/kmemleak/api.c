@@ -13,6 +13,7 @@
 #include "compat.h"
 #include "control.h"
 #include "debugfs.h"
+#include "nolock.h"
 #include "pool.h"
 #include "report.h"
 #include "reserve.h"
@@ -87,9 +88,12 @@ static __always_inline void kml_insert(struct kml_space *space,
 
 static __always_inline void kml_remove(struct kml_space *space, unsigned long ptr)
 {
-	/* unknown blocks are freed by kmalloc_nolock() users: not worth a word */
-	if (unlikely(!kml_track_remove(space, ptr)))
-		kml_warn_alias(space, ptr);
+	if (likely(kml_track_remove(space, ptr)))
+		return;
+	/* kfree() of a kmalloc_nolock() block is fine, so say nothing */
+	if (space->id == KML_VIRT)
+		kml_nolock_forget(kml_untag(ptr));
+	kml_warn_alias(space, ptr);
 }
 
 static __always_inline void kml_remove_part(struct kml_space *space,
@@ -393,6 +397,7 @@ void __init kmemleak_init(void)
 
 static int __init kml_late_init(void)
 {
+	kml_nolock_init();
 	kml_debugfs_init();
 	kml_control_late_init();
 	if (kml_state_has_error())

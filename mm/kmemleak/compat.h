@@ -21,6 +21,9 @@ void kmemleak_ignore_percpu(const void __percpu *ptr);
 /* So is this one, later in 6.12 */
 void kmemleak_transient_leak(const void *ptr);
 
+/* 7.x: declared in mm/page_alloc.h */
+void drain_all_pages(struct zone *zone);
+
 #ifdef CONFIG_UML
 /* 7.x: declared where only arch/um looks, an array of one for each CPU */
 extern char cpu_irqstacks[][THREAD_SIZE] __weak;

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The second mark. The only reference to a suspect may have moved while the
- * first one ran, from where it had not been yet to where it had. So all roots
- * and all that is grey are read again; what that finds and was missed turns
- * grey and is read, too. Whatever a second mark from white would find this one
- * finds, for everything such a mark reads this one reads.
+ * The confirming marks. The only reference to a suspect may have moved while the
+ * first mark ran, from memory that it had not read yet to memory that it had. So
+ * all roots and all grey objects are read again; objects that are found now turn
+ * grey and are read, too. A second mark from white would find nothing else, for
+ * everything such a mark reads this one reads.
+ *
+ * The first mark reads aligned words. A confirming mark reads words at every byte
+ * offset (kml_mark.bytewise), since a packed structure may hold the only pointer.
+ * trial.c says how many marks there are, and what follows them.
  *
  * It is cheaper by far. Next to nothing is whitened, so the settled bits stay as
  * they are: set for all but white objects. Grey objects are read in the order of
@@ -26,6 +30,9 @@
  *
  * What turns grey in this mark is KML_F_LATE, and on the list of work: the sweep
  * leaves it alone. Each object is read once, or references would count twice.
+ *
+ * A later mark keeps what an earlier one found: it was referenced, so it is grey
+ * for the rest of the scan. Suspects only become fewer.
  */
 
 #include "os.h"
@@ -74,8 +81,12 @@ static enum kml_visit kml_doubt(struct kml_visitor *v, struct kml_space *space,
 	u32 state = kml_hot_state(hot);
 	size_t size;
 
-	/* painted since it was found in use: grey for good, the sweep reads it */
-	if (state & KML_F_LATE && !kml_state_min(state))
+	/*
+	 * Grey for good, the sweep reads it: painted since it was found in use, or
+	 * found by the confirming mark before this one.
+	 */
+	if (state & KML_F_LATE &&
+	    (!kml_state_min(state) || (kml_mark.confirm && kml_grey(state))))
 		state = kml_hot_change(hot, KML_F_LATE, 0) & ~KML_F_LATE;
 	if (state & KML_F_SUSPECT) {
 		kml_hot_change(hot, KML_COUNT_MASK, 0);
@@ -99,12 +110,13 @@ static enum kml_visit kml_doubt(struct kml_visitor *v, struct kml_space *space,
 	return kml_phase_unsettle(phase, space, start, size);
 }
 
-static bool kml_is_doubtful(const struct kml_interval *iv)
+/* Visitors: intervals, and pages of them, with objects that are counted anew. */
+bool kml_is_doubtful(const struct kml_interval *iv)
 {
 	return READ_ONCE(iv->doubtful) || READ_ONCE(iv->excess);
 }
 
-static bool kml_is_doubtful_leaf(const struct kml_leaf *leaf)
+bool kml_is_doubtful_leaf(const struct kml_leaf *leaf)
 {
 	return READ_ONCE(leaf->doubt) == kml_doubt_nr || READ_ONCE(leaf->excess);
 }
@@ -145,14 +157,17 @@ static void kml_extent_merge(struct kml_worker *w, void *data)
 }
 
 /**
- * kml_confirm_prepare() - get ready for the second mark
+ * kml_confirm_prepare() - get ready for a confirming mark
  * @w: the initiator's
+ * @bytewise: should it read words at every byte offset?
  *
+ * Context: process, kml_scan_mutex held.
  * Return: false if stopped.
  */
-bool kml_confirm_prepare(struct kml_worker *w)
+bool kml_confirm_prepare(struct kml_worker *w, bool bytewise)
 {
 	kml_workers_each(kml_extent_init, NULL);
+	kml_sieve_close();
 	kml_sieve_open();
 	if (!kml_workers_run(kml_source_doubt, false))
 		return false;
@@ -166,6 +181,7 @@ bool kml_confirm_prepare(struct kml_worker *w)
 	kml_mark_windows(w, &w->base);
 	kml_mark.late = true;
 	kml_mark.confirm = true;
+	kml_mark.bytewise = bytewise;
 	return true;
 }
 

@@ -14,6 +14,7 @@
 #include "state.h"
 #include "stats.h"
 #include "track.h"
+#include "untracked.h"
 #include "workers.h"
 
 struct kml_boot kml_boot;
@@ -148,6 +149,7 @@ static void kml_drop_everything(void)
 	kml_track_remove_all();
 	kml_reserve_drop_all();
 	kml_report_drop();
+	kml_untracked_drop();
 	kml_interval_trim(true);
 }
 

@@ -8,11 +8,13 @@
 #include "control.h"
 #include "debugfs.h"
 #include "filter.h"
+#include "nolock.h"
 #include "progress.h"
 #include "report.h"
 #include "reserve.h"
 #include "shard.h"
 #include "state.h"
+#include "untracked.h"
 #include "workers.h"
 
 static void *kml_seq_start(struct seq_file *seq, loff_t *pos)
@@ -120,6 +122,8 @@ static void kml_show_scan(struct seq_file *seq, const struct kml_scan_stats *s)
 	seq_printf(seq, "scan_steals %llu\n", s->sum.steals);
 	seq_printf(seq, "scan_overflows %llu\n", s->sum.overflows);
 	seq_printf(seq, "scan_suspects %lu\n", s->suspects);
+	seq_printf(seq, "scan_marks %u\n", s->marks);
+	seq_printf(seq, "scan_in_pages %lu\n", s->in_pages);
 	seq_printf(seq, "scan_leaks %lu\n", s->leaks);
 }
 
@@ -140,6 +144,7 @@ static int kml_stats_show(struct seq_file *seq, void *v)
 	seq_printf(seq, "intervals %lu\n", kml_shard_intervals());
 	seq_printf(seq, "reserve_blocks %lu\n", READ_ONCE(kml_reserve_nr));
 	seq_printf(seq, "reserve_dry %d\n", kml_reserve_ran_dry());
+	seq_printf(seq, "nolock_missed %lu\n", kml_nolock_missed());
 	seq_printf(seq, "enabled %d\n", kml_enabled());
 	seq_printf(seq, "parallel %d\n", kml_workers_wanted() > 1);
 	seq_printf(seq, "workers_wanted %u\n",
@@ -165,6 +170,32 @@ static int kml_stats_show(struct seq_file *seq, void *v)
 }
 DEFINE_SHOW_ATTRIBUTE(kml_stats);
 
+static void *kml_pages_start(struct seq_file *seq, loff_t *pos)
+{
+	int err = mutex_lock_interruptible(&kml_scan_mutex);
+
+	return err ? ERR_PTR(err) : (void *)kml_untracked_get(*pos);
+}
+
+static void *kml_pages_next(struct seq_file *seq, void *v, loff_t *pos)
+{
+	return (void *)kml_untracked_get(++*pos);
+}
+
+static int kml_pages_show(struct seq_file *seq, void *v)
+{
+	kml_untracked_show(seq, v);
+	return 0;
+}
+
+static const struct seq_operations kml_pages_sops = {
+	.start	= kml_pages_start,
+	.next	= kml_pages_next,
+	.stop	= kml_seq_stop,
+	.show	= kml_pages_show,
+};
+DEFINE_SEQ_ATTRIBUTE(kml_pages);
+
 /**
  * kml_debugfs_init() - create the files
  *
@@ -177,4 +208,5 @@ void __init kml_debugfs_init(void)
 {
 	debugfs_create_file_unsafe("kmemleak", 0644, NULL, NULL, &kml_fops);
 	debugfs_create_file("kmemleak_stats", 0444, NULL, NULL, &kml_stats_fops);
+	debugfs_create_file("kmemleak_pages", 0400, NULL, NULL, &kml_pages_fops);
 }

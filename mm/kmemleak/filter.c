@@ -43,10 +43,13 @@ unsigned int kml_filter_generic(const unsigned long *words, unsigned int nr,
 	const struct kmemleak_range virt = win->virt, self = win->self;
 	const struct kmemleak_range percpu = win->percpu;
 	const unsigned int tag_bits = win->tag_bits;
+	const bool aligned = IS_ALIGNED((unsigned long)words, sizeof(long));
 	unsigned int i, n = 0;
 
 	for (i = 0; i < nr; i++) {
-		unsigned long v = READ_ONCE(words[i]);
+		/* unaligned words are in a copy that nobody writes to */
+		unsigned long v = likely(aligned) ? READ_ONCE(words[i]) :
+						    get_unaligned(words + i);
 
 		v = (long)(v << tag_bits) >> tag_bits;
 		out[n] = v;
@@ -213,12 +216,29 @@ unsigned int kml_filter_run(const void *start, size_t len,
 {
 	unsigned long first = ALIGN((unsigned long)start, sizeof(long));
 	unsigned long skip = first - (unsigned long)start;
-	const unsigned long *words = kasan_reset_tag((void *)first);
-	unsigned int n, nr;
 
 	if (len < skip + sizeof(long))
 		return 0;
-	nr = (len - skip) / sizeof(long);
+	return kml_filter_run_at((const void *)first, len - skip, win, out);
+}
+
+/**
+ * kml_filter_run_at() - collect the candidates among the words from an address on
+ * @start: the first word, at any byte offset; if it is not aligned, memory that
+ *	nobody writes to meanwhile
+ * @len: in bytes, at most KML_CHUNK + sizeof(long) - 1
+ * @win: what to look for
+ * @out: room for KML_CHUNK / sizeof(long) + KMEMLEAK_FILTER_PAD words
+ *
+ * Context: any.
+ * Return: number of words put into @out.
+ */
+unsigned int kml_filter_run_at(const void *start, size_t len,
+			       const struct kmemleak_windows *win,
+			       unsigned long *out)
+{
+	const unsigned long *words = kasan_reset_tag(start);
+	unsigned int n, nr = len / sizeof(long);
 
 	kasan_disable_current();
 	if (nr >= READ_ONCE(kml_filter_from) && kmemleak_simd_usable())

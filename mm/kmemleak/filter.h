@@ -23,6 +23,9 @@ void kml_filter_windows(struct kmemleak_windows *win);
 unsigned int kml_filter_run(const void *start, size_t len,
 			    const struct kmemleak_windows *win,
 			    unsigned long *out);
+unsigned int kml_filter_run_at(const void *start, size_t len,
+			       const struct kmemleak_windows *win,
+			       unsigned long *out);
 unsigned int kml_filter_generic(const unsigned long *words, unsigned int nr,
 				const struct kmemleak_windows *win,
 				unsigned long *out);

@@ -13,7 +13,6 @@
 #include "os.h"
 #include "interval.h"
 #include "mark.h"
-#include "mark_scan.h"
 #include "pool.h"
 #include "settled.h"
 #include "sieve.h"
@@ -72,7 +71,7 @@ void kml_mark_windows(struct kml_worker *w, const struct kmemleak_windows *win)
 {
 	w->win = *win;
 	/* another filter may come any time, but a job is all one or all the other */
-	w->copies = kml_filter_copies();
+	w->copies = kml_mark.bytewise || kml_filter_copies();
 	memset(w->near, 0, sizeof(w->near));
 }
 

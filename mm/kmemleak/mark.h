@@ -42,7 +42,7 @@ struct kml_worker {
 	struct kml_extent doubtful[KML_NR_SPACES];	/* see confirm.c */
 	struct kmemleak_range self_percpu;
 	bool initiator;			/* who asked for the scan, not a helper */
-	bool copies;			/* kml_filter_copies(), in this job */
+	bool copies;			/* content is copied, then filtered: in this job */
 	unsigned int locked_cand;	/* candidates of kml_mark_locked() */
 	size_t locked_bytes;		/* and what they came from */
 	unsigned int nr_unsettled[KML_NR_SPACES];
@@ -50,7 +50,7 @@ struct kml_worker {
 	unsigned long unsettled[KML_NR_SPACES][KML_BATCH];
 	struct kml_near near[KML_NEAR];
 	unsigned long cand[KML_WORDS + KMEMLEAK_FILTER_PAD];
-	char copy[KML_CHUNK] __aligned(sizeof(long));
+	char copy[KML_CHUNK + sizeof(long)] __aligned(sizeof(long));
 };
 
 /* Set up by the scan for all its workers. */
@@ -59,6 +59,7 @@ struct kml_mark {
 	atomic_long_t suspects;		/* objects with KML_F_SUSPECT */
 	bool late;			/* who turns grey now gets KML_F_LATE */
 	bool confirm;			/* count only what confirm.c has chosen */
+	bool bytewise;			/* words at every byte offset count */
 	const unsigned long *sieve;	/* which is all that passes here; or NULL */
 	bool overflow;			/* some objects are pending */
 	bool stopped;			/* all are to stop */
@@ -73,13 +74,17 @@ void kml_mark_close(struct kml_worker *w);
 void kml_mark_windows(struct kml_worker *w, const struct kmemleak_windows *win);
 bool kml_mark_stop(struct kml_worker *w);
 
-bool kml_mark_range(struct kml_worker *w, const void *start, size_t len,
-		    const struct kmemleak_range *self);
+bool kml_mark_range(struct kml_worker *w, const void *start, size_t len);
+bool kml_mark_page(struct kml_worker *w, const struct page *page,
+		   const struct kmemleak_range *self);
+void kml_mark_copy(struct kml_worker *w, size_t len);
 bool kml_mark_reserve(struct kml_worker *w);
 bool kml_mark_group(struct kml_worker *w);
 bool kml_mark_locked(struct kml_worker *w, const void *from, size_t size);
 void kml_mark_unlocked(struct kml_worker *w);
 bool kml_mark_probe(struct kml_worker *w, const void *start, size_t len);
+void kml_mark_take(struct kml_worker *w, const struct kmemleak_windows *win,
+		   unsigned int from, unsigned int to);
 void kml_mark_flush(struct kml_worker *w);
 
 static inline bool kml_mark_unresolved(const struct kml_worker *w)

@@ -8,12 +8,13 @@
  * by one.
  * Candidates are collected with IRQs off and processed with IRQs on. Where the
  * filter cannot run with IRQs off (kml_filter_copies()) content is copied then,
- * and filtered after.
+ * and filtered after. So it is in a bytewise mark, which filters the copy once
+ * for each byte offset of a word.
  */
 
 #include "os.h"
 #include "interval.h"
-#include "mark_scan.h"
+#include "mark.h"
 #include "reserve.h"
 #include "roots.h"
 #include "snapshot.h"
@@ -37,45 +38,68 @@ struct kml_taken {
 	unsigned int end;		/* of the candidates */
 };
 
+/* Copy memory that others may be writing to. */
+static void kml_copy(void *to, const void *from, size_t len)
+{
+	kasan_disable_current();
+	kcsan_disable_current();
+	memcpy(to, kasan_reset_tag(from), len);
+	kcsan_enable_current();
+	kasan_enable_current();
+}
+
+/* Bytes after a chunk which a word that begins in the chunk may reach. */
+#define KML_STRADDLE	(sizeof(long) - 1)
+
 /*
  * Take candidates from memory that is pinned or whose leaf is locked, behind the
- * first @nr, or a copy of it, behind the first @used bytes of copies. Context:
- * IRQs off.
+ * first @nr, or a copy of it, behind the first @used bytes of copies. A bytewise
+ * mark takes up to KML_STRADDLE of the @more bytes that the object has after
+ * @len. Context: IRQs off.
  */
 static void kml_take(struct kml_worker *w, const void *from, size_t len,
-		     const struct kmemleak_windows *win, unsigned int nr,
-		     size_t used, struct kml_taken *t)
+		     size_t more, const struct kmemleak_windows *win,
+		     unsigned int nr, size_t used, struct kml_taken *t)
 {
-	const void *first = PTR_ALIGN(from, sizeof(long));
-	size_t skip = first - from;
+	const void *first = from;
+	size_t skip;
 
 	t->copy = NULL;
-	t->len = len > skip ? round_down(len - skip, sizeof(long)) : 0;
 	t->end = nr;
+	if (kml_mark.bytewise) {
+		t->len = len + min(more, KML_STRADDLE);
+	} else {
+		first = PTR_ALIGN(from, sizeof(long));
+		skip = first - from;
+		t->len = len > skip ? round_down(len - skip, sizeof(long)) : 0;
+	}
 	if (!w->copies) {
 		t->end += kml_filter_run(first, t->len, win, w->cand + nr);
 		return;
 	}
 	t->copy = w->copy + used;
-	kasan_disable_current();
-	kcsan_disable_current();
-	memcpy(w->copy + used, kasan_reset_tag(first), t->len);
-	kcsan_enable_current();
-	kasan_enable_current();
+	kml_copy(w->copy + used, first, t->len);
+}
+
+/* Filter and process a copy; in a bytewise mark at each byte offset. */
+static void kml_take_copy(struct kml_worker *w, const void *copy, size_t len,
+			  const struct kmemleak_windows *win)
+{
+	size_t offsets = kml_mark.bytewise ? sizeof(long) : 1, i;
+
+	for (i = 0; i < offsets && i + sizeof(long) <= len; i++)
+		kml_mark_take(w, win, 0,
+			      kml_filter_run_at(copy + i, len - i, win, w->cand));
 }
 
 /* Process what was taken. @from: first candidate, if it was not copied. */
 static void kml_taken(struct kml_worker *w, const struct kmemleak_windows *win,
 		      unsigned int from, const struct kml_taken *t)
 {
-	unsigned int nr;
-
-	if (!t->copy) {
+	if (t->copy)
+		kml_take_copy(w, t->copy, t->len, win);
+	else
 		kml_mark_take(w, win, from, t->end);
-		return;
-	}
-	nr = kml_filter_run(t->copy, t->len, win, w->cand);
-	kml_mark_take(w, win, 0, nr);
 }
 
 /* An object one of whose chunks is to be read. */
@@ -115,7 +139,9 @@ static bool kml_read_chunk(struct kml_worker *w, struct kml_reading *r,
 	/* it may have become shorter, or be another one, since the last chunk */
 	alive = r->off + off + len <= size;
 	if (alive)
-		kml_take(w, r->from + off, len, &r->win, 0, 0, &taken);
+		kml_take(w, r->from + off, len,
+			 min(r->len - off, size - r->off - off) - len,
+			 &r->win, 0, 0, &taken);
 	kml_unpin(&w->pins, 0);
 	local_irq_restore(flags);
 	rcu_read_unlock();
@@ -312,8 +338,8 @@ static enum kml_group_fate kml_group_read(struct kml_worker *w,
 		w->win.self.min = kml_work_start(work);
 		w->win.self.len = p.size;
 	}
-	kml_take(w, kml_object_memory(space, kml_work_start(work), 0) + off, len, &w->win,
-		 nr, *used, taken);
+	kml_take(w, kml_object_memory(space, kml_work_start(work), 0) + off, len,
+		 p.size - off - len, &w->win, nr, *used, taken);
 	*used += taken->len;
 	w->stats.words += len / sizeof(long);
 	w->stats.objects += !off;
@@ -378,6 +404,9 @@ bool kml_mark_group(struct kml_worker *w)
 	return true;
 }
 
+/* The highest byte of no kernel address, tagged or not, on 64 bits. */
+#define KML_GAP_BYTE	0x55
+
 /**
  * kml_mark_locked() - read a plain object whose leaf is locked
  * @w: worker
@@ -392,13 +421,17 @@ bool kml_mark_group(struct kml_worker *w)
  */
 bool kml_mark_locked(struct kml_worker *w, const void *from, size_t size)
 {
+	/* keeps a bytewise mark from reading words of two objects */
+	size_t gap = kml_mark.bytewise ? sizeof(long) : 0;
 	struct kml_taken t;
 
-	if (w->locked_bytes + size > KML_CHUNK)
+	if (w->locked_bytes + size + gap > KML_CHUNK)
 		return false;
-	kml_take(w, from, size, &w->win, w->locked_cand, w->locked_bytes, &t);
+	kml_take(w, from, size, 0, &w->win, w->locked_cand, w->locked_bytes, &t);
 	w->locked_cand = t.end;
 	w->locked_bytes += t.len;
+	memset(w->copy + w->locked_bytes, KML_GAP_BYTE, gap);
+	w->locked_bytes += gap;
 	w->stats.words += t.len / sizeof(long);
 	w->stats.objects++;
 	return true;
@@ -408,9 +441,9 @@ bool kml_mark_locked(struct kml_worker *w, const void *from, size_t size)
 void kml_mark_unlocked(struct kml_worker *w)
 {
 	if (w->copies)
-		w->locked_cand = kml_filter_run(w->copy, w->locked_bytes, &w->win,
-						w->cand);
-	kml_mark_take(w, &w->win, 0, w->locked_cand);
+		kml_take_copy(w, w->copy, w->locked_bytes, &w->win);
+	else
+		kml_mark_take(w, &w->win, 0, w->locked_cand);
 	w->locked_cand = 0;
 	w->locked_bytes = 0;
 }
@@ -420,30 +453,67 @@ void kml_mark_unlocked(struct kml_worker *w)
  * @w: worker
  * @start: first byte
  * @len: in bytes
- * @self: what points here is no reference, or NULL
  *
  * Context: process, no lock held.
  * Return: false if stopped.
  */
-bool kml_mark_range(struct kml_worker *w, const void *start, size_t len,
-		    const struct kmemleak_range *self)
+bool kml_mark_range(struct kml_worker *w, const void *start, size_t len)
 {
 	size_t chunk;
 
 	for (; len; start += chunk, len -= chunk) {
-		unsigned int nr;
-
 		chunk = min_t(size_t, len, KML_CHUNK);
-		if (self)
-			w->win.self = *self;
-		nr = kml_filter_run(start, chunk, &w->win, w->cand);
+		if (kml_mark.bytewise) {
+			size_t all = min(len, chunk + KML_STRADDLE);
+
+			/* a copy already: kml_roots_in_use() */
+			if (start != w->copy)
+				kml_copy(w->copy, start, all);
+			kml_take_copy(w, w->copy, all, &w->win);
+		} else {
+			kml_mark_take(w, &w->win, 0,
+				      kml_filter_run(start, chunk, &w->win, w->cand));
+		}
 		w->stats.words += chunk / sizeof(long);
-		kml_mark_take(w, &w->win, 0, nr);
-		w->win.self = (struct kmemleak_range){};
 		if (kml_mark_stop(w))
 			return false;
 	}
 	return true;
+}
+
+/**
+ * kml_mark_page() - read a struct page
+ * @w: worker
+ * @page: the struct page
+ * @self: the memory it describes: words that point there are no references
+ *
+ * Its members are aligned, so a bytewise mark reads it like any other.
+ *
+ * Context: process, no lock held.
+ * Return: false if stopped.
+ */
+bool kml_mark_page(struct kml_worker *w, const struct page *page,
+		   const struct kmemleak_range *self)
+{
+	w->win.self = *self;
+	kml_mark_take(w, &w->win, 0,
+		      kml_filter_run(page, sizeof(*page), &w->win, w->cand));
+	w->win.self = (struct kmemleak_range){};
+	w->stats.words += sizeof(*page) / sizeof(long);
+	return !kml_mark_stop(w);
+}
+
+/**
+ * kml_mark_copy() - read memory that has been copied to w->copy
+ * @w: worker
+ * @len: in bytes, at most KML_CHUNK
+ *
+ * Context: process, no lock held.
+ */
+void kml_mark_copy(struct kml_worker *w, size_t len)
+{
+	kml_take_copy(w, w->copy, len, &w->win);
+	w->stats.words += len / sizeof(long);
 }
 
 /**

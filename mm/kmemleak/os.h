@@ -19,6 +19,7 @@
 #include <linux/export.h>
 #include <linux/fs.h>
 #include <linux/gfp.h>
+#include <linux/hash.h>
 #include <linux/highmem.h>
 #include <linux/init.h>
 #include <linux/jiffies.h>
@@ -66,6 +67,7 @@
 #include <linux/threads.h>
 #include <linux/topology.h>
 #include <linux/uaccess.h>
+#include <linux/unaligned.h>
 #include <linux/vmalloc.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>

@@ -149,6 +149,7 @@ bool kml_prepare_all(struct kml_worker *w)
 	kml_mark_windows(w, &w->base);
 	kml_mark.late = false;
 	kml_mark.confirm = false;
+	kml_mark.bytewise = false;
 	kml_mark.sieve = NULL;
 	kml_doubt_nr++;
 	if (!kml_workers_run(kml_source_tables, false))

@@ -124,8 +124,15 @@ static struct zone *kml_nth_zone(unsigned int n)
 	return NULL;
 }
 
-/* Take some pages of a zone. Return: the zone, or NULL if there are none left. */
-static struct zone *kml_take_pages(unsigned long *pfn, unsigned long *end)
+/**
+ * kml_roots_pages() - take some pages of a zone that nobody else got
+ * @pfn: set to the first
+ * @end: set to one behind the last
+ *
+ * Context: process, for one or many; between kml_roots_begin() and kml_roots_end().
+ * Return: the zone, or NULL if there are none left.
+ */
+struct zone *kml_roots_pages(unsigned long *pfn, unsigned long *end)
 {
 	struct zone *zone;
 
@@ -191,7 +198,7 @@ bool kml_roots_next(struct kml_root_sink *sink)
 		return true;
 	}
 
-	zone = kml_take_pages(&pfn, &end);
+	zone = kml_roots_pages(&pfn, &end);
 	if (zone) {
 		while (pfn < end) {
 			unsigned long next = min(end, round_down(pfn, KML_PAGE_RUN) +
@@ -214,11 +221,20 @@ bool kml_roots_next(struct kml_root_sink *sink)
 	return task;
 }
 
-/* Copy what may not be mapped, or not for long. */
-static bool kml_copy_page(struct page *page, size_t off, void *buf)
+/**
+ * kml_roots_copy() - copy from a page that may be unmapped, or not for long mapped
+ * @page: the page
+ * @off: of the first byte in the page
+ * @buf: where to
+ * @len: in bytes
+ *
+ * Context: process.
+ * Return: false if it could not be read.
+ */
+bool kml_roots_copy(struct page *page, size_t off, void *buf, size_t len)
 {
-	void *mem = kmap_local_page(page);
-	long ret = copy_from_kernel_nofault(buf, mem + off, KML_CHUNK);
+	void *mem = kasan_reset_tag(kmap_local_page(page));
+	long ret = copy_from_kernel_nofault(buf, mem + off, len);
 
 	kunmap_local(mem);
 	return !ret;
@@ -263,7 +279,7 @@ bool kml_roots_in_use(struct kml_root_sink *sink, void *buf)
 			    PageBuddy(page) || kml_page_untouchable(page, pfn))
 				continue;
 			for (off = 0; more && off < PAGE_SIZE; off += KML_CHUNK)
-				if (kml_copy_page(page, off, buf))
+				if (kml_roots_copy(page, off, buf, KML_CHUNK))
 					more = sink->range(sink, buf, KML_CHUNK);
 		}
 	}

@@ -27,6 +27,8 @@ void kml_roots_begin(bool stacks);
 bool kml_roots_next(struct kml_root_sink *sink);
 void kml_roots_end(void);
 
+struct zone *kml_roots_pages(unsigned long *pfn, unsigned long *end);
+bool kml_roots_copy(struct page *page, size_t off, void *buf, size_t len);
 bool kml_roots_own_stack(struct kml_root_sink *sink);
 bool kml_roots_in_use(struct kml_root_sink *sink, void *buf);
 bool kml_phys_in_lowmem(unsigned long phys, size_t size);

@@ -4,8 +4,9 @@
  *
  * Prepare whitens all objects and fills the settled bitmap (prepare.c). Mark
  * reads roots and grey objects until nothing is left to read. What is white then
- * is checked (check.c); what is suspect is confirmed by a second mark (confirm.c)
- * and reported if it has been unreferenced often enough. A scan that is stopped
+ * is checked (check.c). Suspects have a trial: marks that confirm them (confirm.c),
+ * and a search of memory that nobody tracks (untracked.c). Suspects that are left
+ * are reported if they have been unreferenced often enough. A scan that is stopped
  * reports nothing.
  */
 
@@ -18,11 +19,14 @@
 #include "scan.h"
 #include "sieve.h"
 #include "track.h"
+#include "untracked.h"
 
 struct kml_scan_params kml_scan_params = {
 	.min_unref_scans = IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_VERBOSE) ? 2 : 1,
 	.verbose = IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_VERBOSE),
 	.stacks = true,
+	.trial = true,
+	.trial_marks = KML_TRIAL_MARKS,
 };
 
 static struct task_struct *kml_initiator;	/* kml_scan_mutex */
@@ -86,7 +90,7 @@ static struct kml_worker *kml_sink_worker(struct kml_root_sink *sink)
 static bool kml_sink_range(struct kml_root_sink *sink, const void *start,
 			   size_t len)
 {
-	return kml_mark_range(kml_sink_worker(sink), start, len, NULL);
+	return kml_mark_range(kml_sink_worker(sink), start, len);
 }
 
 static bool kml_sink_page(struct kml_root_sink *sink, const struct page *page,
@@ -94,7 +98,7 @@ static bool kml_sink_page(struct kml_root_sink *sink, const struct page *page,
 {
 	struct kmemleak_range self = { mem, mem ? PAGE_SIZE : 0 };
 
-	return kml_mark_range(kml_sink_worker(sink), page, sizeof(*page), &self);
+	return kml_mark_page(kml_sink_worker(sink), page, &self);
 }
 
 static bool kml_sink_probe(struct kml_root_sink *sink, const void *start,
@@ -173,10 +177,54 @@ static noinline bool kml_mark_from(struct kml_worker *w, kml_source source)
 	return more && kml_drain_pending() && kml_adopt_all(w);
 }
 
+/*
+ * Objects that have moved may have moved again. While marks find some, more follow:
+ * after each mark that found any, one more mark must find none. RCU readers end in
+ * between, and with them what they moved.
+ */
+#define KML_QUIET_MARKS		4U
+
+/* Mark again until suspects are left that no mark finds. False: stopped. */
+static noinline bool kml_confirm_all(struct kml_worker *w)
+{
+	const bool trial = READ_ONCE(kml_scan_params.trial);
+	unsigned int most = trial ? READ_ONCE(kml_scan_params.trial_marks) : 1;
+	unsigned int found = 0, quiet = 0;
+	long before, left = atomic_long_read(&kml_mark.suspects);
+
+	do {
+		if (found + quiet)
+			synchronize_rcu_expedited();
+		before = left;
+		if (!kml_confirm_prepare(w, trial))
+			return false;
+		kml_wipe_stack();
+		if (!kml_mark_from(w, kml_source_confirm))
+			return false;
+		kml_scan_stats.marks++;
+		left = atomic_long_read(&kml_mark.suspects);
+		if (left < before) {
+			found++;
+			quiet = 0;
+		} else {
+			quiet++;
+		}
+	} while (left > 0 && found + quiet < most &&
+		 quiet < min(found + 1, KML_QUIET_MARKS));
+
+	if (!trial || left <= 0)
+		return true;
+	if (!kml_confirm_prepare(w, true) || !kml_untracked_mark(w))
+		return false;
+	kml_scan_stats.in_pages = kml_untracked_nr();
+	return true;
+}
+
 /* The episode. Return: false if it was stopped. */
 static noinline bool kml_scan_episode(struct kml_worker *w)
 {
 	atomic_long_set(&kml_mark.suspects, 0);
+	kml_untracked_drop();
 	kml_report_scan_began();
 	kml_progress_stage(KML_STAGE_PREPARE);
 	if (!kml_prepare_all(w))
@@ -185,6 +233,7 @@ static noinline bool kml_scan_episode(struct kml_worker *w)
 	kml_wipe_stack();
 	if (!kml_mark_from(w, kml_source_roots))
 		return false;
+	kml_scan_stats.marks = 1;
 	kml_progress_stage(KML_STAGE_CHECK);
 	if (!kml_check_all(w))
 		return false;
@@ -194,10 +243,7 @@ static noinline bool kml_scan_episode(struct kml_worker *w)
 
 	kml_report_scan_began();
 	kml_progress_stage(KML_STAGE_CONFIRM);
-	if (!kml_confirm_prepare(w))
-		return false;
-	kml_wipe_stack();
-	if (!kml_mark_from(w, kml_source_confirm))
+	if (!kml_confirm_all(w))
 		return false;
 	kml_convict_all();
 	return true;

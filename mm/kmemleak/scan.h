@@ -9,8 +9,13 @@ struct kml_scan_params {
 	unsigned int min_unref_scans;	/* unreferenced this often: reported */
 	bool verbose;			/* log each report */
 	bool stacks;			/* task stacks are roots */
+	bool trial;			/* suspects get more than one aligned mark */
+	unsigned int trial_marks;	/* confirming marks at most, with @trial */
 	struct task_struct *thread;	/* but not this one's: it only scans */
 };
+
+/* The default of trial_marks. */
+#define KML_TRIAL_MARKS		16
 
 extern struct kml_scan_params kml_scan_params;
 

@@ -31,8 +31,16 @@ void kml_sieve_add(unsigned long start, size_t size)
 		atomic_long_set(&kml_sieve_blocks, KML_SIEVE_MAX + 1);
 		return;
 	}
-	for (; block <= last; block++)
-		set_bit(block % KML_SIEVE_BITS, kml_sieve);
+	while (block <= last) {
+		unsigned int bit = block % KML_SIEVE_BITS;
+		unsigned int shift = bit % BITS_PER_LONG;
+		unsigned long n = min(last - block + 1, BITS_PER_LONG - shift);
+
+		/* by words: a large object has thousands of bits, and a lock held */
+		atomic_long_or((~0UL >> (BITS_PER_LONG - n)) << shift,
+			       (atomic_long_t *)&kml_sieve[BIT_WORD(bit)]);
+		block += n;
+	}
 }
 
 /**

@@ -91,6 +91,8 @@ struct kml_scan_stats {
 	struct kml_mark_stats sum;
 	unsigned int workers;
 	unsigned long suspects;		/* after the first mark */
+	unsigned int marks;		/* the first and the confirming ones */
+	unsigned long in_pages;		/* referenced by untracked memory alone */
 	unsigned long leaks;		/* after confirmation, new */
 };
 

@@ -117,7 +117,7 @@ unsigned int kmemleak_filter_neon(const unsigned long *words, unsigned int nr,
 	for (; nr >= 2; nr -= 2, words += 2)
 		out = append(out, load(words, &w), &w);
 	if (nr) {
-		uint64x2_t v = untag(vdupq_n_u64(*words), &w);
+		uint64x2_t v = untag(vld1q_dup_u64((const uint64_t *)words), &w);
 
 		*out = vgetq_lane_u64(v, 0);
 		out -= vgetq_lane_s64(vreinterpretq_s64_u64(candidates(v, &w)), 0);

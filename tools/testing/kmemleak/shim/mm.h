@@ -8,6 +8,7 @@
 #define PAGE_SHIFT	CONFIG_PAGE_SHIFT
 #define PAGE_SIZE	(1UL << PAGE_SHIFT)
 #define PAGE_MASK	(~(PAGE_SIZE - 1))
+#define offset_in_page(p) ((unsigned long)(p) & ~PAGE_MASK)
 #define PAGE_ALIGN(a)	ALIGN(a, PAGE_SIZE)
 #define PAGE_ALIGNED(a)	IS_ALIGNED((unsigned long)(a), PAGE_SIZE)
 #define PHYS_PFN(x)	((unsigned long)((x) >> PAGE_SHIFT))
@@ -180,7 +181,13 @@ struct zone {
 
 struct page {
 	unsigned long flags;		/* the zone, as in the kernel */
-	unsigned long word[__SIZEOF_LONG__ == 8 ? 5 : 12];
+	union {
+		unsigned long word[__SIZEOF_LONG__ == 8 ? 5 : 12];
+		struct {
+			unsigned long lru[2];
+			void *mapping;
+		};
+	};
 	int mapcount;
 	int refcount;
 	unsigned long memcg;
@@ -210,6 +217,21 @@ extern struct page *shim_vmemmap;
 #define PageReserved(p)	((void)(p), false)
 #define PageBuddy(p)	((void)(p), false)
 #define PageOffline(p)	((void)(p), false)
+#define PageLRU(p)	((void)(p), false)
+#define PageHead(p)	((void)(p), false)
+#define compound_head(p) (p)
+#define compound_order(p) ((void)(p), 0)
+#define page_private(p)	((void)(p), 0UL)
+#define MAX_PAGE_ORDER	10
+/* Pages of the heap are slab pages, unless a test has taken one for itself. */
+#define page_has_type(p) (page_to_pfn(p) - shim_untracked_pfn >= shim_untracked_nr)
+extern unsigned long shim_untracked_pfn, shim_untracked_nr;
+static inline void drain_all_pages(struct zone *zone) { }
+#define virt_to_head_page(v) pfn_to_page(0 * (unsigned long)(v))
+#define vmalloc_to_page(v) ((void)(v), (struct page *)NULL)
+#define per_cpu_ptr_to_phys(p) ((void)(p), (phys_addr_t)0)
+#define is_vmalloc_or_module_addr(p) is_vmalloc_addr(p)
+#define totalram_pages() (W_PHYS_SIZE / PAGE_SIZE)
 #define PageHWPoison(p)	((void)(p), false)
 #define is_page_hwpoison(p) PageHWPoison(p)
 #define pfn_is_unaccepted_memory(n) ((void)(n), false)

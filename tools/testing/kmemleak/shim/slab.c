@@ -29,6 +29,7 @@ struct kmem_cache {
 
 struct shim_mem shim_mem = { .fail_after = -1 };
 bool shim_slab_up = true;
+unsigned long shim_untracked_pfn, shim_untracked_nr;
 
 static struct kmem_cache shim_caches[SHIM_MAX_CACHES];
 static unsigned int shim_nr_caches;

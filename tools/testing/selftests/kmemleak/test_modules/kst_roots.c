@@ -16,6 +16,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/timer.h>
+#include <linux/unaligned.h>
 #include <linux/vmalloc.h>
 
 #include "kst.h"
@@ -101,6 +102,82 @@ static int kst_root_page(unsigned long address)
 	return 0;
 }
 
+/*
+ * Memory that nobody tracks: a page that is known by its address, pages that are
+ * known by their struct page, a block of kmalloc_nolock(). What they keep is in
+ * use. The first keeps it at an odd offset, the second in a page that has no count.
+ */
+#define KST_ODD_OFFSET		5
+#define KST_TAIL_ORDER		2
+#define KST_TAIL_OFFSET		(PAGE_SIZE + 8)
+#define KST_NOLOCK_SIZE		96
+#define KST_NOLOCK_OFFSET	88
+
+static void *kst_odd_root;
+static struct page *kst_tail_root;
+static unsigned long *kst_nolock_root;
+
+static int kst_root_odd(unsigned long address)
+{
+	kst_odd_root = (void *)get_zeroed_page(GFP_KERNEL);
+	if (!kst_odd_root)
+		return -ENOMEM;
+	put_unaligned(address, (unsigned long *)(kst_odd_root + KST_ODD_OFFSET));
+	return 0;
+}
+
+static int kst_root_tail(unsigned long address)
+{
+	kst_tail_root = alloc_pages(GFP_KERNEL | __GFP_ZERO, KST_TAIL_ORDER);
+	if (!kst_tail_root)
+		return -ENOMEM;
+	*(unsigned long *)(page_address(kst_tail_root) + KST_TAIL_OFFSET) = address;
+	return 0;
+}
+
+static int kst_root_nolock(unsigned long address)
+{
+#ifdef KST_HAVE_KMALLOC_NOLOCK
+	kst_nolock_root = kmalloc_nolock(KST_NOLOCK_SIZE, __GFP_ZERO, NUMA_NO_NODE);
+	if (!kst_nolock_root)
+		return -ENOMEM;
+	*(unsigned long *)((char *)kst_nolock_root + KST_NOLOCK_OFFSET) = address;
+	return 0;
+#else
+	return -EOPNOTSUPP;
+#endif
+}
+
+static void kst_unroot_odd(void)
+{
+	if (kst_odd_root) {
+		memset(kst_odd_root, 0, PAGE_SIZE);
+		free_page((unsigned long)kst_odd_root);
+	}
+	kst_odd_root = NULL;
+}
+
+static void kst_unroot_tail(void)
+{
+	if (kst_tail_root) {
+		memset(page_address(kst_tail_root), 0, PAGE_SIZE << KST_TAIL_ORDER);
+		__free_pages(kst_tail_root, KST_TAIL_ORDER);
+	}
+	kst_tail_root = NULL;
+}
+
+/* The block may be freed by either function; the content stays behind. */
+static void kst_unroot_nolock(bool any_context)
+{
+#ifdef KST_HAVE_KMALLOC_NOLOCK
+	if (kst_nolock_root && any_context)
+		kfree_nolock(kst_nolock_root);
+	else
+		kfree(kst_nolock_root);
+#endif
+	kst_nolock_root = NULL;
+}
+
 static unsigned int kst_last_cpu(void)
 {
 	unsigned int cpu, last = 0;
@@ -127,6 +204,12 @@ int kst_root(const char *name, unsigned long nr)
 		return kst_root_page(address);
 	else if (!strcmp(name, "stack"))
 		return kst_root_stack(nr);
+	else if (!strcmp(name, "odd"))
+		return kst_root_odd(address);
+	else if (!strcmp(name, "tail"))
+		return kst_root_tail(address);
+	else if (!strcmp(name, "nolock"))
+		return kst_root_nolock(address);
 	else
 		return -EINVAL;
 	return 0;
@@ -148,6 +231,14 @@ int kst_unroot(const char *name)
 		if (kst_stack_root)
 			kthread_stop(kst_stack_root);
 		kst_stack_root = NULL;
+	} else if (!strcmp(name, "odd")) {
+		kst_unroot_odd();
+	} else if (!strcmp(name, "tail")) {
+		kst_unroot_tail();
+	} else if (!strcmp(name, "nolock")) {
+		kst_unroot_nolock(true);
+	} else if (!strcmp(name, "nolock_kfree")) {
+		kst_unroot_nolock(false);
 	} else {
 		return -EINVAL;
 	}
@@ -160,6 +251,9 @@ void kst_unroot_all(void)
 	kst_unroot("percpu");
 	kst_unroot("page");
 	kst_unroot("stack");
+	kst_unroot("odd");
+	kst_unroot("tail");
+	kst_unroot("nolock");
 	memset(kst_held, 0, sizeof(kst_held));
 }
 

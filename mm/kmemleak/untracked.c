@@ -1,0 +1,585 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Untracked memory, the last resort of suspects.
+ *
+ * Pages of alloc_pages() and blocks of kmalloc_nolock() are no objects. Nobody
+ * knows whether they are referenced, but they are in use, and so is what they
+ * reference. A scan does not read them: they are many, and hold much that only
+ * looks like a pointer. When suspects are left after the last confirming mark,
+ * they are searched for words that point to one. An object that is found only
+ * here is not reported, but listed, with the page (kmemleak_pages).
+ *
+ * Not searched: memory of users, the page cache, free memory, everything that has
+ * a page type (slab, page tables, ballooned, large kmalloc() blocks, ...) and
+ * reserved pages, which are tracked as physical blocks or must not be read.
+ *
+ * The struct page does not say what else a page is: a part of a tracked block (of
+ * vmalloc(), of a per-CPU chunk, of a driver that calls kmemleak_alloc()), or of
+ * the stack of a task, which is a root by rules of its own. To find out takes a
+ * walk through these, so it is asked of the few pages that have a hit:
+ *
+ * 1. all workers search; a word that points to a suspect becomes a hit;
+ * 2. the initiator drops hits in memory that is tracked, or a stack;
+ * 3. it reads the words of the rest again and counts them as references. What
+ *    turns grey is read, by all workers, as in any mark.
+ *
+ * A page may be freed and have another owner at any time. That can only make a
+ * stale word count, which hides a suspect for this scan.
+ */
+
+#include "os.h"
+#include "compat.h"
+#include "nolock.h"
+#include "phase.h"
+#include "report.h"
+#include "roots.h"
+#include "sieve.h"
+#include "snapshot.h"
+#include "track.h"
+#include "untracked.h"
+
+/* A word that points to a suspect. Addresses are inverted, as everywhere. */
+struct kml_hit {
+	unsigned long pfn;
+	unsigned long nolock_at;	/* of the block in the table, or KML_NO_BLOCK */
+	unsigned long not_block;	/* and its start */
+	unsigned long not_target;	/* start of the object pointed to */
+	u32 off;			/* of the word, in the page or block */
+	u8 space;			/* of the object */
+	u8 order;			/* of the page */
+	bool dropped;
+};
+
+#define KML_NO_BLOCK	ULONG_MAX
+
+/* An object that only untracked memory references. */
+struct kml_held {
+	unsigned long not_start;
+	unsigned long pfn;		/* 0: only through another of these */
+	unsigned long born;
+	u32 stamp;
+	u8 space;
+	u8 order;
+};
+
+/* kml_scan_mutex; workers add hits under the lock. */
+#define KML_MAX_HITS	16384UL
+
+static DEFINE_SPINLOCK(kml_hits_lock);
+static struct kml_hit *kml_hits;
+static unsigned long kml_nr_hits;
+
+static struct kml_held *kml_held;
+static unsigned long kml_held_room;
+static unsigned long kml_nr_held;
+
+/* One table at a time: never scanned, for words in its unused part are stale. */
+static void *kml_table_alloc(unsigned long nr, size_t size)
+{
+	void *table = kvcalloc(nr, size, GFP_KERNEL | __GFP_NOWARN);
+
+	if (table)
+		kml_track_paint(kml_space(KML_VIRT), (unsigned long)table, -1);
+	return table;
+}
+
+static bool kml_page_is_untracked(struct page *page, unsigned long pfn)
+{
+	struct page *head = compound_head(page);
+
+	/* A count of 0 says nothing: all but the first page of a block have it. */
+	return !PageReserved(page) && !page_has_type(head) && !PageLRU(head) &&
+	       !READ_ONCE(head->mapping) && !is_page_hwpoison(page) &&
+	       !pfn_is_unaccepted_memory(pfn);
+}
+
+/* Is there an object at @addr that has to be counted anew? Then @hit gets it. */
+static bool kml_target_wanted(struct kml_space *space, unsigned long addr,
+			      struct kml_hit *hit)
+{
+	struct kml_locked l;
+	u32 state;
+
+	if (!kml_object_lock(&l, space, addr, true))
+		return false;
+	state = kml_hot_state(l.hot);
+	hit->not_target = ~l.start;
+	hit->space = space->id;
+	kml_object_unlock(&l);
+	return kml_white(state) && state & (KML_F_SUSPECT | KML_F_LATE);
+}
+
+static bool kml_word_wanted(const struct kml_worker *w, unsigned long word,
+			    struct kml_hit *hit)
+{
+	if (word - w->win.virt.min < w->win.virt.len &&
+	    (!kml_mark.sieve || kml_sieve_passes(kml_mark.sieve, word)) &&
+	    kml_target_wanted(kml_space(KML_VIRT), word, hit))
+		return true;
+	return word - w->win.percpu.min < w->win.percpu.len &&
+	       kml_target_wanted(kml_space(KML_PERCPU), word, hit);
+}
+
+/* Without room the word counts at once, whatever the memory is. */
+static void kml_hit_add(struct kml_worker *w, unsigned long word,
+			const struct kml_hit *hit)
+{
+	bool room;
+
+	spin_lock(&kml_hits_lock);
+	room = kml_nr_hits < KML_MAX_HITS;
+	if (room)
+		kml_hits[kml_nr_hits++] = *hit;
+	spin_unlock(&kml_hits_lock);
+	if (room)
+		return;
+	w->cand[0] = word;
+	kml_mark_take(w, &w->win, 0, 1);
+}
+
+/* Search @len bytes in w->copy; @hit says where they are from. */
+static void kml_search_copy(struct kml_worker *w, size_t len, u32 base,
+			    struct kml_hit *hit)
+{
+	unsigned long word;
+	unsigned int nr;
+	size_t i, off;
+
+	for (i = 0; i < sizeof(long) && i + sizeof(long) <= len; i++) {
+		nr = kml_filter_run_at(w->copy + i, len - i, &w->win, w->cand);
+		/* mostly there is nothing, and then the filter was enough */
+		for (off = i; nr && off + sizeof(long) <= len; off += sizeof(long)) {
+			word = kml_untag(get_unaligned((unsigned long *)(w->copy + off)));
+			if (!kml_word_wanted(w, word, hit))
+				continue;
+			hit->off = base + off;
+			kml_hit_add(w, word, hit);
+		}
+	}
+	w->stats.words += len / sizeof(long);
+}
+
+static void kml_search_page(struct kml_worker *w, struct page *page,
+			    unsigned long pfn)
+{
+	struct page *head = compound_head(page);
+	struct kml_hit hit = {
+		.pfn = pfn,
+		.nolock_at = KML_NO_BLOCK,
+		.order = PageHead(head) ? compound_order(head) : 0,
+	};
+	size_t off;
+
+	for (off = 0; off < PAGE_SIZE; off += KML_CHUNK)
+		if (kml_roots_copy(page, off, w->copy, KML_CHUNK))
+			kml_search_copy(w, KML_CHUNK, off, &hit);
+}
+
+static bool kml_source_pages(struct kml_worker *w)
+{
+	unsigned long pfn, end, order;
+	struct zone *zone;
+
+	zone = kml_roots_pages(&pfn, &end);
+	if (!zone)
+		return false;
+	for (; pfn < end && !kml_mark_stop(w); pfn++) {
+		struct page *page = pfn_to_online_page(pfn);
+
+		if (!page || page_zone(page) != zone)
+			continue;
+		/* only the first page of a free block says so, and says its order */
+		if (PageBuddy(page)) {
+			order = page_private(page);
+			pfn += (1UL << min_t(unsigned long, order, MAX_PAGE_ORDER)) - 1;
+		} else if (kml_page_is_untracked(page, pfn)) {
+			kml_search_page(w, page, pfn);
+		}
+	}
+	return true;
+}
+
+/* Copy a part of a block that may be freed meanwhile. */
+static bool kml_block_copy(void *to, unsigned long from, size_t len)
+{
+	return !copy_from_kernel_nofault(to, kasan_reset_tag((void *)from), len);
+}
+
+static void kml_search_nolock(struct kml_worker *w)
+{
+	struct kml_nolock_block block;
+	unsigned long at;
+	size_t off, len;
+
+	for (at = 0; kml_nolock_next(&at, &block); at++) {
+		struct page *head = virt_to_head_page((void *)block.start);
+		struct kml_hit hit = {
+			.pfn = page_to_pfn(head),
+			.nolock_at = at,
+			.not_block = ~block.start,
+			.order = compound_order(head),
+		};
+
+		for (off = 0; off < block.size; off += len) {
+			len = min_t(size_t, block.size - off, KML_CHUNK);
+			if (kml_block_copy(w->copy, block.start + off, len))
+				kml_search_copy(w, len, off, &hit);
+		}
+		if (kml_mark_stop(w))
+			return;
+	}
+}
+
+/* The address of a hit in the direct map, or 0. */
+static unsigned long kml_hit_address(const struct kml_hit *hit)
+{
+	struct page *page = pfn_to_page(hit->pfn);
+
+	if (hit->nolock_at != KML_NO_BLOCK)
+		return ~hit->not_block + hit->off;
+	if (PageHighMem(page))
+		return 0;
+	return kml_untag((unsigned long)page_address(page)) + hit->off;
+}
+
+static void kml_hits_drop_range(unsigned long start, size_t size)
+{
+	unsigned long i, addr;
+
+	for (i = 0; i < kml_nr_hits; i++) {
+		addr = kml_hit_address(&kml_hits[i]);
+		if (addr && addr - start < size)
+			kml_hits[i].dropped = true;
+	}
+}
+
+static int kml_hit_cmp(const void *a, const void *b)
+{
+	const struct kml_hit *x = a, *y = b;
+
+	return x->pfn < y->pfn ? -1 : x->pfn > y->pfn;
+}
+
+/* Context: hits are sorted by pfn. */
+static void kml_hits_drop_page(unsigned long pfn)
+{
+	unsigned long lo = 0, hi = kml_nr_hits;
+
+	while (lo < hi) {
+		unsigned long mid = lo + (hi - lo) / 2;
+
+		if (kml_hits[mid].pfn < pfn)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < kml_nr_hits && kml_hits[lo].pfn == pfn; lo++)
+		if (kml_hits[lo].nolock_at == KML_NO_BLOCK)
+			kml_hits[lo].dropped = true;
+}
+
+/* Stacks that are no tracked blocks: roots or not, by their own rules. */
+static void kml_hits_drop_stack(struct task_struct *task)
+{
+	void *stack = task ? try_get_task_stack(task) : NULL;
+
+	if (!stack)
+		return;
+	kml_hits_drop_range(kml_untag((unsigned long)stack), THREAD_SIZE);
+	put_task_stack(task);
+}
+
+static void kml_hits_drop_stacks(void)
+{
+	struct task_struct *task;
+	unsigned int cpu;
+	int nr = 1;
+
+	for_each_possible_cpu(cpu)
+		kml_hits_drop_stack(idle_task(cpu));
+	while ((task = kml_task_from(&nr))) {
+		kml_hits_drop_stack(task);
+		put_task_struct(task);
+		cond_resched();
+	}
+}
+
+/* A part of an object in the direct map? Then the object's own colour counts. */
+static bool kml_hit_is_tracked(const struct kml_hit *hit)
+{
+	unsigned long addr = kml_hit_address(hit);
+	struct kml_info info;
+
+	if (addr && kml_object_info(kml_space(KML_VIRT), addr, true, &info))
+		return true;
+	return hit->nolock_at == KML_NO_BLOCK &&
+	       kml_object_info(kml_space(KML_PHYS), PFN_PHYS(hit->pfn) + hit->off,
+			       true, &info);
+}
+
+static void kml_hits_drop_tracked(void)
+{
+	unsigned long i;
+
+	for (i = 0; i < kml_nr_hits; i++) {
+		kml_hits[i].dropped = kml_hit_is_tracked(&kml_hits[i]);
+		cond_resched();
+	}
+}
+
+/* The page of one address of an object that lies elsewhere than in the direct map. */
+static unsigned long kml_mapped_pfn(struct kml_space *space, unsigned long addr)
+{
+	struct page *page;
+
+	if (space->id == KML_PERCPU)
+		return PHYS_PFN(per_cpu_ptr_to_phys((void *)addr));
+	page = vmalloc_to_page((void *)addr);
+	return page ? page_to_pfn(page) : 0;
+}
+
+/* The pages of an object that lies elsewhere than in the direct map. */
+static void kml_hits_drop_pages(struct kml_visitor *v, struct kml_space *space,
+				unsigned long start)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		size_t off = 0, size = 1;
+
+		while (off < size) {
+			unsigned long addr, pfn;
+			struct kml_locked l;
+
+			/* the lock keeps the block: its pages stay mapped */
+			if (!kml_object_lock(&l, space, start, false))
+				return;
+			size = kml_hot_size(l.hot, kml_hot_state(l.hot));
+			addr = (unsigned long)kml_object_memory(space, start, cpu) + off;
+			pfn = kml_mapped_pfn(space, addr);
+			kml_object_unlock(&l);
+			kml_hits_drop_page(pfn);
+			off += PAGE_SIZE - offset_in_page(addr);
+			cond_resched();
+		}
+		if (space->id != KML_PERCPU)
+			break;
+	}
+}
+
+static enum kml_visit kml_visit_mapped(struct kml_visitor *v, struct kml_space *space,
+				       unsigned long start, struct kml_hot *hot)
+{
+	if (space->id == KML_PERCPU || is_vmalloc_or_module_addr((void *)start))
+		return KML_VISIT_UNLOCKED;
+	return KML_VISIT_NEXT;
+}
+
+static bool kml_is_mapped(const struct kml_interval *iv)
+{
+	unsigned long base = kml_interval_base(iv);
+
+	return is_vmalloc_or_module_addr((void *)base) ||
+	       is_vmalloc_or_module_addr((void *)(base + KML_INTERVAL_SIZE - 1));
+}
+
+static void kml_hits_drop_mapped(void)
+{
+	struct kml_visitor v = {
+		.visit = kml_visit_mapped,
+		.unlocked = kml_hits_drop_pages,
+		.want = kml_is_mapped,
+	};
+
+	sort(kml_hits, kml_nr_hits, sizeof(*kml_hits), kml_hit_cmp, NULL);
+	kml_walk(kml_space(KML_VIRT), &v);
+	v.want = NULL;
+	kml_walk(kml_space(KML_PERCPU), &v);
+}
+
+static bool kml_hits_left(void)
+{
+	unsigned long i;
+
+	for (i = 0; i < kml_nr_hits; i++)
+		if (!kml_hits[i].dropped)
+			return true;
+	return false;
+}
+
+/* Is it still there, and the same? Then it is a reference. */
+static void kml_hit_count(struct kml_worker *w, struct kml_hit *hit)
+{
+	struct page *page = pfn_to_page(hit->pfn);
+	bool same;
+
+	if (hit->nolock_at != KML_NO_BLOCK)
+		same = kml_block_copy(w->copy, ~hit->not_block + hit->off, sizeof(long)) &&
+		       hit->off + sizeof(long) <=
+		       kml_nolock_size(hit->nolock_at, ~hit->not_block);
+	else
+		same = kml_page_is_untracked(page, hit->pfn) &&
+		       kml_roots_copy(page, hit->off, w->copy, sizeof(long));
+	if (same)
+		kml_mark_copy(w, sizeof(long));
+	else
+		hit->dropped = true;
+}
+
+static bool kml_hits_count(struct kml_worker *w)
+{
+	unsigned long i;
+
+	for (i = 0; i < kml_nr_hits; i++) {
+		if (!kml_hits[i].dropped)
+			kml_hit_count(w, &kml_hits[i]);
+		if (kml_mark_stop(w))
+			return false;
+	}
+	return kml_workers_run(NULL, true) && kml_drain_pending();
+}
+
+/*
+ * Since the last kml_confirm_prepare() only hits turned objects grey, and what
+ * these reference. Context: leaf->lock.
+ */
+static enum kml_visit kml_visit_held(struct kml_visitor *v, struct kml_space *space,
+				     unsigned long start, struct kml_hot *hot)
+{
+	u32 state = kml_hot_state(hot);
+	struct kml_held *h;
+	unsigned long i;
+
+	if (!(state & KML_F_LATE) || !kml_state_min(state) || !kml_grey(state) ||
+	    !kml_report_old_enough(hot->cold))
+		return KML_VISIT_NEXT;
+	if (kml_nr_held++ >= kml_held_room)
+		return KML_VISIT_NEXT;
+	h = &kml_held[kml_nr_held - 1];
+	*h = (struct kml_held){
+		.not_start = ~start,
+		.born = hot->cold->born,
+		.stamp = hot->cold->stamp,
+		.space = space->id,
+	};
+	for (i = 0; i < kml_nr_hits; i++) {
+		const struct kml_hit *hit = &kml_hits[i];
+
+		if (!hit->dropped && hit->not_target == ~start && hit->space == space->id) {
+			h->pfn = hit->pfn;
+			h->order = hit->order;
+			break;
+		}
+	}
+	return KML_VISIT_NEXT;
+}
+
+static void kml_held_list(long most)
+{
+	struct kml_visitor v = {
+		.visit = kml_visit_held,
+		.want = kml_is_doubtful,
+		.want_leaf = kml_is_doubtful_leaf,
+	};
+
+	if (!kml_nr_hits)
+		return;
+	kml_held = kml_table_alloc(most, sizeof(*kml_held));
+	kml_held_room = kml_held ? most : 0;
+	kml_walk(kml_space(KML_VIRT), &v);
+	kml_walk(kml_space(KML_PERCPU), &v);
+}
+
+/**
+ * kml_untracked_mark() - take untracked memory as roots for what is still suspect
+ * @w: the initiator's
+ *
+ * Call after kml_confirm_prepare(). Lists what it found: kml_untracked_get().
+ *
+ * Context: process, kml_scan_mutex held, a scan is active.
+ * Return: false if stopped.
+ */
+bool kml_untracked_mark(struct kml_worker *w)
+{
+	long before = atomic_long_read(&kml_mark.suspects);
+	bool more;
+
+	kml_nr_hits = 0;
+	kml_hits = kml_table_alloc(KML_MAX_HITS, sizeof(*kml_hits));
+	/* without memory for the search suspects are as in a kernel without it */
+	if (!kml_hits)
+		return true;
+
+	/* pages that wait to be free would count as used ones */
+	drain_all_pages(NULL);
+	kml_roots_begin(false);
+	more = kml_workers_run(kml_source_pages, false);
+	if (more)
+		kml_search_nolock(w);
+	kml_hits_drop_tracked();
+	if (kml_hits_left())
+		kml_hits_drop_stacks();
+	if (kml_hits_left())
+		kml_hits_drop_mapped();
+	more = more && kml_hits_count(w);
+	kml_roots_end();
+
+	if (more && kml_hits_left())
+		kml_held_list(before);
+	kvfree(kml_hits);
+	kml_hits = NULL;
+	return more;
+}
+
+/* A scan begins, or all objects are gone. Context: process, kml_scan_mutex held. */
+void kml_untracked_drop(void)
+{
+	kvfree(kml_held);
+	kml_held = NULL;
+	kml_held_room = 0;
+	kml_nr_held = 0;
+}
+
+/* Objects found by the last scan, listed or not. Context: any. */
+unsigned long kml_untracked_nr(void)
+{
+	return READ_ONCE(kml_nr_held);
+}
+
+/**
+ * kml_untracked_get() - an object that only untracked memory references
+ * @pos: its number in the list
+ *
+ * Context: process, kml_scan_mutex held.
+ * Return: the entry, or NULL behind the last one.
+ */
+const struct kml_held *kml_untracked_get(unsigned long pos)
+{
+	lockdep_assert_held(&kml_scan_mutex);
+	return pos < min(kml_nr_held, kml_held_room) ? &kml_held[pos] : NULL;
+}
+
+/**
+ * kml_untracked_show() - print a line about an entry, if the object still exists
+ * @seq: where to
+ * @h: from kml_untracked_get()
+ *
+ * Context: process, kml_scan_mutex held.
+ */
+void kml_untracked_show(struct seq_file *seq, const struct kml_held *h)
+{
+	unsigned long *entries;
+	struct kml_info info;
+	unsigned int i, nr;
+
+	if (!kml_object_info(kml_space(h->space), ~h->not_start, false, &info) ||
+	    info.born != h->born || info.stamp != h->stamp)
+		return;
+	seq_printf(seq, "0x%08lx size %zu pfn 0x%lx order %u comm \"%s\" pid %d jiffies %lu",
+		   info.addr, info.size, h->pfn, h->order, info.comm, info.pid,
+		   info.born);
+	nr = stack_depot_fetch(info.trace, &entries);
+	for (i = 0; i < nr; i++)
+		seq_printf(seq, "%s%pS", i ? " < " : " at ", (void *)entries[i]);
+	seq_putc(seq, '\n');
+}
