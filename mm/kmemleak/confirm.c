@@ -88,14 +88,17 @@ static enum kml_visit kml_doubt(struct kml_visitor *v, struct kml_space *space,
 	if (state & KML_F_LATE &&
 	    (!kml_state_min(state) || (kml_mark.confirm && kml_grey(state))))
 		state = kml_hot_change(hot, KML_F_LATE, 0) & ~KML_F_LATE;
-	if (state & KML_F_SUSPECT) {
+	if (kml_mark.add_counts && kml_white(state) &&
+	    state & (KML_F_SUSPECT | KML_F_LATE)) {
+		/* references from other memory are counted on top */
+	} else if (state & KML_F_SUSPECT) {
 		kml_hot_change(hot, KML_COUNT_MASK, 0);
 	} else if (state & KML_F_LATE) {
 		kml_bleach(hot, 0);
 	} else if (state & KML_F_EXT && kml_grey(state) && !(state & KML_F_NEW) &&
 		   kml_feeds_counted(hot)) {
 		/* wants none itself: every reference to it is surplus, and has to pass */
-		if (kml_state_min(state))
+		if (kml_state_min(state) && !kml_mark.add_counts)
 			kml_bleach(hot, KML_F_LATE);
 	} else {
 		return KML_VISIT_NEXT;
@@ -160,12 +163,15 @@ static void kml_extent_merge(struct kml_worker *w, void *data)
  * kml_confirm_prepare() - get ready for a confirming mark
  * @w: the initiator's
  * @bytewise: should it read words at every byte offset?
+ * @add: will it read memory that no mark has read? Then references are added to
+ *	those that the mark before has counted
  *
  * Context: process, kml_scan_mutex held.
  * Return: false if stopped.
  */
-bool kml_confirm_prepare(struct kml_worker *w, bool bytewise)
+bool kml_confirm_prepare(struct kml_worker *w, bool bytewise, bool add)
 {
+	kml_mark.add_counts = add;
 	kml_workers_each(kml_extent_init, NULL);
 	kml_sieve_close();
 	kml_sieve_open();

@@ -59,6 +59,7 @@ struct kml_mark {
 	atomic_long_t suspects;		/* objects with KML_F_SUSPECT */
 	bool late;			/* who turns grey now gets KML_F_LATE */
 	bool confirm;			/* count only what confirm.c has chosen */
+	bool add_counts;		/* to those of the mark before */
 	bool bytewise;			/* words at every byte offset count */
 	const unsigned long *sieve;	/* which is all that passes here; or NULL */
 	bool overflow;			/* some objects are pending */

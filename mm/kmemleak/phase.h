@@ -40,7 +40,7 @@ bool kml_adopt_all(struct kml_worker *w);
 bool kml_check_all(struct kml_worker *w);
 
 /* confirm.c */
-bool kml_confirm_prepare(struct kml_worker *w, bool bytewise);
+bool kml_confirm_prepare(struct kml_worker *w, bool bytewise, bool add);
 bool kml_is_doubtful(const struct kml_interval *iv);
 bool kml_is_doubtful_leaf(const struct kml_leaf *leaf);
 bool kml_source_sweep(struct kml_worker *w);

@@ -196,7 +196,7 @@ static noinline bool kml_confirm_all(struct kml_worker *w)
 		if (found + quiet)
 			synchronize_rcu_expedited();
 		before = left;
-		if (!kml_confirm_prepare(w, trial))
+		if (!kml_confirm_prepare(w, trial, false))
 			return false;
 		kml_wipe_stack();
 		if (!kml_mark_from(w, kml_source_confirm))
@@ -214,7 +214,7 @@ static noinline bool kml_confirm_all(struct kml_worker *w)
 
 	if (!trial || left <= 0)
 		return true;
-	if (!kml_confirm_prepare(w, true) || !kml_untracked_mark(w))
+	if (!kml_confirm_prepare(w, true, true) || !kml_untracked_mark(w))
 		return false;
 	kml_scan_stats.in_pages = kml_untracked_nr();
 	return true;

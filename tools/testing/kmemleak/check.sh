@@ -63,7 +63,15 @@ if build native; then
 	run "filter registers" "$native/filter_regs_test"
 	run "abi" "$native/abi_test"
 	if [ -n "$KSRC" ]; then
-		run "stock against the oracle" "$native/differ" "$native/run-stock" - 0 300
+		# stock has no trial of suspects; the oracle has, if it is told so
+		run "stock against the oracle" env KMEMLEAK_TRIAL=N \
+			"$native/differ" "$native/run-stock" - 0 300
+		run "ours with a trial against the oracle" "$native/differ" \
+			"$native/run-ours" - 0 "$SEEDS"
+		run "ours with a trial against the oracle, 3 workers" env \
+			KMEMLEAK_PARALLEL=3 "$native/differ" "$native/run-ours" - \
+			"$SEEDS" $((SEEDS + SEEDS / 4))
+		export KMEMLEAK_TRIAL=N
 		run "ours against stock" "$native/differ" "$native/run-ours" \
 			"$native/run-stock" 0 "$SEEDS"
 		run "ours against stock, 4 workers" env KMEMLEAK_PARALLEL=4 \
@@ -76,6 +84,7 @@ if build native; then
 			"$native/run-ours-tags" "$native/run-stock-tags" 0 $((SEEDS / 4))
 		run "programs by hand" "$native/differ" "$native/run-ours" \
 			"$native/run-stock" "$here"/progs/*.prog
+		unset KMEMLEAK_TRIAL
 	else
 		result skip "ours against stock" "no KSRC: give a kernel tree"
 	fi

@@ -237,6 +237,7 @@ static void other(struct run *r, const struct op *op)
 		break;
 	case OP_LATE:
 		sink_put(r->out, "= %d\n", shim_run_initcalls());
+		world_environment();
 		open_file(r);
 		break;
 	case OP_FREE_PART:

@@ -275,11 +275,16 @@ static void world_parallel(void)
 
 /*
  * KMEMLEAK_FILTER=<name>: with this filter. KMEMLEAK_SIMD=irqs-on: on a machine
- * whose vector registers cannot be used with IRQs off.
+ * whose vector registers cannot be used with IRQs off. KMEMLEAK_TRIAL=N: without
+ * the trial of suspects.
  */
-static void world_filter(void)
+static void world_parameters(void)
 {
 	const char *name = getenv("KMEMLEAK_FILTER"), *simd = getenv("KMEMLEAK_SIMD");
+	const char *trial = getenv("KMEMLEAK_TRIAL");
+
+	if (trial)
+		shim_param_set("kmemleak.trial", trial);
 
 	if (name)
 		shim_param_set("kmemleak.filter", name);
@@ -287,11 +292,17 @@ static void world_filter(void)
 		shim_simd_wants_irqs = !strcmp(simd, "irqs-on");
 }
 
+void world_environment(void)
+{
+	world_parameters();
+	world_parallel();
+}
+
 void world_boot(const char *arg)
 {
 	char buf[128];
 
-	world_filter();
+	world_parameters();
 	if (arg) {
 		strscpy(buf, arg);
 		shim_boot_param("kmemleak", buf);

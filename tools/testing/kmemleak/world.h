@@ -40,6 +40,9 @@ long world_stat(const char *name);
 /* Let deferred things happen: work, RCU callbacks, kernel threads. */
 void world_quiesce(void);
 
+/* What the environment says of parameters and workers, once all is up. */
+void world_environment(void);
+
 /* Boot with the given "kmemleak=" words (may be NULL), init, late initcalls. */
 void world_boot(const char *arg);
 

@@ -7,6 +7,9 @@
  * policy_test.c. A test that switches the trial off afterwards proves that nothing
  * else kept its object out of the report.
  */
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "../kselftest_harness.h"
 #include "kmemleak_util.h"
 
@@ -35,11 +38,19 @@ static int set_trial(const char *value)
 static long pages_pfn(struct kst_obj obj)
 {
 	static char text[1 << 16];
+	size_t len = 0;
 	unsigned long pfn;
 	const char *at;
+	ssize_t ret;
+	int fd;
 
-	if (kml_read_file(KML_PAGES, text, sizeof(text)) < 0)
+	fd = open(KML_PAGES, O_RDONLY);
+	if (fd < 0)
 		return -1;
+	while ((ret = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
+		len += ret;
+	close(fd);
+	text[len] = '\0';
 	at = strstr(text, kst_name(obj, 0));
 	if (!at || sscanf(at, "0x%*x size %*u pfn 0x%lx order", &pfn) != 1)
 		return -1;
