@@ -20,8 +20,8 @@
  *	 means as a reference looks like one.
  *
  * kt_main.c: parameters, commands, verdict; kt_object.c: objects; kt_place.c:
- * places for references; kt_stand.c: what does not move; kt_thread.c, kt_move.c,
- * kt_irq.c: load; kt_leak.c.
+ * places for references; kt_stand.c: what does not move; kt_pop.c: lists of which
+ * only the first member does; kt_thread.c, kt_move.c, kt_irq.c: load; kt_leak.c.
  */
 #ifndef _KT_H
 #define _KT_H
@@ -143,6 +143,11 @@ int kt_move_init(void);
 void kt_move_exit(void);
 void kt_move_some(struct rnd_state *rnd, unsigned long *transit);
 void kt_move_look(struct rnd_state *rnd);
+
+/* kt_pop.c */
+int kt_pop_init(void);
+void kt_pop_exit(void);
+void kt_pop_some(struct rnd_state *rnd, unsigned long *transit);
 
 /* kt_irq.c */
 int kt_irq_init(void);

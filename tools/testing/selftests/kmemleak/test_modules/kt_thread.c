@@ -179,6 +179,7 @@ static void kt_thread_burst(struct kt_thread *t)
 	kt_home_sweep(t, 8);
 	kt_move_some(&t->rnd, &t->transit);
 	kt_move_look(&t->rnd);
+	kt_pop_some(&t->rnd, &t->transit);
 	if (kt_leak_ms && time_after(jiffies, t->leaked + msecs_to_jiffies(kt_leak_ms))) {
 		t->leaked = jiffies;
 		kt_leak_one(&t->rnd);
