@@ -41,7 +41,10 @@ class Patch(NamedTuple):
 FIXES = (
     Fix("slub-sheaves.patch", line="struct slab_sheaf {"),
     Fix("slub-freeptr.patch", line="struct slab_sheaf {", otherwise="slub-freeptr-6.12.patch"),
-    Fix("vmalloc.patch"),
+    Fix("vmalloc-lazy.patch"),
+    Fix("vmalloc-areas.patch",
+        line="* pre-loading. If it fails va_clip() may return -ENOMEM from its",
+        otherwise="vmalloc-areas-6.12.patch"),
     Fix("mempool.patch"),
     Fix("skbuff.patch", line="u32 napi_skb_cache_get_bulk(void **skbs, u32 n)",
         otherwise="skbuff-6.12.patch"),

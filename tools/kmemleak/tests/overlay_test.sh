@@ -366,9 +366,9 @@ refusals()
 	new_tree; rm "$case_dir/mm/Kconfig.debug"
 	check "refuses without mm/Kconfig.debug" refuses 'looked for mm/Kconfig.debug'
 	new_tree; rm "$case_dir/mm/vmalloc.c"
-	check "refuses without a file that a patch changes" refuses 'looked for mm/vmalloc.c .*vmalloc.patch'
+	check "refuses without a file that a patch changes" refuses 'looked for mm/vmalloc.c .*vmalloc-lazy.patch'
 	new_tree; edit_line mm/vmalloc.c 's/free_unmap_vmap_area(va);/free_unmap_vmap_area(va, 0);/'
-	check "refuses without a patch's context" refuses 'looked for the .*exactly once.*vmalloc.patch.*mm/vmalloc.c'
+	check "refuses without a patch's context" refuses 'looked for the .*exactly once.*vmalloc-lazy.patch.*mm/vmalloc.c'
 	new_tree; edit_line net/core/skbuff.c '/^#include <linux.kcov.h>/s/<linux/ <linux/'
 	check "refuses context that differs by a blank" refuses 'exactly once.*skbuff.*net/core/skbuff.c'
 	new_tree; sed -n '/^static void \*remove_element/,/^}/p' "$work/pristine/mm/mempool.c" >>"$case_dir/mm/mempool.c"
@@ -380,8 +380,8 @@ refusals()
 		check "takes an allocator without sheaves" overlay install "$case_dir"
 		check "  and leaves its sheaves alone" fails grep -q 'kmemleak.*sheaf' "$case_dir/mm/slub.c"
 	fi
-	new_tree; sed -i 's/^@@ -/@ -/' "$work/checkout/tools/kmemleak/patches/vmalloc.patch"
-	check "refuses a patch it cannot read" refuses 'patches/vmalloc.patch: '
+	new_tree; sed -i 's/^@@ -/@ -/' "$work/checkout/tools/kmemleak/patches/vmalloc-lazy.patch"
+	check "refuses a patch it cannot read" refuses 'patches/vmalloc-lazy.patch: '
 	new_checkout
 	new_tree; mv "$case_dir/include/trace/events/kmem.h" "$case_dir/include/trace/events/x"
 	ln -sf x "$case_dir/include/trace/events/kmem.h"
