@@ -303,7 +303,7 @@ build_env
 logs=$KML_CACHE/checkout/$(checkout_key)/builds
 mkdir -p "$logs"
 sources=$(cd "$KML_TOP/tools/kmemleak" && find ../../mm ../../arch ../../include configs/builds \
-		check-builds.sh lib.sh overlay*.py -type f -print0 |
+		check-builds.sh lib.sh overlay*.py patches -type f -print0 |
 	sort -z | xargs -0 sha256sum | sha256sum)
 
 for kernel in $kernels; do

@@ -2,8 +2,9 @@
 """The overlay as a series for git am, in steps that each build.
 
 The steps run in a temporary repository that holds only the touched files, so
-neither the tree nor the checkout is written to. New code comes first and is
-not referenced; one patch then switches the build over.
+neither the tree nor the checkout is written to. The patches to the kernel's own
+code come first: they need nothing of ours. Then new code comes and is not
+referenced; one patch switches the build over.
 """
 
 import os
@@ -13,7 +14,8 @@ import sys
 import tempfile
 from typing import NamedTuple, Optional
 
-from overlay_tree import File, Plan, Refused
+from overlay_fixes import choose
+from overlay_tree import File, Plan, Refused, patched
 
 
 class Step(NamedTuple):
@@ -73,10 +75,30 @@ programs that use it.""",
 )
 
 
+def fixes(plan: Plan) -> list[tuple[Step, Plan]]:
+    """The patches to the kernel's own code, as this tree has them."""
+
+    def read(path: str) -> Optional[str]:
+        before = plan.get(path, (None, None))[0]
+        return before.data.decode("utf-8", errors="surrogateescape") if before else None
+
+    series = []
+    now: dict[str, Optional[File]] = {}
+    for patch in choose(read):
+        mine: Plan = {}
+        for path in patch.files:
+            before = now.get(path, plan[path][0])
+            now[path] = patched(patch, path, before)
+            mine[path] = (before, now[path])
+        series.append((Step(patch.subject, patch.body, ""), mine))
+    return series
+
+
 def split(plan: Plan) -> list[tuple[Step, Plan]]:
     """Each changed path in its step, in order; empty steps fall away."""
-    left = {p: c for p, c in plan.items() if c[0] != c[1]}
-    series = []
+    series = fixes(plan)
+    done = {p for _, mine in series for p in mine}
+    left = {p: c for p, c in plan.items() if c[0] != c[1] and p not in done}
     for step in STEPS:
         mine = {p: left.pop(p) for p in sorted(left) if re.match(step.paths, p)}
         if mine:

@@ -13,6 +13,7 @@ import subprocess
 from typing import NamedTuple, Optional
 
 from overlay_edits import EDITS, REMOVED, Missing, kconfig_blocks
+from overlay_fixes import Patch, apply_hunks, choose
 
 OLDEST = (6, 12)
 # The parts of this checkout that mirror a kernel tree.
@@ -207,6 +208,11 @@ def check_options(kdir: str, kconfig: str, ours: dict[str, File]) -> None:
                       f"mm/kmemleak/Kconfig and not found there; the tree is newer than this checkout")
 
 
+def patched(patch: Patch, path: str, file: File) -> File:
+    text = apply_hunks(patch, path, file.data.decode("utf-8", errors="surrogateescape"))
+    return File(text.encode("utf-8", errors="surrogateescape"), file.mode)
+
+
 def plan(top: str, kdir: str, originals: Optional[dict[str, Optional[File]]]) -> Plan:
     """{path: (original, wanted)} for every file the overlay changes.
 
@@ -252,4 +258,22 @@ def plan(top: str, kdir: str, originals: Optional[dict[str, Optional[File]]]) ->
             raise Refused(f"looked for {e} in {kdir}/{edit.path} and did not find it") from None
         edited[edit.path] = text
         wanted[edit.path] = (before, File(text.encode("utf-8", errors="surrogateescape"), before.mode))
+
+    def text_of(path: str) -> Optional[str]:
+        file = original(path)
+        return file.data.decode("utf-8", errors="surrogateescape") if file else None
+
+    try:
+        patches = choose(text_of)
+    except ValueError as e:
+        raise Refused(f"{e}; get a complete checkout") from None
+    for patch in patches:
+        for path in patch.files:
+            before, after = wanted.get(path) or (original(path), original(path))
+            if not before or not after:
+                raise Refused(f"looked for {path} in {kdir} and found none (patches/{patch.name} changes it)")
+            try:
+                wanted[path] = (before, patched(patch, path, after))
+            except Missing as e:
+                raise Refused(f"looked for {e} in {kdir}/{path} and did not find it") from None
     return wanted

@@ -24,6 +24,8 @@ tree_files='Makefile Kbuild Kconfig .gitignore mm/Makefile mm/Kconfig.debug mm/k
 	Documentation/core-api/mm-api.rst Documentation/admin-guide/kernel-parameters.txt
 	arch/x86/Kconfig arch/x86/lib/Makefile arch/x86/um/Makefile arch/x86/um/Kconfig arch/um/Kconfig
 	arch/arm64/Kconfig arch/arm64/lib/Makefile include/trace/events/kmem.h'
+# And what its patches to the kernel's own code change.
+tree_files+=" $(sed -n 's/^--- a\///p' "$KML_TOOLS"/patches/*.patch | sort -u | tr '\n' ' ')"
 
 n=0 failed=0 case_dir=''
 verdict()
@@ -173,6 +175,30 @@ t_documents()
 	[ ! -e "$case_dir/Documentation/mm/kmemleak-figures.rst" ]
 }
 
+# The patches to the kernel's own code: each as patch(1) would apply it, and none
+# to a tree that has no use for it.
+t_fixes()
+{
+	local p f
+	overlay install "$case_dir"
+	for p in "$work"/checkout/tools/kmemleak/patches/*.patch; do
+		git apply --numstat "$p" >/dev/null
+	done
+	for f in mm/vmalloc.c mm/mempool.c net/core/skbuff.c io_uring/alloc_cache.h; do
+		fails cmp -s "$case_dir/$f" "$work/pristine/$f"
+		grep -q '^#include <linux/kmemleak\.h>' "$case_dir/$f"
+		grep -q 'kmemleak_erase(' "$case_dir/$f"
+	done
+	if grep -q 'struct slab_sheaf {' "$work/pristine/mm/slub.c"; then
+		[ "$(grep -c 'kmemleak_erase(&' "$case_dir/mm/slub.c")" = 3 ]
+		grep -q 'kmemleak_not_leak(sheaf)' "$case_dir/mm/slub.c"
+	else
+		fails grep -q sheaf "$case_dir/mm/slub.c"
+	fi
+	# Two patches, one file.
+	grep -q 'CONFIG_SLAB_FREELIST_HARDENED) &&' "$case_dir/mm/slub.c"
+}
+
 t_twice()
 {
 	overlay install "$case_dir"
@@ -273,13 +299,20 @@ t_patches()
 	fails overlay patches "$case_dir" "$work/series"
 }
 
-# The steps a reviewer reads: mm/kmemleak.c goes in the one that switches over.
+# The steps a reviewer reads: the kernel's own code first, each patch by itself;
+# mm/kmemleak.c goes in the one that switches over.
 t_patch_order()
 {
 	rm -rf "$work/series" "$work/series2"
 	overlay patches "$case_dir" "$work/series"
-	local p switched=0
+	local p switched=0 own=1
 	for p in "$work"/series/*.patch; do
+		if grep '^+++ b/' "$p" | grep -qxFf <(grep -h '^+++ b/' "$KML_TOOLS"/patches/*.patch); then
+			[ "$own" = 1 ]
+			[ "$(grep -c '^+++ b/' "$p")" = 1 ]
+		else
+			own=0
+		fi
 		if grep -q '^+++ b/mm/Makefile' "$p"; then
 			switched=1
 			grep -q '^--- a/mm/kmemleak.c' "$p"
@@ -289,6 +322,7 @@ t_patch_order()
 		fi
 	done
 	[ "$switched" = 1 ]
+	grep -q '^+.*kmemleak_erase(' "$work/series/"0001-*.patch
 }
 
 edit_line()
@@ -331,7 +365,26 @@ refusals()
 	check "refuses without mm/kmemleak.c" refuses 'looked for mm/kmemleak.c'
 	new_tree; rm "$case_dir/mm/Kconfig.debug"
 	check "refuses without mm/Kconfig.debug" refuses 'looked for mm/Kconfig.debug'
-	new_tree; mv "$case_dir/mm/slub.c" "$case_dir/mm/x"; ln -sf x "$case_dir/mm/slub.c"
+	new_tree; rm "$case_dir/mm/vmalloc.c"
+	check "refuses without a file that a patch changes" refuses 'looked for mm/vmalloc.c .*vmalloc-lazy.patch'
+	new_tree; edit_line mm/vmalloc.c 's/free_unmap_vmap_area(va);/free_unmap_vmap_area(va, 0);/'
+	check "refuses without a patch's context" refuses 'looked for the .*exactly once.*vmalloc-lazy.patch.*mm/vmalloc.c'
+	new_tree; edit_line net/core/skbuff.c '/^#include <linux.kcov.h>/s/<linux/ <linux/'
+	check "refuses context that differs by a blank" refuses 'exactly once.*skbuff.*net/core/skbuff.c'
+	new_tree; sed -n '/^static void \*remove_element/,/^}/p' "$work/pristine/mm/mempool.c" >>"$case_dir/mm/mempool.c"
+	check "refuses context that is there twice" refuses 'exactly once.*mempool.patch'
+	if grep -q 'struct slab_sheaf {' "$case_dir/mm/slub.c"; then
+		new_tree; edit_line mm/slub.c 's/pcs->main->size--;/--pcs->main->size;/'
+		check "refuses sheaves it does not know" refuses 'exactly once.*slub-sheaves.patch.*mm/slub.c'
+		new_tree; edit_line mm/slub.c 's/^struct slab_sheaf {/struct slab_stack {/'
+		check "takes an allocator without sheaves" overlay install "$case_dir"
+		check "  and leaves its sheaves alone" fails grep -q 'kmemleak.*sheaf' "$case_dir/mm/slub.c"
+	fi
+	new_tree; sed -i 's/^@@ -/@ -/' "$work/checkout/tools/kmemleak/patches/vmalloc-lazy.patch"
+	check "refuses a patch it cannot read" refuses 'patches/vmalloc-lazy.patch: '
+	new_checkout
+	new_tree; mv "$case_dir/include/trace/events/kmem.h" "$case_dir/include/trace/events/x"
+	ln -sf x "$case_dir/include/trace/events/kmem.h"
 	check "minds no link it need not write" overlay install "$case_dir"
 	new_tree; mv "$case_dir/mm/Makefile" "$case_dir/mm/M"; ln -s M "$case_dir/mm/Makefile"
 	check "refuses to write through a link" refuses 'mm/Makefile is not a regular file'
@@ -355,8 +408,8 @@ for kernel in $KML_KERNELS; do
 	) | tar -x -C "$work/base-$kernel"
 
 	# Each in a shell of its own with set -e: the first failing line decides.
-	for t in install documents twice uninstall user_restored upgrade patches patch_order \
-		'user_edit mm/Makefile' 'user_edit mm/kmemleak/Makefile'; do
+	for t in install documents fixes twice uninstall user_restored upgrade patches patch_order \
+		'user_edit mm/Makefile' 'user_edit mm/kmemleak/Makefile' 'user_edit mm/vmalloc.c'; do
 		new_tree
 		# shellcheck disable=SC2086 # words on purpose
 		set -- $t

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Patches to the kernel's own code that come with the overlay.
+
+Each is a file below patches/: a subject, a body and a unified diff, as git am
+takes it. A hunk's line numbers mean nothing here, because trees differ: its
+context must be in the file, to the letter and once.
+
+FIXES is the whole list, in the order of the series.
+"""
+
+import os
+import re
+from typing import Callable, NamedTuple, Optional
+
+from overlay_edits import Missing, whole_line
+
+PATCHES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "patches")
+
+
+class Fix(NamedTuple):
+    """One patch, for every tree or for those that have what it mends.
+
+    line: the patch is for trees in whose file (the first that it changes) this
+    line is; such a tree must have the context, too.
+    otherwise: the patch for trees without that line. Without one they need none.
+    """
+
+    patch: str
+    line: str = ""
+    otherwise: str = ""
+
+
+class Patch(NamedTuple):
+    name: str
+    subject: str
+    body: str
+    # Per path the hunks: (old text, new text).
+    files: dict[str, list[tuple[str, str]]]
+
+
+FIXES = (
+    Fix("slub-sheaves.patch", line="struct slab_sheaf {"),
+    Fix("slub-freeptr.patch", line="struct slab_sheaf {", otherwise="slub-freeptr-6.12.patch"),
+    Fix("vmalloc-lazy.patch"),
+    Fix("vmalloc-areas.patch",
+        line="* pre-loading. If it fails va_clip() may return -ENOMEM from its",
+        otherwise="vmalloc-areas-6.12.patch"),
+    Fix("mempool.patch"),
+    Fix("skbuff.patch", line="u32 napi_skb_cache_get_bulk(void **skbs, u32 n)",
+        otherwise="skbuff-6.12.patch"),
+    Fix("io_uring.patch", line="#include <linux/io_uring_types.h>",
+        otherwise="io_uring-6.12.patch"),
+    Fix("kvm.patch"),
+)
+
+
+def parse(name: str) -> Patch:
+    """Read patches/<name>; ValueError says what is wrong with it."""
+    with open(os.path.join(PATCHES, name), encoding="utf-8") as f:
+        text = f.read()
+    head, found, diff = text.partition("\n---\n")
+    m = re.match(r"Subject: (\S.*(?:\n \S.*)*)\n\n(.*)", head, re.S)
+    if not found or not m:
+        raise ValueError(f"patches/{name}: no 'Subject:', body and '---'")
+    files: dict[str, list[tuple[str, str]]] = {}
+    hunks: list[tuple[str, str]] = []
+    in_hunk = False
+    for line in diff.splitlines(keepends=True):
+        if line.startswith(("diff --git ", "index ", "--- a/")):
+            in_hunk = False
+        elif line.startswith("+++ b/"):
+            hunks = files.setdefault(line[6:].rstrip("\n"), [])
+        elif line.startswith("@@ -"):
+            hunks.append(("", ""))
+            in_hunk = True
+        elif in_hunk and line[0] in " -+":
+            old, new = hunks[-1]
+            hunks[-1] = (old + (line[1:] if line[0] != "+" else ""),
+                         new + (line[1:] if line[0] != "-" else ""))
+        elif in_hunk:
+            raise ValueError(f"patches/{name}: not a line of a hunk: {line.rstrip()!r}")
+    if not hunks:
+        raise ValueError(f"patches/{name}: no hunk")
+    return Patch(name, m[1].replace("\n ", " "), m[2].strip("\n"), files)
+
+
+def apply_hunks(patch: Patch, path: str, text: str) -> str:
+    """The text after one patch; Missing says which hunk's context is not there."""
+    for old, new in patch.files[path]:
+        # Counted from the beginning of a line on.
+        if ("\n" + text).count("\n" + old) != 1:
+            begin = next(line for line in old.split("\n") if line.strip())
+            raise Missing(f"the {old.count(chr(10))} lines from '{begin.strip()}' on, exactly once "
+                          f"(patches/{patch.name})")
+        text = ("\n" + text).replace("\n" + old, "\n" + new)[1:]
+    return text
+
+
+def choose(read: Callable[[str], Optional[str]]) -> list[Patch]:
+    """The patches for one tree; read() returns its files' original text."""
+    chosen = []
+    for fix in FIXES:
+        patch = parse(fix.patch)
+        if fix.line and not whole_line(fix.line).search(read(next(iter(patch.files))) or ""):
+            if not fix.otherwise:
+                continue
+            patch = parse(fix.otherwise)
+        chosen.append(patch)
+    return chosen
