@@ -23,11 +23,13 @@ class Fix(NamedTuple):
     line: the patch is for trees in whose file (the first that it changes) this
     line is; such a tree must have the context, too.
     otherwise: the patch for trees without that line. Without one they need none.
+    last: the patch uses what the series adds, so it comes at its end.
     """
 
     patch: str
     line: str = ""
     otherwise: str = ""
+    last: bool = False
 
 
 class Patch(NamedTuple):
@@ -36,6 +38,7 @@ class Patch(NamedTuple):
     body: str
     # Per path the hunks: (old text, new text).
     files: dict[str, list[tuple[str, str]]]
+    last: bool = False
 
 
 FIXES = (
@@ -51,6 +54,7 @@ FIXES = (
     Fix("io_uring.patch", line="#include <linux/io_uring_types.h>",
         otherwise="io_uring-6.12.patch"),
     Fix("kvm.patch"),
+    Fix("slub-nolock.patch", line="void kfree_nolock(const void *object)", last=True),
 )
 
 
@@ -105,5 +109,5 @@ def choose(read: Callable[[str], Optional[str]]) -> list[Patch]:
             if not fix.otherwise:
                 continue
             patch = parse(fix.otherwise)
-        chosen.append(patch)
+        chosen.append(patch._replace(last=fix.last))
     return chosen

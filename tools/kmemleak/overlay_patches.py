@@ -4,7 +4,7 @@
 The steps run in a temporary repository that holds only the touched files, so
 neither the tree nor the checkout is written to. The patches to the kernel's own
 code come first: they need nothing of ours. Then new code comes and is not
-referenced; one patch switches the build over.
+referenced; one patch switches the build over. Patches that use it come last.
 """
 
 import os
@@ -47,7 +47,7 @@ any more, and a batched look-up shades what is left.
 
 Nothing builds these files yet.""",
          _CORE % ("snapshot|pin|phase|progress|filter.*|roots.*|deque|mark.*|workers|sieve|check|"
-                  "confirm.*|prepare|scan.*")),
+                  "confirm.*|prepare|scan.*|untracked|nolock")),
     Step("mm/kmemleak: add the unit tests",
          """KUnit suites, one per unit. Nothing builds these files yet.""",
          r"mm/kmemleak/tests/"),
@@ -75,14 +75,14 @@ programs that use it.""",
 )
 
 
-def fixes(plan: Plan) -> list[tuple[Step, Plan]]:
-    """The patches to the kernel's own code, as this tree has them."""
+def fixes(plan: Plan) -> tuple[list[tuple[Step, Plan]], list[tuple[Step, Plan]]]:
+    """The patches to the kernel's own code, as this tree has them: first, last."""
 
     def read(path: str) -> Optional[str]:
         before = plan.get(path, (None, None))[0]
         return before.data.decode("utf-8", errors="surrogateescape") if before else None
 
-    series = []
+    first, last = [], []
     now: dict[str, Optional[File]] = {}
     for patch in choose(read):
         mine: Plan = {}
@@ -90,19 +90,20 @@ def fixes(plan: Plan) -> list[tuple[Step, Plan]]:
             before = now.get(path, plan[path][0])
             now[path] = patched(patch, path, before)
             mine[path] = (before, now[path])
-        series.append((Step(patch.subject, patch.body, ""), mine))
-    return series
+        (last if patch.last else first).append((Step(patch.subject, patch.body, ""), mine))
+    return first, last
 
 
 def split(plan: Plan) -> list[tuple[Step, Plan]]:
     """Each changed path in its step, in order; empty steps fall away."""
-    series = fixes(plan)
-    done = {p for _, mine in series for p in mine}
+    series, last = fixes(plan)
+    done = {p for _, mine in series + last for p in mine}
     left = {p: c for p, c in plan.items() if c[0] != c[1] and p not in done}
     for step in STEPS:
         mine = {p: left.pop(p) for p in sorted(left) if re.match(step.paths, p)}
         if mine:
             series.append((step, mine))
+    series += last
     if left:
         raise Refused(f"no patch of the series takes {', '.join(sorted(left))}; add a row to STEPS "
                       f"in tools/kmemleak/overlay_patches.py")
