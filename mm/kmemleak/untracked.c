@@ -63,7 +63,7 @@ struct kml_held {
 };
 
 /* kml_scan_mutex; workers add hits under the lock. */
-#define KML_MAX_HITS	16384UL
+#define KML_MAX_HITS	4096UL
 
 static DEFINE_SPINLOCK(kml_hits_lock);
 static struct kml_hit *kml_hits;
@@ -178,14 +178,18 @@ static void kml_search_page(struct kml_worker *w, struct page *page,
 static bool kml_source_pages(struct kml_worker *w)
 {
 	unsigned long pfn, end, order;
+	unsigned int skipped = 0;
 	struct zone *zone;
 
 	zone = kml_roots_pages(&pfn, &end);
 	if (!zone)
 		return false;
-	for (; pfn < end && !kml_mark_stop(w); pfn++) {
+	for (; pfn < end; pfn++) {
 		struct page *page = pfn_to_online_page(pfn);
 
+		/* to look at a page is much less work than to search it */
+		if (!(++skipped % 64) && kml_mark_stop(w))
+			break;
 		if (!page || page_zone(page) != zone)
 			continue;
 		/* only the first page of a free block says so, and says its order */
@@ -194,6 +198,8 @@ static bool kml_source_pages(struct kml_worker *w)
 			pfn += (1UL << min_t(unsigned long, order, MAX_PAGE_ORDER)) - 1;
 		} else if (kml_page_is_untracked(page, pfn)) {
 			kml_search_page(w, page, pfn);
+			if (kml_mark_stop(w))
+				break;
 		}
 	}
 	return true;

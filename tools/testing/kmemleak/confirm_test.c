@@ -179,11 +179,88 @@ static int holder_of_surplus(void *unused)
 	return last_scan(area_arrives, 6000);
 }
 
+/*
+ * Memory that nobody tracks. Its content is in the heap at the page's number, its
+ * address in the direct map.
+ */
+#define PAGE_NR		200UL
+#define PAGE_WORD	1203UL			/* odd */
+#define NEXT		(W_HEAP + 20 * SZ_1M)
+
+static void begin_with_page(void)
+{
+	begin();
+	shim_untracked_pfn = PAGE_NR;
+	shim_untracked_nr = 1;
+	kmemleak_alloc((void *)VICTIM, 128, 1, GFP_KERNEL);
+	kmemleak_alloc((void *)NEXT, 64, 1, GFP_KERNEL);
+	*(unsigned long *)VICTIM = NEXT + 8;
+	put_unaligned(VICTIM + 100, (unsigned long *)(W_HEAP + PAGE_NR * PAGE_SIZE + PAGE_WORD));
+	make_suspect();
+	scan();
+	scan();
+}
+
+static int page_untracked(void *unused)
+{
+	begin_with_page();
+	TAP_CHECK(reported(DECOY), "what is not referenced was not reported");
+	TAP_CHECK(!reported(VICTIM), "reported, though a page refers to it");
+	TAP_CHECK(!reported(NEXT), "reported, though referenced by what a page refers to");
+	TAP_CHECK(world_stat("scan_in_pages") == 2, "not counted: %ld", world_stat("scan_in_pages"));
+	shim_param_set("kmemleak.trial", "N");
+	scan();
+	TAP_CHECK(reported(VICTIM) && reported(NEXT), "not reported without a trial");
+	TAP_CHECK(!world_stat("scan_in_pages"), "counted without a trial");
+	return 0;
+}
+
+/* The word is in an object that is itself not referenced. */
+static int page_tracked(void *unused)
+{
+	unsigned long holder = W_PHYSMAP + PAGE_NR * PAGE_SIZE + 1024;
+
+	begin();
+	kmemleak_alloc((void *)holder, 512, 1, GFP_KERNEL);
+	shim_untracked_pfn = PAGE_NR;
+	shim_untracked_nr = 1;
+	kmemleak_alloc((void *)VICTIM, 128, 1, GFP_KERNEL);
+	put_unaligned(VICTIM + 100, (unsigned long *)(W_HEAP + PAGE_NR * PAGE_SIZE + PAGE_WORD));
+	scan();
+	scan();
+	TAP_CHECK(reported(holder), "the holder was not reported");
+	TAP_CHECK(reported(VICTIM), "a page of an object was taken for a root");
+	TAP_CHECK(!world_stat("scan_in_pages"), "counted");
+	return 0;
+}
+
+/* A vmalloc block needs two references: one may be in a page, one elsewhere. */
+static int page_adds(void *unused)
+{
+	begin();
+	shim_untracked_pfn = PAGE_NR;
+	shim_untracked_nr = 1;
+	kmemleak_alloc((void *)VICTIM, 128, 2, GFP_KERNEL);
+	CELL[0] = VICTIM;
+	*(unsigned long *)(W_HEAP + PAGE_NR * PAGE_SIZE) = VICTIM;
+	make_suspect();
+	scan();
+	scan();
+	TAP_CHECK(reported(DECOY) && !reported(VICTIM), "one and one are not two");
+	CELL[0] = 0;
+	scan();
+	TAP_CHECK(reported(VICTIM), "one is two");
+	return 0;
+}
+
 int main(void)
 {
 	tap_case("through an object that has been reported", holder_reported, NULL, 60);
 	tap_case("through a young object", holder_young, NULL, 60);
 	tap_case("through an object that is painted grey meanwhile", holder_painted, NULL, 60);
 	tap_case("surplus of an object that was cleared", holder_of_surplus, NULL, 60);
+	tap_case("in a page that nobody tracks", page_untracked, NULL, 60);
+	tap_case("in a page of an object", page_tracked, NULL, 60);
+	tap_case("in a page and elsewhere", page_adds, NULL, 60);
 	return tap_done();
 }
