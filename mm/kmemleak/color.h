@@ -3,9 +3,10 @@
  * The tri-colour rules, as pure functions of a hot entry's state word:
  *
  *   bits  0-11	offset of the object in its page
- *   bits 12-15	count: references found by this scan, at most min_count
- *   bits 16-19	min_count: references wanted; KML_BLACK for "not of interest"
- *   bits 20-31	flags
+ *   bits 12-14	count: references found by this scan, at most min_count
+ *   bits 15-17	min_count: references wanted; KML_BLACK for "not of interest"
+ *   bit  18	free
+ *   bits 19-31	flags
  *
  * White: fewer references than wanted. Grey: enough (or none wanted, or born
  * since the mark began), the content is scanned. Black: neither reported nor
@@ -21,12 +22,14 @@
 #define KML_OFF_MASK		0x00000fffU
 #define KML_COUNT_SHIFT		12
 #define KML_COUNT_ONE		((u32)BIT(KML_COUNT_SHIFT))
-#define KML_COUNT_MASK		(0xfU << KML_COUNT_SHIFT)
-#define KML_MIN_SHIFT		16
-#define KML_MIN_MASK		(0xfU << KML_MIN_SHIFT)
-#define KML_MIN_MAX		0xeU	/* callers ask for 2 at most */
-#define KML_BLACK		0xfU
+#define KML_COUNT_MASK		(0x7U << KML_COUNT_SHIFT)
+#define KML_MIN_SHIFT		15
+#define KML_MIN_MASK		(0x7U << KML_MIN_SHIFT)
+#define KML_MIN_MAX		0x6U	/* callers ask for 2 at most */
+#define KML_BLACK		0x7U
 
+#define KML_STATE_FREE		BIT(18)
+#define KML_F_THROUGHOUT	BIT(19)	/* not referenced since a check began */
 #define KML_F_LATE		BIT(20)	/* counted after the first mark: confirm.c */
 #define KML_F_NEW		BIT(21)	/* born since this mark began: grey */
 #define KML_F_ALLOCATED		BIT(22)

@@ -15,8 +15,10 @@
 #include <linux/cpumask.h>
 #include <linux/crc32.h>
 #include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/export.h>
+#include <linux/freezer.h>
 #include <linux/fs.h>
 #include <linux/gfp.h>
 #include <linux/hash.h>
@@ -36,12 +38,14 @@
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/module.h>
+#include <linux/module_symbol.h>
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/pfn.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
+#include <linux/overflow.h>
 #include <linux/prefetch.h>
 #include <linux/printk.h>
 #include <linux/processor.h>
@@ -53,6 +57,8 @@
 #include <linux/sched/task.h>
 #include <linux/sched/task_stack.h>
 #include <linux/seq_file.h>
+#include <linux/signal.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <linux/smpboot.h>
