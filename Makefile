@@ -19,7 +19,7 @@ build-args = --flavor '$(FLAVOR)' --kernel '$(KERNEL)' \
 .DEFAULT_GOAL := help
 
 ##@ Use
-run: ## boot a kernel with this kmemleak, leak memory on purpose, show the report [FLAVOR=...]
+run: ## boot a kernel with this kmemleak, leak memory on purpose, show the report; fails if that lacks a leak [FLAVOR=...]
 	@$T/demo.sh $(build-args)
 
 shell: ## a prompt in that kernel
@@ -71,6 +71,9 @@ bench: ## in user-mode Linux, ours and stock in turn: table, JSON, plots [QUICK=
 	@benchmarks/bench-kernel.sh --flavor '$(FLAVOR)' --kernel '$(KERNEL)' \
 		$(if $(filter-out 0 n no,$(QUICK)),--quick) $(BENCH_ARGS)
 
+accuracy: ## which leaks are reported, and what is that is none, ours and stock: table, JSON; fails below 98 % [FLAVOR=...] [ACCURACY_ARGS='options']
+	@benchmarks/accuracy.sh --flavor '$(FLAVOR)' --kernel '$(KERNEL)' --strict $(ACCURACY_ARGS)
+
 ##@ Housekeeping
 clean: ## remove what this checkout has built; results stay
 	@$T/clean.sh builds
@@ -87,4 +90,4 @@ need-%:
 	@[ -n '$($*)' ] || { echo "error: $* is not set; run: make $(MAKECMDGOALS) $*=<path>" >&2; exit 2; }
 
 .PHONY: run shell install uninstall patches kernel print-kernel fetch check check-full \
-	check-builds check-cross bench lint torture clean distclean help
+	check-builds check-cross bench accuracy lint torture clean distclean help

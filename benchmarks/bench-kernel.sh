@@ -7,6 +7,8 @@
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/../tools/kmemleak/lib.sh"
+# shellcheck source=benchmarks/groups.sh
+. "$(dirname "$0")/groups.sh"
 
 usage()
 {
@@ -141,40 +143,6 @@ leaks()
 		! grep -q '^KMLB.all-found' "$name.log" || return 0
 	done
 }
-
-# Guests run in process groups of their own, which are all ended with this script:
-# a shell that waits for one in the foreground would not hear of a signal, and one
-# in the background not of the terminal's.
-declare -A groups=()
-# start <guest or leaks> <arguments>: sets $started
-start()
-{
-	set -m
-	"$@" &
-	set +m
-	started=$!
-	groups[$started]=1
-}
-
-finish()
-{
-	local status=0
-	wait "$1" || status=$?
-	unset "groups[$1]"
-	return $status
-}
-
-# shellcheck disable=SC2317 # by trap
-end_groups()
-{
-	local group
-	for group in "${!groups[@]}"; do
-		kill -TERM -- "-$group" 2>/dev/null || :
-	done
-	wait
-}
-trap end_groups EXIT
-trap 'exit 130' INT TERM HUP
 
 # As many CPUs as the largest guest has; each number of workers it can have.
 most_cpus=1

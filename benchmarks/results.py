@@ -4,7 +4,7 @@
 A row is a bench with its parameters and one unit. It has figures of up to some
 series: "ours" (one worker), "ours/N" (N workers), "stock". In a file:
 
-    {"kind": "kernel" or "user", "about": {...},
+    {"kind": "kernel", "user" or "accuracy", "about": {...},
      "rows": [{"bench", "params", "unit", "figures": {series: [number, ...]},
                "at_least": [series, ...]}],
      "leaks": [{"case", "sets": {series: text}, "identical": bool}]}
@@ -13,6 +13,7 @@ series: "ours" (one worker), "ours/N" (N workers), "stock". In a file:
 """
 
 import json
+import math
 import os
 import shutil
 import statistics
@@ -20,6 +21,9 @@ import subprocess
 from pathlib import Path
 
 FORMAT = 1
+
+# Units of what was counted, whatever machine it was.
+COUNTS = {"%", "reports"}
 
 
 def expect_program(parser, path):
@@ -37,7 +41,7 @@ def expect_writable(parser, path):
 
 
 def higher_is_better(unit):
-    return unit.endswith("/s")
+    return unit.endswith("/s") or unit == "%"
 
 
 def median(figures):
@@ -173,9 +177,9 @@ def apart(old, new):
 
 def moved(old, new, unit, threshold):
     """"worse", "better", "unsure" (few figures or overlap) or None; and new/old."""
-    if not median(old):
+    if not median(old) and (unit not in COUNTS or not median(new)):
         return None, 1.0
-    change = median(new) / median(old)
+    change = median(new) / median(old) if median(old) else math.inf
     if abs(change - 1) < threshold:
         return None, change
     if not apart(old, new) or len(old) < 3 or len(new) < 3:
@@ -186,8 +190,8 @@ def moved(old, new, unit, threshold):
 def regress(old, new, threshold):
     """Lines that say what moved, and how many figures have become worse.
 
-    Where both files have stock, ours is compared by its ratio to it: machines,
-    and hours of one machine, differ.
+    Where both files have stock, times of ours are compared by their ratio to it:
+    machines, and hours of one machine, differ.
     """
     lines, worse, compared = [], 0, 0
     for key, row in new.rows.items():
@@ -201,7 +205,9 @@ def regress(old, new, threshold):
                 continue
             compared += 1
             what = "time"
-            if "stock" in row["figures"] and "stock" in before["figures"]:
+            if row["unit"] in COUNTS:
+                what = "count"
+            elif "stock" in row["figures"] and "stock" in before["figures"]:
                 what = "ratio"
                 figures = [f / median(row["figures"]["stock"]) for f in figures]
                 was = [f / median(before["figures"]["stock"]) for f in was]

@@ -174,6 +174,13 @@ t_scripts_refuse()
 	expect 2 'at least one' "$here/bench-kernel.sh" --cpus 0
 	expect 2 'choices: 7.3' "$here/bench-kernel.sh" --kernel 5.4
 	expect 2 'only um' make -s -C "$KML_TOP" bench FLAVOR=arm64
+	expect 2 'is not a number' "$here/accuracy.sh" --boots many
+	expect 2 'nothing to count' "$here/accuracy.sh" --boots 0
+	expect 2 'needs a value' "$here/accuracy.sh" --out
+	expect 2 'choices: ours stock' "$here/accuracy.sh" --only theirs
+	expect 2 'per cent' "$here/accuracy.sh" --goal 101
+	expect 2 'choices: um' make -s -C "$KML_TOP" accuracy FLAVOR=vax
+	expect 2 'there is none' "$here/kernel/build.sh" --module kmemleak_vax
 	expect 2 'unknown option' "$here/perf-scan.sh" --vax
 	expect 2 'is not a number' "$here/perf-scan.sh" --scans 0
 	expect 2 '--stock goes with --uml' "$here/perf-scan.sh" --stock
@@ -198,6 +205,93 @@ t_kernel_quick()
 		grep -q 'no plots: gnuplot' "$work/said"
 	fi
 	if grep -q DIFFERENT "$work/kernel/table.txt"; then return 1; fi
+}
+
+# made_up <file> <first scan's reports> <two later>: what a guest would have said of
+# three leaks at 0x1000, 0x2000 and 0x3000, and of a control at 0x4000. The fifth
+# block was freed as a control and leaked then.
+made_up()
+{
+	local kind address
+	{
+		printf 'KMLA\tkind\t%s\n' $'leak\tsmall\t2' $'leak\tlarge\t2' $'control\tlist\t2' $'control\tnolock\t0'
+		while read -r kind address; do
+			printf 'KMLA\t%s\t%x\n' "${kind/:/$'\t'}" $((~address))
+		done <<-EOT
+		leak:small 0x1000
+		leak:small 0x2000
+		leak:large 0x3000
+		control:list 0x4000
+		control:list 0x5000
+		leak:large 0x5000
+		EOT
+		printf 'KMLA\treport\tfirst\t%s\n' "$2"
+		printf 'KMLA\treport\tlater\t%s\n' "$3"
+	} >"$1"
+}
+
+# What was planted and what was reported become shares, verdicts and JSON.
+t_accuracy_table()
+{
+	local collect=$here/kernel/accuracy.py dir=$work/made-up
+	mkdir "$dir"
+	made_up "$dir/stock-1.log" 0x1000 '0x1000 0x2000'
+	made_up "$dir/ours-1.log" '0x1000 0x3000 0x5000 0x9000' '0x1000 0x2000 0x3000 0x5000'
+	expect 0 '98 % of the leaks .*: MISSED, 75 %' "$collect" --out "$dir" --goal 98 "$dir"/*.log
+	tr -s ' ' <"$work/said" >"$work/table"
+	grep -qx '| small | 2 | 1 | 2 | 1 | 2 |' "$work/table"
+	grep -qx '| large | 2 | 0 | 0 | 2 | 2 |' "$work/table"
+	grep -qx '| per cent | | 25 | 50 | 75 | 100 |' "$work/table"
+	grep -qx '| only in untracked pages | | - | | - | |' "$work/table"
+	grep -qx '| list | 2 | 0 | 0 |' "$work/table"
+	grep -qx '| nolock | - | - | - |' "$work/table"
+	grep -qx '| anything else | | 0 | 1 |' "$work/table"
+	grep -q 'nothing that is referenced: met' "$work/table"
+	expect 1 MISSED "$collect" --out "$dir" --goal 98 --strict "$dir"/*.log
+	expect 0 ': met, 75 %' "$collect" --out "$dir" --goal 75 --strict "$dir"/*.log
+	cp "$dir/results.json" "$work/accuracy-old.json"
+	# a block that is referenced is reported; another leak is found only in pages
+	made_up "$dir/ours-1.log" '0x1000 0x4000' '0x1000 0x3000 0x5000'
+	printf 'KMLA\tstat\tfirst\tscan_in_pages\t1\nKMLA\tpages\tfirst\t0x2000\n' >>"$dir/ours-1.log"
+	expect 1 'is referenced: MISSED, reported: list' "$collect" --out "$dir" --goal 0 --strict "$dir"/*.log
+	tr -s ' ' <"$work/said" | grep -qx '| only in untracked pages | | - | | 1 | |'
+	expect 0 'unsure *leaks when=first, ours: count 75 -> 25' \
+		"$here/compare.py" --regress "$work/accuracy-old.json" "$dir/results.json"
+	# the median of three boots
+	made_up "$dir/ours-2.log" '0x1000 0x2000 0x3000 0x5000' '0x1000 0x3000 0x5000'
+	made_up "$dir/ours-3.log" '0x1000 0x2000 0x3000' '0x1000 0x3000 0x5000'
+	expect 0 'MISSED, 75 \(25\.\.100\) %' "$collect" --out "$dir" "$dir"/*.log
+	echo nothing >"$dir/ours-4.log"
+	expect 1 'nothing was planted' "$collect" --out "$dir" "$dir"/*.log
+	printf 'KMLA\treport\tnever\t0x1\n' >"$dir/ours-4.log"
+	expect 1 'cannot read' "$collect" --out "$dir" "$dir"/*.log
+	expect 1 'No such file' "$collect" --out "$dir" "$dir/none"
+}
+
+# One boot of each: all kinds are there, and a share of them is reported.
+t_accuracy_quick()
+{
+	expect 0 'results: ' "$here/accuracy.sh" --boots 1 --churn 2000 --out "$work/accuracy"
+	python3 - "$work/accuracy/results.json" <<-'EOT'
+	import json, sys
+	data = json.load(open(sys.argv[1]))
+	assert data["kind"] == "accuracy", data["kind"]
+	rows = {(row["bench"], row["params"]): row for row in data["rows"]}
+	for when in ("first", "later"):
+	    total = rows["leaks", f"when={when}"]
+	    assert total["unit"] == "%" and set(total["figures"]) == {"ours", "stock"}, total
+	    kinds = [row for (bench, params), row in rows.items()
+	             if bench.startswith("leaks, ") and params == f"when={when}"]
+	    assert len(kinds) == 22, len(kinds)
+	    for row in [total, *kinds]:
+	        assert all(0 <= f <= 100 for figures in row["figures"].values() for f in figures), row
+	    assert all(f > 0 for figures in total["figures"].values() for f in figures), total
+	false = {bench: row for (bench, _), row in rows.items() if bench.startswith("false, ")}
+	assert len(false) >= 18, false
+	for kind in ("variable", "list", "xarray", "per-CPU variable", "stack of a sleeping thread"):
+	    assert not any(f for figures in false[f"false, {kind}"]["figures"].values() for f in figures), kind
+	EOT
+	grep -qE '^\| all +\| 460 ' "$work/accuracy/table.txt"
 }
 
 # Stretches of all three kinds are seen, with lines of ours; a stretch that is
@@ -286,7 +380,9 @@ check "figures: tables in a text" t_figures
 check "perf: phases by symbols, by tracepoints" t_phases
 check "spans: who makes others wait" t_spans
 check "model: finds the costs behind the times" t_model
+check "accuracy: a table, goals and JSON of what guests have said" t_accuracy_table
 check "scripts: bad choices are refused" t_scripts_refuse
+check "make accuracy, small: every kind is planted" t_accuracy_quick
 check "make bench, small: every row is there, leaks are the same" t_kernel_quick
 if command -v perf >/dev/null && perf record -q -e cpu-clock -o "$work/perf.data" true >/dev/null 2>&1; then
 	check "perf: a guest's process" t_perf

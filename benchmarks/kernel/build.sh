@@ -1,32 +1,46 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Build the kmemleak_scale module for a kernel that build-kernel.sh built. Prints
-# where it is.
-#   build.sh [--kernel K] [--stock] [--debug]
+# Build this directory's modules for a kernel that build-kernel.sh built. Prints
+# where the one that is asked for is.
+#   build.sh [--module M] [--kernel K] [--flavor F] [--stock] [--debug] [--config C]
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/../../tools/kmemleak/lib.sh"
 
-for word; do
-	case $word in
-	-h | --help) echo "usage: build.sh [--kernel K] [--flavor F] [--stock] [--debug] [--config C]"; exit 0 ;;
+here=$KML_TOP/benchmarks/kernel
+module=kmemleak_scale args=()
+while [ $# -gt 0 ]; do
+	case $1 in
+	-h | --help)
+		echo "usage: build.sh [--module M] [--kernel K] [--flavor F] [--stock] [--debug] [--config C]"
+		exit 0
+		;;
+	--module) module=${2:?}; shift ;;
+	*) args+=("$1") ;;
 	esac
+	shift
 done
-assignments=$("$KML_TOOLS/build-kernel.sh" --print "$@")
+grep -q "\b$module\.o\b" "$here/Kbuild" || usage_error "--module $module: there is none in $here"
+assignments=$("$KML_TOOLS/build-kernel.sh" --print "${args[@]}")
 KSRC='' KOUT=''
 eval "$assignments"
 
 # A copy for each kernel: objects lie beside their sources.
-here=$KML_TOP/benchmarks/kernel
 dir=$KOUT/kmemleak-scale
 mkdir -p "$dir"
+# Several benches may want them at a time.
+exec 9>"$dir/.lock"
+flock 9
 for f in "$here"/Kbuild "$here"/*.[ch]; do
 	cmp -s "$f" "$dir/$(basename "$f")" || cp "$f" "$dir/"
 done
-arch=um
-grep -q '^CONFIG_UML=y' "$KOUT/.config" ||
+arch=um cross=''
+if ! grep -q '^CONFIG_UML=y' "$KOUT/.config"; then
 	arch=$(sed -n 's/^CONFIG_X86_64=y$/x86_64/p; s/^CONFIG_ARM64=y$/arm64/p' "$KOUT/.config" | head -n 1)
-logged "$dir/build.log" "building kmemleak_scale" \
-	make -C "$KSRC" O="$KOUT" M="$dir" ARCH="$arch" modules
-echo "$dir/kmemleak_scale.ko"
+	flavour_facts "$arch"
+	cross=$kml_cross
+fi
+logged "$dir/build.log" "building $module" \
+	make -C "$KSRC" O="$KOUT" M="$dir" ARCH="$arch" CROSS_COMPILE="$cross" modules
+echo "$dir/$module.ko"

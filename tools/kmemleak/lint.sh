@@ -99,7 +99,7 @@ check_length()
 	local f n bad=0
 	while read -r f; do
 		n=$(wc -l <"$f")
-		[ "$n" -lt 600 ] || { echo "$f: $n lines; the limit is 599"; bad=1; }
+		[ "$n" -lt 1300 ] || { echo "$f: $n lines; the limit is 1299"; bad=1; }
 	done < <(ours '*.[chS]' '*.sh' '*.py')
 	return "$bad"
 }

@@ -125,7 +125,7 @@ t_script_help()
 	local script
 	for script in tools/kmemleak/{run,check,check-kernel,check-full,check-builds,check-harness,check-log}.sh \
 		tools/kmemleak/{lint,fetch-kernel,initramfs,build-kernel,torture}.sh \
-		tools/testing/kmemleak/check-cross.sh benchmarks/bench-kernel.sh; do
+		tools/testing/kmemleak/check-cross.sh benchmarks/{bench-kernel,accuracy}.sh; do
 		expect 0 "$script" --help
 		grep -q "^usage: $(basename "$script")" "$work/said"
 	done
@@ -504,6 +504,29 @@ t_facilities()
 		[ "$(nproc)" = 2 ]' -- "$work/script"
 }
 
+# The demo's verdict: a leak that no report can name, and reports of what the module
+# says it has kept, both made up in its log. Of stock it is only said.
+t_demo()
+{
+	# shellcheck disable=SC2016 # the guest's variables
+	local script='mkdir /tmp/stub
+		cat >/tmp/stub/modprobe <<-"EOT"
+			#!/bin/bash
+			/usr/bin/modprobe "$@" || exit
+			dmesg | sed -n "s/.*kmemleak: kmalloc(.*)\( = .*\)/kmemleak: kzalloc(sizeof(*elem))\1/p" |
+			while read -r line; do echo "$line" >/dev/kmsg; done
+			echo "kmemleak: kmalloc(7) = 0xabcde" >/dev/kmsg
+		EOT
+		chmod +x /tmp/stub/modprobe
+		PATH=/tmp/stub:$PATH bash /kml/demo.sh'
+	local args=(--append no_hash_pointers --append printk.devkmsg=on --add "$PWD/tools/kmemleak/guest/demo.sh:/kml/demo.sh")
+	expect 1 guest "$script" "${args[@]}" -- "$work/script"
+	grep -qE '^error: found [0-9]+ of 15 planted leaks; hidden: .*1 x kmalloc\(7\)' "$work/said"
+	grep -qE '^error: reported, though .*: [0-9]+ x kzalloc\(sizeof\(\*elem\)\)$' "$work/said"
+	expect 0 guest "$script" "${args[@]}" --env KML_STOCK=1 -- "$work/script"
+	grep -q '^stock: found .* of 15' "$work/said"
+}
+
 t_shell()
 {
 	python3 - "$@" <<-'EOT'
@@ -585,6 +608,7 @@ check "guest: a kernel complaint fails the run" t_complaint
 check "guest: a log that lacks its begin fails the run" t_lost_log
 check "guest: warnings of one that leaves" t_leaves
 check "guest: modules, symbols, trace events" t_facilities
+check "demo: fails for a hidden leak, and for a report of what is none" t_demo
 check "guest: a shell" t_shell
 echo "1..$n"
 exit $failed
