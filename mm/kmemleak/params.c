@@ -7,6 +7,7 @@
 #include "os.h"
 #include "control.h"
 #include "filter.h"
+#include "roots.h"
 #include "scan.h"
 #include "state.h"
 
@@ -31,6 +32,9 @@ static const struct kernel_param_ops kml_filter_ops = {
 module_param_cb(filter, &kml_filter_ops, NULL, 0644);
 module_param_named(min_unref_scans, kml_scan_params.min_unref_scans, uint, 0644);
 module_param_named(verbose, kml_scan_params.verbose, bool, 0600);
+#ifdef CONFIG_KMEMLEAK_LIVE_STACKS
+module_param_named(live_stacks, kml_live_stacks, bool, 0644);
+#endif
 module_param_named(threads, kml_boot.threads, uint, 0444);
 
 static const struct {
