@@ -239,6 +239,103 @@ static void woken_and_running(struct kunit *test)
 	kml_sleeper_stop(&s);
 }
 
+/*
+ * A thread that has a word in one frame when it sleeps, in another the next time,
+ * and nowhere in between. Read at any time, it has the word if it is taken for
+ * one that sleeps.
+ */
+#define KML_ROUNDS	2000
+
+static noinline void wander(struct kml_sleeper *s, unsigned int depth)
+{
+	unsigned long frame[4] = {};
+
+	if (depth) {
+		wander(s, depth - 1);
+		barrier_data(frame);
+		return;
+	}
+	frame[1] = ~s->word[KML_FRAME];
+	barrier_data(frame);
+	set_current_state(TASK_INTERRUPTIBLE);
+	if (!kthread_should_stop())
+		schedule();
+	__set_current_state(TASK_RUNNING);
+	memzero_explicit(frame, sizeof(frame));
+	WRITE_ONCE(s->wakeups, s->wakeups + 1);
+}
+
+static int kml_wanderer_main(void *arg)
+{
+	unsigned int n;
+
+	for (n = 0; !kthread_should_stop(); n++)
+		wander(arg, n % KML_GRAVES);
+	return 0;
+}
+
+static int kml_waker_main(void *arg)
+{
+	struct kml_sleeper *s = arg;
+
+	while (!kthread_should_stop()) {
+		wake_up_process(s->task);
+		cond_resched();
+	}
+	return 0;
+}
+
+/* On the last CPU: that of the reader is mostly another one. */
+static struct task_struct *kml_run_apart(int (*fn)(void *), void *arg, const char *name)
+{
+	struct task_struct *task = kthread_create(fn, arg, "%s", name);
+	unsigned int cpu, last = 0;
+
+	if (IS_ERR(task))
+		return task;
+	for_each_online_cpu(cpu)
+		last = cpu;
+	kthread_bind(task, last);
+	wake_up_process(task);
+	return task;
+}
+
+static void kml_read_wanderer(struct kunit *test, struct kml_sleeper *s)
+{
+	/* where all is slow, or there is one CPU, fewer rounds have to do */
+	unsigned long end = jiffies + 5 * HZ;
+	unsigned int reads, asleep = 0, lost = 0;
+	struct kml_stack_sink k;
+
+	for (reads = 0; READ_ONCE(s->wakeups) < KML_ROUNDS && time_before(jiffies, end); reads++) {
+		kml_stack_read(&k, s, NULL);
+		asleep += !k.whole;
+		lost += !k.whole && !k.seen[KML_FRAME];
+		cond_resched();
+	}
+	KUNIT_EXPECT_EQ(test, lost, 0U);
+	kunit_info(test, "%u rounds, %u reads, %u of them asleep", s->wakeups,
+		   reads, asleep);
+}
+
+static void woken_at_any_time(struct kunit *test)
+{
+	struct task_struct *waker;
+	struct kml_sleeper s;
+
+	have_stacks(test);
+	kml_sleeper_words(&s);
+	s.task = kml_run_apart(kml_wanderer_main, &s, "kml_wanderer");
+	if (kml_ok(test, !IS_ERR(s.task)) && kml_ok(test, kml_sleeper_settle(&s))) {
+		waker = kml_run_apart(kml_waker_main, &s, "kml_waker");
+		if (kml_ok(test, !IS_ERR(waker))) {
+			kml_read_wanderer(test, &s);
+			kthread_stop(waker);
+		}
+	}
+	kml_sleeper_stop(&s);
+}
+
 /* Objects 1 to 3: one that a frame refers to, a register, a dead frame. */
 static noinline void know_objects(struct kml_plant *p, struct kml_sleeper *s)
 {
@@ -296,6 +393,7 @@ static struct kunit_case kml_stack_cases[] = {
 	KUNIT_CASE(asleep),
 	KUNIT_CASE(woken_and_asleep_again),
 	KUNIT_CASE(woken_and_running),
+	KUNIT_CASE(woken_at_any_time),
 	KUNIT_CASE(objects_of_sleepers),
 	{}
 };
