@@ -48,20 +48,20 @@ int kml_track_no_scan(struct kml_space *space, unsigned long ptr)
 }
 
 /**
- * kml_track_hush_stack() - may the stack of this task be read as a block?
- * @hush: no, or, again, yes
+ * kml_track_hush() - set or clear NO_SCAN on the block of a stack
+ * @stack: where the stack begins; may be NULL
+ * @hush: set it
  *
  * With VMAP_STACK, a stack is a block like others, and would be read as a whole
- * by any scan: dead frames, too, and those of a scan, which are littered with
- * addresses that it went through. Who scans keeps it from that; roots_stack.c
- * reads what is to be read of it.
+ * by any scan, dead frames included. roots_stack.c reads what is to be read of
+ * it.
  *
  * Context: process.
  * Return: true if this changed anything.
  */
-bool kml_track_hush_stack(bool hush)
+bool kml_track_hush(const void *stack, bool hush)
 {
-	unsigned long start = kml_untag((unsigned long)task_stack_page(current));
+	unsigned long start = kml_untag((unsigned long)stack);
 	struct kml_locked l;
 	bool change;
 
@@ -73,6 +73,21 @@ bool kml_track_hush_stack(bool hush)
 			       hush ? KML_F_NO_SCAN : 0);
 	kml_object_unlock(&l);
 	return change;
+}
+
+/**
+ * kml_track_hush_stack() - set or clear NO_SCAN on the stack of this task
+ * @hush: set it
+ *
+ * The stack of a task that scans is littered with addresses that it went
+ * through.
+ *
+ * Context: process.
+ * Return: true if this changed anything.
+ */
+bool kml_track_hush_stack(bool hush)
+{
+	return kml_track_hush(task_stack_page(current), hush);
 }
 
 /* kml_track_reset_checksum() - let the next scan take the object as changed */

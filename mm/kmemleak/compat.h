@@ -29,6 +29,18 @@ void drain_all_pages(struct zone *zone);
 extern char cpu_irqstacks[][THREAD_SIZE] __weak;
 #endif
 
+/*
+ * Does a task run, or is it about to? 7.x has the field with one CPU, too; there who
+ * asks is who runs. The acquire pairs with the release in finish_task(): all that a
+ * task did before it was switched from is seen.
+ */
+#ifdef CONFIG_SMP
+/* pairs with finish_task() */
+#define kml_task_on_cpu(task)	(smp_load_acquire(&(task)->on_cpu) != 0)
+#else
+#define kml_task_on_cpu(task)	({ barrier(); (task) == current; })
+#endif
+
 #ifndef secs_to_jiffies
 #define secs_to_jiffies(secs)	((secs) * HZ)
 #endif

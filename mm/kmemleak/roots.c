@@ -99,6 +99,8 @@ static struct {
  */
 void kml_roots_begin(bool stacks)
 {
+	if (stacks)
+		kml_roots_hush_stacks();
 	get_online_mems();
 	spin_lock(&kml_roots_at.lock);
 	kml_roots_at.cpu = IS_ENABLED(CONFIG_SMP) ? 0 : nr_cpu_ids;

@@ -39,5 +39,13 @@ void kml_roots_sections(void (*section)(const void *start, size_t len));
 /* roots_stack.c: */
 struct task_struct *kml_task_from(int *nr);
 bool kml_roots_stack(struct kml_root_sink *sink, struct task_struct *task);
+#ifdef CONFIG_KMEMLEAK_LIVE_STACKS
+extern bool kml_live_stacks;	/* read stacks from the saved stack pointer on */
+void kml_roots_hush_stacks(void);
+#else
+static inline void kml_roots_hush_stacks(void)
+{
+}
+#endif
 
 #endif /* _MM_KMEMLEAK_ROOTS_H */

@@ -33,6 +33,7 @@ void kml_track_remove_all(void);
 
 int kml_track_paint(struct kml_space *space, unsigned long ptr, int color);
 int kml_track_no_scan(struct kml_space *space, unsigned long ptr);
+bool kml_track_hush(const void *stack, bool hush);
 bool kml_track_hush_stack(bool hush);
 int kml_track_reset_checksum(struct kml_space *space, unsigned long ptr);
 int kml_track_set_trace(struct kml_space *space, unsigned long ptr,

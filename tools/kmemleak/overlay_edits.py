@@ -178,7 +178,7 @@ EDITS = (
     Edit("MAINTAINERS",
          append_after("F: Documentation/dev-tools/kmemleak.rst",
                       "F:\tDocumentation/mm/kmemleak-internals.rst",
-                      "F:\tarch/*/include/asm/kmemleak.h",
+                      "F:\tarch/*/include/asm/kmemleak*.h",
                       "F:\tarch/*/lib/kmemleak-filter*"),
          "mm/kmemleak/"),
     Edit("MAINTAINERS",

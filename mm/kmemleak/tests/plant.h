@@ -46,14 +46,15 @@ static noinline void *object(struct kml_plant *p, unsigned int i)
 }
 
 /* Let word @word of object @from point @off bytes into object @to. */
-static noinline void refer(struct kml_plant *p, unsigned int from,
-			   unsigned int word, unsigned int to, long off)
+static noinline __maybe_unused
+void refer(struct kml_plant *p, unsigned int from, unsigned int word, unsigned int to,
+	   long off)
 {
 	((unsigned long *)object(p, from))[word] = addr_of(p, to) + off;
 }
 
-static noinline void forget(struct kml_plant *p, unsigned int from,
-			    unsigned int word)
+static noinline __maybe_unused
+void forget(struct kml_plant *p, unsigned int from, unsigned int word)
 {
 	((unsigned long *)object(p, from))[word] = 0;
 }

@@ -88,6 +88,7 @@ if build native; then
 	else
 		result skip "ours against stock" "no KSRC: give a kernel tree"
 	fi
+	run "stacks of sleeping tasks" "$native/stack_test"
 	run "stopped scans" "$native/stop_test"
 	run "stopped scans, 3 workers" env KMEMLEAK_PARALLEL=3 "$native/stop_test" 3
 	run "moved between the marks" "$native/confirm_test"

@@ -159,6 +159,18 @@ fails "no barrier after fresh is cleared" $m -DBREAK_NO_MB_SCAN "$lost"
 fails "fresh set before the entry" $m -DBREAK_FLAG_FIRST "$lost"
 fails "fresh cleared after whitening" $m -DBREAK_FRESH_LATE "$lost"
 
+m=asleep
+holds "it runs three times" $m SAFETY
+fails "no barrier when it is switched to" $m -DBREAK_NO_BARRIER "$lost"
+fails "on_cpu cleared without a release" $m -DBREAK_NO_RELEASE "$lost"
+fails "counted after on_cpu is cleared" $m -DBREAK_COUNT_LATE "$lost"
+fails "does not ask whether it runs" $m -DBREAK_NO_FIRST_LOOK "$lost"
+fails "asks before the count is read" $m -DBREAK_LOOK_BEFORE_COUNT "$lost"
+fails "does not ask again" $m -DBREAK_NO_SECOND_LOOK "$lost"
+fails "asks again before the stack is read" $m -DBREAK_NO_RMB "$lost"
+fails "does not compare counts" $m -DBREAK_NO_COUNT "$lost"
+fails "compares counts, then asks again" $m -DBREAK_COUNT_BEFORE_LOOK "$lost"
+
 # none forgotten
 if wanted breaks; then
 	for m in "$here"/*.pml; do

@@ -63,6 +63,11 @@ struct task_struct {
 	int usage;
 	int nice;
 	unsigned int cpu;
+	/* of one that sleeps; without sp, its whole stack is read */
+	int on_cpu;
+	unsigned long nvcsw, nivcsw;
+	void *sp;
+	unsigned long regs[2];
 	int kmemleak_nesting;
 	struct shim_kthread *kthread;
 };
@@ -213,6 +218,7 @@ void shim_cpu_down(unsigned int cpu);
 void shim_cpu_up(unsigned int cpu);
 #define cpu_is_isolated(c)	((void)(c), false)
 #define housekeeping_test_cpu(c, t) ((void)(c), (t) == HK_TYPE_TICK)
+#define wait_task_inactive(t, s) ((void)(t), (void)(s), 1UL)
 #define task_cpu(t)		((t)->cpu)
 #define task_nice(t)		((t)->nice)
 /* Wait until every kernel thread sleeps or has ended. */

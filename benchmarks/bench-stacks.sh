@@ -1,0 +1,75 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# How many leaks do dead parts of stacks hide? Hundreds of tasks leak in a guest
+# and then sleep, or end; prints how many of these leaks are reported with stacks
+# read whole, from the stack pointer on, and not at all.
+set -euo pipefail
+# shellcheck source=tools/kmemleak/lib.sh
+. "$(dirname "$0")/../tools/kmemleak/lib.sh"
+
+usage()
+{
+	cat <<-EOT
+	usage: bench-stacks.sh [option]...
+	  --kernel K      $KML_KERNELS or the path of a kernel tree (default 7.3)
+	  --flavor F      $KML_FLAVOURS (default um)
+	  --runs N        guests, each with a seed of its own (default 3)
+	  --order "W.."   of whole live off, in this order in each guest
+	                  (default "whole live off")
+	  --sleepers N    threads, and processes, that sleep (default 120)
+	  --enders N      threads, processes, works that end (default 40)
+	EOT
+}
+
+kernel=7.3 flavour=um runs=3 order='whole live off' sleepers=120 enders=40
+while [ $# -gt 0 ]; do
+	case $1 in
+	--kernel) kernel=${2:?}; shift ;;
+	--flavor | --flavour) flavour=${2:?}; shift ;;
+	--runs) runs=${2:?}; shift ;;
+	--order) order=${2:?}; shift ;;
+	--sleepers) sleepers=${2:?}; shift ;;
+	--enders) enders=${2:?}; shift ;;
+	-h | --help) usage; exit 0 ;;
+	*) usage >&2; usage_error "unknown option $1" ;;
+	esac
+	shift
+done
+check_flavour "$flavour"
+check_kernel "$kernel"
+for n in "$runs" "$sleepers" "$enders"; do
+	case $n in
+	'' | *[!0-9]* | 0) usage_error "$n is not a number above 0" ;;
+	esac
+done
+[ "$sleepers" -le 1000 ] || usage_error "--sleepers $sleepers: at most 1000"
+for way in $order; do
+	case $way in
+	whole | live | off) ;;
+	*) usage_error "--order: $way is none of whole, live, off" ;;
+	esac
+done
+
+args=(--flavor "$flavour" --kernel "$kernel")
+"$KML_TOOLS/build-kernel.sh" "${args[@]}"
+assignments=$("$KML_TOOLS/build-kernel.sh" --print "${args[@]}")
+KSRC='' KOUT=''
+eval "$assignments"
+flavour_facts "$flavour"
+
+# Objects lie beside their sources: a copy for each kernel.
+dir=$KOUT/kmemleak-stacks
+mkdir -p "$dir/guest"
+cp -u "$KML_TOP"/benchmarks/stacks/Kbuild "$KML_TOP"/benchmarks/stacks/*.c "$dir/"
+logged "$dir/build.log" "building kmemleak_sleepers" \
+	make -C "$KSRC" O="$KOUT" M="$dir" ARCH="$kml_arch" CROSS_COMPILE="$kml_cross" modules
+"${kml_cross}gcc" -O2 -Wall -static -o "$dir/guest/sleepers" "$dir/sleepers.c"
+cp "$dir/kmemleak_sleepers.ko" "$dir/guest/"
+
+for ((seed = 1; seed <= runs; seed++)); do
+	"$KML_TOOLS/run.sh" "${args[@]}" --quiet --mem 512M --timeout 600 \
+		--add "$dir/guest:/kml/stacks" --env "SEED=$seed" --env "ORDER=$order" \
+		--env "SLEEPERS=$sleepers" --env "ENDERS=$enders" \
+		-- "$KML_TOP/benchmarks/stacks/guest.sh"
+done
