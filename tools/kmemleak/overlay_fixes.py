@@ -51,6 +51,8 @@ FIXES = (
     Fix("io_uring.patch", line="#include <linux/io_uring_types.h>",
         otherwise="io_uring-6.12.patch"),
     Fix("kvm.patch"),
+    Fix("kvfree_rcu.patch", line="struct kvfree_rcu_bulk_data {",
+        otherwise="kvfree_rcu-6.12.patch"),
 )
 
 
