@@ -54,6 +54,8 @@ FIXES = (
     Fix("io_uring.patch", line="#include <linux/io_uring_types.h>",
         otherwise="io_uring-6.12.patch"),
     Fix("kvm.patch"),
+    Fix("kvfree_rcu.patch", line="struct kvfree_rcu_bulk_data {",
+        otherwise="kvfree_rcu-6.12.patch"),
     Fix("slub-nolock.patch", line="void kfree_nolock(const void *object)", last=True),
 )
 
