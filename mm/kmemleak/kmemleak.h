@@ -12,7 +12,8 @@
  * filter (filter.c), drops candidates whose 64-byte block is settled
  * (settled.c), resolves the rest and shades the objects they hit (mark.c), on
  * several CPUs (workers.c). Objects which stay white are checksummed (check.c),
- * confirmed by a second mark (confirm.c) and reported (report.c).
+ * confirmed by further marks (confirm.c), looked for in untracked memory
+ * (untracked.c), and reported (report.c).
  *
  * Locks, outermost first
  * ----------------------

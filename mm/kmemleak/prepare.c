@@ -250,7 +250,7 @@ static bool kml_source_adopt(struct kml_worker *w)
  *
  * A pointer may have moved there and nowhere else. One round, in which no more
  * than old objects turn grey, so that it ends however fast others are born; the
- * second mark is there for what is missed.
+ * confirming marks are there for what is missed.
  *
  * Return: false if stopped.
  */

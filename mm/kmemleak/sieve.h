@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The sieve: a bitmap small enough for a CPU's first cache, which most
- * candidates of the second mark do not pass. Few objects are looked for then,
+ * candidates of a confirming mark do not pass. Few objects are looked for then,
  * wherever they are: what hits none of their blocks, modulo its size, is not one
  * of them. (A Bloom filter, Communications of the ACM 13, 1970, with one hash.)
  */
