@@ -184,10 +184,10 @@ bool kml_confirm_prepare(struct kml_worker *w, bool bytewise, bool add)
 					w->doubtful[KML_VIRT].last);
 	w->base.percpu = kml_filter_range(w->doubtful[KML_PERCPU].min,
 					  w->doubtful[KML_PERCPU].last);
-	kml_mark_windows(w, &w->base);
 	kml_mark.late = true;
 	kml_mark.confirm = true;
 	kml_mark.bytewise = bytewise;
+	kml_mark_windows(w, &w->base);
 	return true;
 }
 

@@ -167,12 +167,12 @@ static bool kml_source_whiten(struct kml_worker *w)
  */
 bool kml_prepare_all(struct kml_worker *w)
 {
-	kml_filter_windows(&w->base);
-	kml_mark_windows(w, &w->base);
 	kml_mark.late = false;
 	kml_mark.confirm = false;
 	kml_mark.bytewise = false;
 	kml_mark.sieve = NULL;
+	kml_filter_windows(&w->base);
+	kml_mark_windows(w, &w->base);
 	kml_doubt_nr++;
 	if (!kml_workers_run(kml_source_tables, false))
 		return false;
