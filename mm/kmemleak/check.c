@@ -38,7 +38,7 @@ static void kml_judge(struct kml_worker *w, struct kml_space *space,
 	if (hot->cold->checksum != sum) {
 		hot->cold->checksum = sum;
 		kml_in_use(w, space, start, hot);
-	} else if (!(state & KML_F_REPORTED) && kml_report_old_enough(hot->cold)) {
+	} else if (!(state & KML_F_REPORTED) && kml_report_eligible(state, hot->cold)) {
 		kml_hot_change(hot, 0, KML_F_SUSPECT);
 		kml_interval_doubt(space, start);
 		atomic_long_inc(&kml_mark.suspects);

@@ -217,7 +217,7 @@ bool kml_source_sweep(struct kml_worker *w)
 static enum kml_visit kml_convict(struct kml_visitor *v, struct kml_space *space,
 				  unsigned long start, struct kml_hot *hot)
 {
-	unsigned int unref, wanted = READ_ONCE(kml_scan_params.min_unref_scans);
+	unsigned int unref, wanted = kml_report_wanted();
 	u32 state = kml_hot_state(hot);
 
 	if ((state & (KML_F_SUSPECT | KML_F_REPORTED)) != KML_F_SUSPECT ||

@@ -11,6 +11,7 @@
 #include "report.h"
 #include "reserve.h"
 #include "scan.h"
+#include "signals.h"
 #include "state.h"
 #include "stats.h"
 #include "track.h"
@@ -51,7 +52,7 @@ static int kml_thread_fn(void *arg)
 			kml_thread_sleep(1);
 			continue;
 		}
-		kml_scan();
+		kml_scan(KML_SCAN_PLAIN);
 		mutex_unlock(&kml_scan_mutex);
 		/* in the middle, maybe: once more when it may be */
 		if (!kml_scan_halted())
@@ -64,21 +65,23 @@ static int kml_thread_fn(void *arg)
 	return 0;
 }
 
-static void kml_thread_start(void)
+/* Return: 0, also if there is one; -ENOMEM, or -EINTR for who is being killed. */
+static int kml_thread_start(void)
 {
 	struct task_struct *thread;
 
 	lockdep_assert_held(&kml_scan_mutex);
 
 	if (kml_thread)
-		return;
+		return 0;
 	thread = kthread_run(kml_thread_fn, NULL, "kmemleak");
 	if (IS_ERR(thread)) {
 		pr_warn("Failed to create the scan thread\n");
-		return;
+		return PTR_ERR(thread);
 	}
 	kml_thread = thread;
 	kml_scan_params.thread = thread;
+	return 0;
 }
 
 static void kml_thread_stop(void)
@@ -93,7 +96,9 @@ static void kml_thread_stop(void)
 
 /*
  * A machine that is about to sleep, or to write an image of its memory, is not to
- * wait for a scan, nor to have threads run on all its CPUs.
+ * wait for a scan, nor to have threads run on all its CPUs. Before an image is read
+ * tasks are frozen, which ends scans, too: PM_RESTORE_PREPARE is not always taken
+ * back (/dev/snapshot, without memory).
  */
 static int kml_pm_notify(struct notifier_block *nb, unsigned long action,
 			 void *data)
@@ -101,13 +106,12 @@ static int kml_pm_notify(struct notifier_block *nb, unsigned long action,
 	switch (action) {
 	case PM_SUSPEND_PREPARE:
 	case PM_HIBERNATION_PREPARE:
-	case PM_RESTORE_PREPARE:
-		kml_scan_halt(KML_HALT_ALL);
+		kml_scan_sleep(true);
 		break;
 	case PM_POST_SUSPEND:
 	case PM_POST_HIBERNATION:
 	case PM_POST_RESTORE:
-		kml_scan_resume(KML_HALT_ALL);
+		kml_scan_sleep(false);
 		break;
 	}
 	return NOTIFY_DONE;
@@ -200,8 +204,7 @@ static int kml_cmd_stack_off(const char *arg)
 
 static int kml_cmd_scan_on(const char *arg)
 {
-	kml_thread_start();
-	return 0;
+	return kml_thread_start();
 }
 
 static int kml_cmd_scan_off(const char *arg)
@@ -222,14 +225,80 @@ static int kml_cmd_scan_period(const char *arg)
 	kml_thread_stop();
 	if (msecs) {
 		WRITE_ONCE(kml_scan_wait, msecs_to_jiffies(msecs));
-		kml_thread_start();
+		return kml_thread_start();
 	}
 	return 0;
 }
 
 static int kml_cmd_scan(const char *arg)
 {
-	kml_scan();
+	return kml_scan(KML_SCAN_PLAIN);
+}
+
+/*
+ * What RCU is about to free looks like a leak, or keeps one referenced. A work item
+ * waits for that, so that a signal ends the wait of whoever wants it: numbers tell
+ * when an item has begun after the one who waits.
+ */
+static void kml_rcu_fn(struct work_struct *work);
+static DECLARE_WORK(kml_rcu_work, kml_rcu_fn);
+static DECLARE_WAIT_QUEUE_HEAD(kml_rcu_wait);
+static atomic_t kml_rcu_wanted, kml_rcu_done;
+
+static void kml_rcu_fn(struct work_struct *work)
+{
+	int nr = atomic_read(&kml_rcu_wanted);
+
+	kvfree_rcu_barrier();
+	rcu_barrier();
+	/* pairs with the acquire in kml_rcu_is_done() */
+	atomic_set_release(&kml_rcu_done, nr);
+	wake_up_all(&kml_rcu_wait);
+}
+
+static bool kml_rcu_is_done(int nr)
+{
+	/* pairs with the release in kml_rcu_fn() */
+	return atomic_read_acquire(&kml_rcu_done) - nr >= 0;
+}
+
+/* Context: process; sleeps. Return: 0 or -ERESTARTSYS. */
+static int kml_rcu_flush(void)
+{
+	int nr = atomic_inc_return(&kml_rcu_wanted);
+
+	queue_work(system_long_wq, &kml_rcu_work);
+	while (!kml_rcu_is_done(nr)) {
+		if (kml_signalled())
+			return -ERESTARTSYS;
+		kml_wait_once(kml_rcu_wait, kml_rcu_is_done(nr));
+	}
+	return 0;
+}
+
+/* Time for the content of what is in use to change, between two scans. */
+#define KML_CHECK_MSECS		100
+
+/*
+ * Two scans, or as many as min_unref_scans asks for. Whatever stops one of them stops
+ * all, and nothing is reported.
+ */
+static int kml_cmd_check(const char *arg)
+{
+	unsigned int wanted = READ_ONCE(kml_scan_params.min_unref_scans);
+	int ret;
+
+	ret = kml_scan(KML_SCAN_FIRST);
+	if (!ret)
+		ret = kml_scan_pause(KML_CHECK_MSECS);
+	for (wanted = clamp(wanted, 2, KML_UNREF_MAX); !ret && wanted > 2; wanted--)
+		ret = kml_scan(KML_SCAN_NEXT);
+	return ret ?: kml_scan(KML_SCAN_LAST);
+}
+
+static int kml_cmd_mark(const char *arg)
+{
+	kml_report_mark();
 	return 0;
 }
 
@@ -280,6 +349,7 @@ static const struct kml_command {
 	int (*fn)(const char *arg);
 	bool when_off;			/* accepted after kmemleak was disabled */
 	enum kml_halt halts;		/* does not wait for these to end */
+	int (*before)(void);		/* without the mutex, if kmemleak is on */
 } kml_commands[] = {
 	{ "clear",	kml_cmd_clear,		true },
 	{ "off",	kml_cmd_off,		.halts = KML_HALT_ALL },
@@ -289,6 +359,8 @@ static const struct kml_command {
 	{ "scan=off",	kml_cmd_scan_off,	.halts = KML_HALT_THREAD },
 	{ "scan=",	kml_cmd_scan_period },
 	{ "scan",	kml_cmd_scan },
+	{ "check",	kml_cmd_check,		.before = kml_rcu_flush },
+	{ "mark",	kml_cmd_mark },
 	{ "dump=",	kml_cmd_dump },
 	{ "parallel=on", kml_cmd_parallel_on },
 	{ "parallel=off", kml_cmd_parallel_off },
@@ -310,7 +382,8 @@ static const struct kml_command *kml_command(const char *cmd)
  * @cmd: NUL-terminated
  *
  * Context: process, kml_scan_mutex held.
- * Return: 0, -EPERM if kmemleak is off, -EINVAL for what we do not know.
+ * Return: 0; -EPERM if kmemleak is off; -EINVAL for what we do not know; or what the
+ * command says: see kml_scan().
  */
 int kml_control_command(const char *cmd)
 {
@@ -329,16 +402,21 @@ int kml_control_command(const char *cmd)
  * "scan=off" the scan thread's.
  *
  * Context: process; takes kml_scan_mutex.
- * Return: likewise, or -EINTR.
+ * Return: likewise, or -ERESTARTSYS if a signal came first.
  */
 int kml_control_write(const char *cmd)
 {
 	const struct kml_command *c = kml_command(cmd);
 	enum kml_halt halts = c ? c->halts : KML_HALT_NONE;
-	int ret;
+	int ret = 0;
+
+	if (c && c->before && kml_enabled())
+		ret = c->before();
+	if (ret)
+		return ret;
 
 	kml_scan_halt(halts);
-	ret = mutex_lock_interruptible(&kml_scan_mutex);
+	ret = kml_scan_lock();
 	if (!ret) {
 		ret = kml_control_command(cmd);
 		mutex_unlock(&kml_scan_mutex);

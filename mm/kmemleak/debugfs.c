@@ -12,12 +12,13 @@
 #include "report.h"
 #include "reserve.h"
 #include "shard.h"
+#include "signals.h"
 #include "state.h"
 #include "workers.h"
 
 static void *kml_seq_start(struct seq_file *seq, loff_t *pos)
 {
-	int err = mutex_lock_interruptible(&kml_scan_mutex);
+	int err = kml_scan_lock();
 
 	return err ? ERR_PTR(err) : kml_report_get(*pos);
 }

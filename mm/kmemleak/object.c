@@ -40,12 +40,28 @@ static u32 kml_stamp_next(unsigned long now)
 	return t;
 }
 
-/* Was the object of (@j1, @s1) allocated before that of (@j2, @s2)? */
+/*
+ * Was the object of (@j1, @s1) allocated before that of (@j2, @s2)? The longer ago,
+ * the earlier: unlike time_before() this is right for whatever jiffies can count.
+ */
 bool kml_born_before(unsigned long j1, u32 s1, unsigned long j2, u32 s2)
 {
+	unsigned long now = jiffies;
+
 	if (j1 != j2)
-		return time_before(j1, j2);
+		return now - j1 > now - j2;
 	return (s32)(s1 - s2) < 0;
+}
+
+/* Now, in the same terms, after all that was born so far. Context: any but NMI. */
+void kml_born_now(unsigned long *born, u32 *stamp)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	*born = jiffies;
+	*stamp = kml_stamp_next(*born);
+	local_irq_restore(flags);
 }
 
 /**

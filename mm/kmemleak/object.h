@@ -37,6 +37,7 @@ void kml_cold_init(struct kml_cold *cold, depot_stack_handle_t trace,
 		   unsigned long ptr);
 void kml_cold_free(u32 state, struct kml_cold *cold);
 bool kml_born_before(unsigned long j1, u32 s1, unsigned long j2, u32 s2);
+void kml_born_now(unsigned long *born, u32 *stamp);
 size_t kml_hot_size(const struct kml_hot *hot, u32 state);
 void kml_info_fill(struct kml_info *info, struct kml_space *space,
 		   unsigned long start, const struct kml_hot *hot);

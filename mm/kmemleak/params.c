@@ -30,6 +30,8 @@ static const struct kernel_param_ops kml_filter_ops = {
 
 module_param_cb(filter, &kml_filter_ops, NULL, 0644);
 module_param_named(min_unref_scans, kml_scan_params.min_unref_scans, uint, 0644);
+module_param_named(min_age_ms, kml_scan_params.min_age_ms, uint, 0644);
+module_param_named(since_mark, kml_scan_params.since_mark, bool, 0644);
 module_param_named(verbose, kml_scan_params.verbose, bool, 0600);
 module_param_named(threads, kml_boot.threads, uint, 0444);
 

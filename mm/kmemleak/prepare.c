@@ -9,6 +9,7 @@
 #include "phase.h"
 #include "reserve.h"
 #include "roots.h"
+#include "scan.h"
 #include "settled.h"
 
 /* After each page. */
@@ -91,6 +92,26 @@ static bool kml_source_tables(struct kml_worker *w)
 	return true;
 }
 
+/*
+ * Has the object been unreferenced in all scans of a check so far? What is grey only
+ * since its content was new, or what such an object references, has been.
+ */
+static u32 kml_check_flag(u32 state, u32 new)
+{
+	switch (kml_scan_kind) {
+	case KML_SCAN_FIRST:
+		return new | KML_F_THROUGHOUT;
+	case KML_SCAN_NEXT:
+	case KML_SCAN_LAST:
+		if (kml_white(state) || state & KML_F_LATE)
+			return new;
+		break;
+	default:
+		break;
+	}
+	return new & ~KML_F_THROUGHOUT;
+}
+
 static enum kml_visit kml_whiten(struct kml_visitor *v, struct kml_space *space,
 				 unsigned long start, struct kml_hot *hot)
 {
@@ -103,6 +124,7 @@ static enum kml_visit kml_whiten(struct kml_visitor *v, struct kml_space *space,
 	/* referenced last time: its unreferenced scans start anew */
 	if (!kml_white(state))
 		new &= ~KML_F_UNREF;
+	new = kml_check_flag(state, new);
 	if (space->id == KML_PHYS && !(state & KML_F_NO_SCAN) &&
 	    !kml_phys_in_lowmem(start, size))
 		new = kml_state_set_min(new, -1) | KML_F_NO_SCAN;

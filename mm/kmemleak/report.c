@@ -15,6 +15,7 @@
 
 #include "os.h"
 #include "report.h"
+#include "scan.h"
 #include "snapshot.h"
 #include "state.h"
 #include "track.h"
@@ -37,18 +38,74 @@ static unsigned long kml_table_nr;
 static unsigned long kml_table_room;
 static unsigned long kml_table_old;	/* entries before this scan's */
 
+static bool kml_table_short;		/* this scan's do not all fit */
+
 static unsigned long kml_last_scan;	/* jiffies */
+static unsigned long kml_min_age;	/* jiffies, for this scan */
 static bool kml_found;			/* new leaks since the last clear */
+
+/* What was born before "mark" is not listed, if so wanted. */
+static struct {
+	unsigned long born;
+	u32 stamp;
+	bool set;
+} kml_generation;
 
 void kml_report_scan_began(void)
 {
 	kml_last_scan = jiffies;
+	kml_min_age = msecs_to_jiffies(READ_ONCE(kml_scan_params.min_age_ms));
+	kml_table_short = false;
 }
 
+/*
+ * Ages and no points in time: on 32 bits those of two objects may be further apart
+ * than time_before() can tell. An object that is as old as jiffies can count is taken
+ * for a young one, until it has come of age again.
+ */
 bool kml_report_old_enough(const struct kml_cold *cold)
 {
-	return time_before_eq(cold->born + msecs_to_jiffies(KML_MIN_AGE_MSECS),
-			      kml_last_scan);
+	unsigned long now = jiffies;
+
+	if (kml_scan_kind == KML_SCAN_LAST)
+		return true;
+	/* since the scan began? */
+	if (now - cold->born < now - kml_last_scan)
+		return false;
+	return kml_last_scan - cold->born >= kml_min_age;
+}
+
+/* May a white object with settled content be reported by this scan? */
+bool kml_report_eligible(u32 state, const struct kml_cold *cold)
+{
+	switch (kml_scan_kind) {
+	case KML_SCAN_PLAIN:
+		return kml_report_old_enough(cold);
+	case KML_SCAN_LAST:
+		return state & KML_F_THROUGHOUT;
+	default:
+		return false;
+	}
+}
+
+/* How many scans in a row are to find it so? A check has made them all. */
+unsigned int kml_report_wanted(void)
+{
+	return kml_scan_kind == KML_SCAN_LAST ? 1 :
+		READ_ONCE(kml_scan_params.min_unref_scans);
+}
+
+/* Was there no memory to report all that this scan has found? */
+bool kml_report_was_short(void)
+{
+	return kml_table_short;
+}
+
+/* A new generation: see kml_scan_params.since_mark. */
+void kml_report_mark(void)
+{
+	kml_born_now(&kml_generation.born, &kml_generation.stamp);
+	kml_generation.set = true;
 }
 
 bool kml_report_found(void)
@@ -85,8 +142,10 @@ bool kml_report_add(struct kml_space *space, unsigned long start,
 {
 	struct kml_report_entry *e;
 
-	if (kml_table_nr == kml_table_room)
+	if (kml_table_nr == kml_table_room) {
+		kml_table_short = true;
 		return false;
+	}
 	e = &kml_table[kml_table_nr++];
 	e->not_start = ~start;
 	e->born = cold->born;
@@ -244,6 +303,10 @@ void kml_report_show(struct seq_file *seq, const struct kml_report_entry *e)
 	struct kml_info info;
 	bool show;
 
+	if (READ_ONCE(kml_scan_params.since_mark) && kml_generation.set &&
+	    kml_born_before(e->born, e->stamp, kml_generation.born,
+			    kml_generation.stamp))
+		return;
 	if (!kml_entry_lock(e, &l))
 		return;
 	show = kml_still_reported(e, l.hot);

@@ -15,10 +15,14 @@ void kml_report_compact(void);
 void kml_report_drop(void);
 bool kml_report_found(void);
 void kml_report_clear(void);
+void kml_report_mark(void);
+bool kml_report_was_short(void);
 
-/* Objects are old enough if born this long before the last scan began. */
+/* Who is reported: objects of some age, when the last scan began. */
 void kml_report_scan_began(void);
 bool kml_report_old_enough(const struct kml_cold *cold);
+bool kml_report_eligible(u32 state, const struct kml_cold *cold);
+unsigned int kml_report_wanted(void);
 
 /* For the seq_file; an entry is valid until the mutex is released. */
 struct kml_report_entry;

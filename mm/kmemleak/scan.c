@@ -17,38 +17,72 @@
 #include "roots.h"
 #include "scan.h"
 #include "sieve.h"
+#include "signals.h"
 #include "track.h"
 
 struct kml_scan_params kml_scan_params = {
 	.min_unref_scans = IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_VERBOSE) ? 2 : 1,
+	.min_age_ms = KML_MIN_AGE_MSECS,
 	.verbose = IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_VERBOSE),
 	.stacks = true,
 };
 
-static struct task_struct *kml_initiator;	/* kml_scan_mutex */
+/* kml_scan_mutex */
+enum kml_scan_kind kml_scan_kind;
+static struct task_struct *kml_initiator;
+static int kml_stop_error;		/* why the scan was told to stop */
+
 /* how many wait for what they have halted */
 static atomic_t kml_halted[KML_HALT_ALL + 1];
+static bool kml_sleeping;		/* the machine goes to sleep */
+static DECLARE_WAIT_QUEUE_HEAD(kml_pause_wait);
 
-/* Would a scan that we begin end at once? Context: any. */
+/* Tasks are being frozen, of which we may be one that has to let go. */
+static bool kml_freezing(void)
+{
+#ifdef CONFIG_FREEZER
+	return READ_ONCE(pm_freezing);
+#else
+	return false;
+#endif
+}
+
+/*
+ * Why would a scan of the current task end at once? Whoever asked for it may be
+ * stopped: the scan thread by kthread_stop(), a writer of the file by a signal, both
+ * by a command, or before the machine sleeps. Return: 0 or what to say then.
+ */
+static int kml_scan_why_stop(void)
+{
+	if (READ_ONCE(kml_sleeping) || kml_freezing())
+		return -EAGAIN;
+	if (!kml_enabled() || atomic_read(&kml_halted[KML_HALT_ALL]))
+		return -EPERM;
+	if (current == kml_scan_params.thread &&
+	    atomic_read(&kml_halted[KML_HALT_THREAD]))
+		return -EINTR;
+	if (current->flags & PF_KTHREAD)
+		return kthread_should_stop() ? -EINTR : 0;
+	return kml_signalled() ? -ERESTARTSYS : 0;
+}
+
+/* Would a scan that we begin be made to end at once? Context: any. */
 bool kml_scan_halted(void)
 {
-	return atomic_read(&kml_halted[KML_HALT_ALL]) ||
+	return READ_ONCE(kml_sleeping) || kml_freezing() ||
+	       atomic_read(&kml_halted[KML_HALT_ALL]) ||
 	       (current == kml_scan_params.thread &&
 		atomic_read(&kml_halted[KML_HALT_THREAD]));
 }
 
-/*
- * Whoever asked for the scan may be stopped: the scan thread by kthread_stop(),
- * a writer of the file by a signal, both by a command, or before the machine
- * sleeps.
- */
+/* Asked by the initiator, every few KiB and when it has waited. */
 static bool kml_scan_should_stop(void)
 {
-	if (kml_scan_halted())
-		return true;
-	if (current->flags & PF_KTHREAD)
-		return kthread_should_stop();
-	return signal_pending(current);
+	int why = kml_scan_why_stop();
+
+	if (unlikely(why))
+		kml_stop_error = why;
+	return why;
 }
 
 /**
@@ -64,12 +98,57 @@ void kml_scan_halt(enum kml_halt whose)
 {
 	atomic_inc(&kml_halted[whose]);
 	kml_workers_poke();
+	wake_up_all(&kml_pause_wait);
 }
 
 /* Undo one kml_scan_halt(). Context: any. */
 void kml_scan_resume(enum kml_halt whose)
 {
 	atomic_dec(&kml_halted[whose]);
+}
+
+/**
+ * kml_scan_sleep() - the machine goes to sleep, or is awake again
+ * @sleep: which of them
+ *
+ * A scan that runs ends, and none begins until it is awake. Said twice is said once:
+ * who announces a sleep does not always tell that it has been called off.
+ *
+ * Context: process, kml_scan_mutex not held.
+ */
+void kml_scan_sleep(bool sleep)
+{
+	WRITE_ONCE(kml_sleeping, sleep);
+	if (!sleep)
+		return;
+	/* the flag before the wake-ups: pairs with those that wait */
+	smp_mb();
+	kml_workers_poke();
+	wake_up_all(&kml_pause_wait);
+}
+
+/**
+ * kml_scan_pause() - let time pass between two scans
+ * @msecs: so much of it
+ *
+ * Context: process, kml_scan_mutex held; sleeps.
+ * Return: 0, or for what a scan would end: see kml_scan().
+ */
+int kml_scan_pause(unsigned int msecs)
+{
+	u64 now = ktime_get_ns(), end = now + msecs * (u64)NSEC_PER_MSEC;
+	int why = kml_scan_why_stop();
+
+	for (; !why && now < end; now = ktime_get_ns()) {
+		if (!signal_pending(current))
+			wait_event_interruptible_hrtimeout(kml_pause_wait,
+							   kml_scan_why_stop(),
+							   ns_to_ktime(end - now));
+		else
+			usleep_range_state(500, 1000 * KML_SIGNAL_POLL_MSECS, TASK_IDLE);
+		why = kml_scan_why_stop();
+	}
+	return why;
 }
 
 /* Roots, as a worker sees them. */
@@ -242,7 +321,8 @@ static void kml_scan_close(bool done)
 	kml_worklist_shrink(&kml_mark.list, 4);
 
 	kml_progress_stage(KML_STAGE_REPORT);
-	if (done)
+	/* of a check's scans only the last changes what is listed */
+	if (done && (kml_scan_kind == KML_SCAN_PLAIN || kml_scan_kind == KML_SCAN_LAST))
 		kml_report_refresh();
 	if (done && kml_scan_stats.suspects)
 		kml_scan_stats.leaks =
@@ -252,13 +332,20 @@ static void kml_scan_close(bool done)
 
 /**
  * kml_scan() - scan memory and report what has become unreferenced
+ * @kind: by the rules, or a part of "check"
+ *
+ * A scan that was stopped has reported nothing.
  *
  * Context: process, kml_scan_mutex held; sleeps.
+ * Return: 0; -ENOMEM without memory for work, or for all that is to be reported;
+ * -EAGAIN if the machine goes to sleep; -EPERM if kmemleak is, or is being, switched
+ * off; -ERESTARTSYS for a signal; -EINTR if the scan thread is to end.
  */
-void kml_scan(void)
+int kml_scan(enum kml_scan_kind kind)
 {
 	struct kml_worker *w;
 	bool done, hushed;
+	int ret;
 
 	lockdep_assert_held(&kml_scan_mutex);
 
@@ -266,6 +353,8 @@ void kml_scan(void)
 	kml_reserve_refill();
 	kml_report_compact();
 
+	kml_scan_kind = kind;
+	kml_stop_error = 0;
 	kml_initiator = current;
 	hushed = kml_track_hush_stack(true);
 	w = kml_scan_open();
@@ -274,4 +363,14 @@ void kml_scan(void)
 	if (hushed)
 		kml_track_hush_stack(false);
 	kml_initiator = NULL;
+
+	if (done)
+		ret = kml_report_was_short() ? -ENOMEM : 0;
+	else if (w)
+		/* nobody was asked: it was switched off */
+		ret = kml_stop_error ?: -EPERM;
+	else
+		ret = -ENOMEM;
+	kml_scan_kind = KML_SCAN_PLAIN;
+	return ret;
 }

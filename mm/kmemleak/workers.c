@@ -36,6 +36,7 @@
 #include "compat.h"
 #include "pool.h"
 #include "progress.h"
+#include "signals.h"
 #include "track.h"
 #include "workers.h"
 
@@ -141,7 +142,7 @@ static bool kml_wait_for_work(struct kml_worker *w)
 		if (spins++ < KML_IDLE_SPINS)
 			cpu_relax();
 		else
-			wait_event_interruptible(kml_job.wait, kml_wait_is_over(w));
+			kml_wait_once(kml_job.wait, kml_wait_is_over(w));
 	}
 	atomic_dec(&kml_job.hungry);
 	/* before we take any: pairs with kml_job_may_be_done() */
@@ -296,8 +297,8 @@ static bool kml_helper_is_idle(struct kml_helper *h)
 static void kml_await(struct kml_helper *h)
 {
 	while (!kml_helper_is_idle(h) && !kml_mark_stop(kml_first_worker))
-		wait_event_interruptible(kml_job.left,
-					 kml_helper_is_idle(h) || kml_mark.stop());
+		kml_wait_once(kml_job.left,
+			      kml_helper_is_idle(h) || kml_mark.stop());
 	wake_up_all(&kml_job.wait);
 	wait_event(kml_job.left, kml_helper_is_idle(h));
 }

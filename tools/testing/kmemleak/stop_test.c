@@ -20,17 +20,33 @@
 
 static struct world_file file;
 
-static bool scan_stopped_at(long poll)
+static ssize_t write_file(const char *cmd)
+{
+	return world_write(&file, cmd, strlen(cmd));
+}
+
+/* What the write says and what happened are the same. */
+static bool stopped_at(const char *cmd, long poll)
 {
 	bool stopped;
+	ssize_t ret;
 
 	shim_signal_in = poll;
-	world_write(&file, "scan", 4);
-	stopped = current->sigpending;
+	ret = write_file(cmd);
+	stopped = ret == -ERESTARTSYS;
+	if (ret != (stopped ? -ERESTARTSYS : (ssize_t)strlen(cmd)))
+		shim_fatal("%s at poll %ld says %zd", cmd, poll, ret);
+	if (stopped != (world_stat("scan_stopped") == 1) || (stopped && !current->sigpending))
+		shim_fatal("%s at poll %ld says %zd, which is not so", cmd, poll, ret);
 	current->sigpending = 0;
 	shim_signal_in = 0;
 	world_quiesce();
 	return stopped;
+}
+
+static bool scan_stopped_at(long poll)
+{
+	return stopped_at("scan", poll);
 }
 
 static char *report(void)
@@ -217,28 +233,40 @@ static int halt_case(void *arg)
 	return 0;
 }
 
-/* A machine that is about to sleep halts scans until it is awake, or did not. */
+/*
+ * A machine that is about to sleep halts scans until it is awake, or did not. Who is to
+ * read an image announces that, and may say no more: only that tasks are frozen counts.
+ */
 static int sleep_case(void *arg)
 {
 	static const unsigned long pairs[][2] = {
 		{ PM_SUSPEND_PREPARE, PM_POST_SUSPEND },
 		{ PM_HIBERNATION_PREPARE, PM_POST_HIBERNATION },
-		{ PM_RESTORE_PREPARE, PM_POST_RESTORE },
 	};
 	unsigned int i;
 
 	world_cpus(1);
 	world_task(&world_tasks[0]);
 	world_boot("on");
-	if (!shim_pm_notify)
+	if (!shim_pm_notify || world_open(&file, "kmemleak", FMODE_READ | FMODE_WRITE))
 		return 1;
 	for (i = 0; i < ARRAY_SIZE(pairs); i++) {
 		TAP_CHECK(!kml_scan_halted(), "halted before %u", i);
+		/* twice: once to suspend to both */
+		shim_pm_notify(NULL, pairs[i][0], NULL);
 		shim_pm_notify(NULL, pairs[i][0], NULL);
 		TAP_CHECK(kml_scan_halted(), "not halted by %lu", pairs[i][0]);
+		TAP_CHECK(write_file("scan") == -EAGAIN && write_file("check") == -EAGAIN,
+			  "a scan while the machine goes to sleep");
 		shim_pm_notify(NULL, pairs[i][1], NULL);
 	}
 	TAP_CHECK(!kml_scan_halted(), "halted for ever");
+	shim_pm_notify(NULL, PM_RESTORE_PREPARE, NULL);
+	TAP_CHECK(write_file("scan") == 4, "halted by an image that nobody reads");
+	pm_freezing = true;
+	TAP_CHECK(write_file("scan") == -EAGAIN, "a scan while tasks are frozen");
+	pm_freezing = false;
+	TAP_CHECK(write_file("scan") == 4, "halted after tasks were thawed");
 	return 0;
 }
 

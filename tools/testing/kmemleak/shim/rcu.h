@@ -93,6 +93,7 @@ void synchronize_rcu(void);
 #define synchronize_sched()	synchronize_rcu()
 #define synchronize_net()	synchronize_rcu()
 void rcu_barrier(void);
+#define kvfree_rcu_barrier() rcu_barrier()
 unsigned long get_state_synchronize_rcu(void);
 bool poll_state_synchronize_rcu(unsigned long cookie);
 #define start_poll_synchronize_rcu() get_state_synchronize_rcu()

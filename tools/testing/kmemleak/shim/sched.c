@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "../os.h"
 
@@ -27,6 +28,7 @@ struct shim_kthread {
 unsigned long volatile jiffies = INITIAL_JIFFIES;
 int shim_kthread_fail;
 int (*shim_pm_notify)(struct notifier_block *nb, unsigned long action, void *data);
+bool pm_freezing;
 bool shim_kthreads_gated;
 static bool shim_gate_open = true;
 wait_queue_head_t shim_var_wq;
@@ -122,6 +124,12 @@ void msleep(unsigned int ms)
 	WRITE_ONCE(current->__state, TASK_UNINTERRUPTIBLE);
 	shim_sleep(msecs_to_jiffies(ms), false);
 	sched_yield();
+}
+
+void shim_nap(void)
+{
+	shim_might_sleep("usleep_range");
+	usleep(100);
 }
 
 void schedule(void)

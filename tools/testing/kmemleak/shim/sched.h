@@ -19,6 +19,26 @@
 
 struct mm_struct;
 
+/* Signals: a bit each, as in the kernel. */
+#define _NSIG_WORDS	1
+struct sigpending {
+	struct {
+		unsigned long sig[_NSIG_WORDS];
+	} signal;
+};
+
+struct signal_struct {
+	struct sigpending shared_pending;
+};
+
+/* The numbers of all machines but a few; none is looked at but by these masks. */
+#define SHIM_SIG(nr)	(1UL << ((nr) - 1))
+#define SHIM_SIGINT	SHIM_SIG(2)
+#define SHIM_SIGCHLD	SHIM_SIG(17)
+#define SHIM_SIGTSTP	SHIM_SIG(20)
+#define SIG_KERNEL_IGNORE_MASK (SHIM_SIGCHLD | SHIM_SIG(18) | SHIM_SIG(23) | SHIM_SIG(28))
+#define SIG_KERNEL_STOP_MASK (SHIM_SIG(19) | SHIM_SIGTSTP | SHIM_SIG(21) | SHIM_SIG(22))
+
 struct pid {
 	int nr;
 };
@@ -30,7 +50,15 @@ struct task_struct {
 	unsigned int flags;
 	void *stack;			/* NULL: exited, or the harness's own */
 	struct mm_struct *mm;
-	int sigpending;
+	union {
+		struct sigpending pending;
+		unsigned long sigpending;
+	};
+	struct signal_struct signal[1];
+	struct {
+		unsigned long sig[_NSIG_WORDS];
+	} blocked;
+	bool notified;			/* TIF_NOTIFY_SIGNAL */
 	unsigned int __state;
 	int usage;
 	int nice;
@@ -49,7 +77,9 @@ struct task_struct {
 #define put_task_stack(t) ((void)(t))
 #define set_user_nice(t, n) ((void)((t)->nice = (n)))
 #define set_cpus_allowed_ptr(t, m) ((void)(t), (void)(m), 0)
-#define signal_pending(t) (READ_ONCE((t)->sigpending) != 0)
+#define task_sigpending(t) (READ_ONCE((t)->sigpending) ||			\
+			    READ_ONCE((t)->signal->shared_pending.signal.sig[0]))
+#define signal_pending(t) (READ_ONCE((t)->notified) || task_sigpending(t))
 #define fatal_signal_pending(t) signal_pending(t)
 #define get_task_comm(b, t) strscpy(b, (t)->comm)
 #define sched_set_fifo_low(t) ((void)(t))
@@ -98,6 +128,8 @@ u64 shim_clock_ns(void);
 #define ktime_get_mono_fast_ns() shim_clock_ns()
 #define ktime_get_raw_ns() shim_clock_ns()
 #define ktime_get_boottime_ns() shim_clock_ns()
+#define ms_to_ktime(m)	((ktime_t)(m) * NSEC_PER_MSEC)
+#define ns_to_ktime(n)	((ktime_t)(n))
 #define ktime_get()	((ktime_t)shim_clock_ns())
 #define ktime_sub(a, b)	((a) - (b))
 #define ktime_add(a, b)	((a) + (b))
@@ -123,6 +155,9 @@ int wake_up_process(struct task_struct *t);
 void msleep(unsigned int ms);
 #define msleep_interruptible(m)	(msleep(m), 0UL)
 #define usleep_range(a, b)	msleep(1)
+#define usleep_range_state(a, b, s) shim_nap()
+/* A moment of real time, whatever jiffies do. */
+void shim_nap(void);
 #define udelay(u)		((void)(u))
 #define ndelay(n)		((void)(n))
 
@@ -158,6 +193,8 @@ enum {
 };
 
 #define NOTIFY_DONE	0
+
+extern bool pm_freezing;
 
 struct notifier_block;
 extern int (*shim_pm_notify)(struct notifier_block *nb, unsigned long action, void *data);
@@ -237,6 +274,25 @@ void wake_up_all(wait_queue_head_t *q);
 	long __r = __shim_wait_event(q, c, 1, __until);			\
 	__r == -ETIME ? 0L : __r ? __r :				\
 		max_t(long, (long)(__until - jiffies), 1L); })
+/* By the real clock: the harness does not move that, and nor does it stand still. */
+#define __shim_wait_hrtimeout(q, c, t, intr) ({				\
+	u64 __end = shim_clock_ns() + (t);				\
+	int __ret = 0;							\
+	shim_might_sleep("wait_event");					\
+	while (!(c) && !__ret) {					\
+		if ((intr) && signal_pending(current))			\
+			__ret = -ERESTARTSYS;				\
+		else if (shim_clock_ns() >= __end)			\
+			__ret = -ETIME;					\
+		else							\
+			shim_nap();					\
+	}								\
+	__ret; })
+#define KTIME_MAX		LLONG_MAX
+#define __wait_event_hrtimeout(q, c, t, s)				\
+	((t) == KTIME_MAX ? wait_event_interruptible(q, c) :		\
+	 __shim_wait_hrtimeout(q, c, t, (s) == TASK_INTERRUPTIBLE))
+#define wait_event_interruptible_hrtimeout(q, c, t) __shim_wait_hrtimeout(q, c, t, 1)
 #define wait_event_freezable(q, c) wait_event_interruptible(q, c)
 #define wait_event_freezable_timeout(q, c, t) wait_event_interruptible_timeout(q, c, t)
 #define wait_event_idle_timeout(q, c, t) wait_event_timeout(q, c, t)
@@ -292,7 +348,9 @@ extern struct workqueue_struct *system_percpu_wq, *system_dfl_wq, *system_highpr
 #define to_delayed_work(w) container_of(w, struct delayed_work, work)
 bool shim_queue_work(struct work_struct *w, unsigned long delay, bool timer, bool mod);
 #define schedule_work(w)	shim_queue_work(w, 0, false, false)
-#define queue_work(q, w)	((void)(q), schedule_work(w))
+/* What may take long is waited for: it runs at once. */
+#define queue_work(q, w)						\
+	((q) == system_long_wq ? ((w)->func(w), true) : schedule_work(w))
 #define queue_work_on(c, q, w)	((void)(c), queue_work(q, w))
 #define schedule_work_on(c, w)	((void)(c), schedule_work(w))
 #define schedule_delayed_work(d, t) shim_queue_work(&(d)->work, t, (t) != 0, false)
