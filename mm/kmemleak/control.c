@@ -8,6 +8,7 @@
 #include "compat.h"
 #include "control.h"
 #include "interval.h"
+#include "modules.h"
 #include "report.h"
 #include "reserve.h"
 #include "scan.h"
@@ -152,6 +153,7 @@ static void kml_drop_everything(void)
 	kml_track_remove_all();
 	kml_reserve_drop_all();
 	kml_report_drop();
+	kml_modules_drop();
 	kml_interval_trim(true);
 }
 
@@ -430,6 +432,7 @@ void __init kml_control_late_init(void)
 {
 	kml_scan_wait = secs_to_jiffies(KML_SCAN_WAIT_SECS);
 
+	kml_modules_init();
 	kml_state_on_disable(kml_cleanup);
 	if (kml_state_has_error()) {
 		/* too early then for the cleanup to be scheduled */

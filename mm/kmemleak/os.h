@@ -37,12 +37,14 @@
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/module.h>
+#include <linux/module_symbol.h>
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/pfn.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
+#include <linux/overflow.h>
 #include <linux/prefetch.h>
 #include <linux/printk.h>
 #include <linux/processor.h>
@@ -55,6 +57,7 @@
 #include <linux/sched/task_stack.h>
 #include <linux/seq_file.h>
 #include <linux/signal.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <linux/smpboot.h>

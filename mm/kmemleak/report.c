@@ -14,6 +14,7 @@
  */
 
 #include "os.h"
+#include "modules.h"
 #include "report.h"
 #include "scan.h"
 #include "snapshot.h"
@@ -256,6 +257,32 @@ static const char *kml_space_infix(enum kml_space_id space)
 	return infix[space];
 }
 
+/* A frame of the stack of an object: %pS, as if its module were still there. */
+static void kml_print_frame(struct seq_file *seq, unsigned long addr,
+			    unsigned long born)
+{
+	struct kml_frame f;
+
+	rcu_read_lock();
+	switch (kml_modules_frame(addr, born, &f)) {
+	case KML_FRAME_LIVE:
+		kml_out(seq, "    %pS\n", (void *)addr);
+		break;
+	case KML_FRAME_GONE:
+		if (f.symbol)
+			kml_out(seq, "    %s+%#lx/%#lx [%s%s]\n", f.symbol, f.offset,
+				f.size, f.module, f.unloaded ? ", unloaded" : "");
+		else
+			kml_out(seq, "    0x%lx [%s%s]\n", addr, f.module,
+				f.unloaded ? ", unloaded" : "");
+		break;
+	case KML_FRAME_OTHER:
+		kml_out(seq, "    0x%lx\n", addr);
+		break;
+	}
+	rcu_read_unlock();
+}
+
 /* One report. To the log with @seq NULL. Context: process. */
 static void kml_print(struct seq_file *seq, const struct kml_info *info, bool hex)
 {
@@ -272,7 +299,7 @@ static void kml_print(struct seq_file *seq, const struct kml_info *info, bool he
 
 	nr = stack_depot_fetch(info->trace, &entries);
 	for (i = 0; i < nr; i++)
-		kml_out(seq, "    %pS\n", (void *)entries[i]);
+		kml_print_frame(seq, entries[i], info->born);
 }
 
 /* An object's metadata to the log, for dump= and for warnings. Context: any. */
