@@ -62,6 +62,7 @@ if build native; then
 	run "filter choice" "$native/filter_choice_test"
 	run "filter registers" "$native/filter_regs_test"
 	run "abi" "$native/abi_test"
+	run "check, mark, errors" "$native/check_test"
 	if [ -n "$KSRC" ]; then
 		run "stock against the oracle" "$native/differ" "$native/run-stock" - 0 300
 		run "ours against stock" "$native/differ" "$native/run-ours" \
