@@ -50,7 +50,8 @@ struct kml_worker {
 	unsigned long unsettled[KML_NR_SPACES][KML_BATCH];
 	struct kml_near near[KML_NEAR];
 	unsigned long cand[KML_WORDS + KMEMLEAK_FILTER_PAD];
-	char copy[KML_CHUNK + sizeof(long)] __aligned(sizeof(long));
+	/* and what several copies need to be aligned, or to end after a word */
+	char copy[KML_CHUNK + (KML_PINS + 1) * sizeof(long)] __aligned(sizeof(long));
 };
 
 /* Set up by the scan for all its workers. */

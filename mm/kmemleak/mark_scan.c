@@ -34,7 +34,8 @@ static bool kml_special(const struct kml_work *work, const struct kml_pinned *p)
 /* What was taken from an object while it stayed, see kml_take(). */
 struct kml_taken {
 	const void *copy;		/* or NULL: candidates are in w->cand */
-	size_t len;			/* whole words */
+	size_t len;			/* of the copy; without, whole words */
+	size_t used;			/* what the copy took of w->copy */
 	unsigned int end;		/* of the candidates */
 };
 
@@ -51,6 +52,19 @@ static void kml_copy(void *to, const void *from, size_t len)
 /* Bytes after a chunk which a word that begins in the chunk may reach. */
 #define KML_STRADDLE	(sizeof(long) - 1)
 
+/* The highest byte of no kernel address, tagged or not, on 64 bits. */
+#define KML_GAP_BYTE	0x55
+
+/* Copy to where the words that are aligned in memory are aligned in the copy. */
+static void *kml_copy_bytes(void *to, const void *from, size_t len)
+{
+	size_t gap = (from - to) % sizeof(long);
+
+	memset(to, KML_GAP_BYTE, gap);
+	kml_copy(to + gap, from, len);
+	return to + gap;
+}
+
 /*
  * Take candidates from memory that is pinned or whose leaf is locked, behind the
  * first @nr, or a copy of it, behind the first @used bytes of copies. A bytewise
@@ -61,18 +75,19 @@ static void kml_take(struct kml_worker *w, const void *from, size_t len,
 		     size_t more, const struct kmemleak_windows *win,
 		     unsigned int nr, size_t used, struct kml_taken *t)
 {
-	const void *first = from;
-	size_t skip;
+	const void *first = PTR_ALIGN(from, sizeof(long));
+	size_t skip = first - from;
 
-	t->copy = NULL;
 	t->end = nr;
 	if (kml_mark.bytewise) {
 		t->len = len + min(more, KML_STRADDLE);
-	} else {
-		first = PTR_ALIGN(from, sizeof(long));
-		skip = first - from;
-		t->len = len > skip ? round_down(len - skip, sizeof(long)) : 0;
+		t->copy = kml_copy_bytes(w->copy + used, from, t->len);
+		t->used = t->copy - (void *)w->copy - used + t->len;
+		return;
 	}
+	t->copy = NULL;
+	t->len = len > skip ? round_down(len - skip, sizeof(long)) : 0;
+	t->used = t->len;
 	if (!w->copies) {
 		t->end += kml_filter_run(first, t->len, win, w->cand + nr);
 		return;
@@ -81,15 +96,25 @@ static void kml_take(struct kml_worker *w, const void *from, size_t len,
 	kml_copy(w->copy + used, first, t->len);
 }
 
-/* Filter and process a copy; in a bytewise mark at each byte offset. */
+/*
+ * Filter and process a copy; in a bytewise mark at each byte offset. Per-CPU
+ * pointers count in aligned words only: they may be small numbers, and there is
+ * always a place between other numbers that looks like one.
+ */
 static void kml_take_copy(struct kml_worker *w, const void *copy, size_t len,
 			  const struct kmemleak_windows *win)
 {
 	size_t offsets = kml_mark.bytewise ? sizeof(long) : 1, i;
+	struct kmemleak_windows odd = *win;
 
-	for (i = 0; i < offsets && i + sizeof(long) <= len; i++)
-		kml_mark_take(w, win, 0,
-			      kml_filter_run_at(copy + i, len - i, win, w->cand));
+	odd.percpu = (struct kmemleak_range){};
+	for (i = 0; i < offsets && i + sizeof(long) <= len; i++) {
+		bool aligned = IS_ALIGNED((unsigned long)copy + i, sizeof(long));
+		const struct kmemleak_windows *here = aligned ? win : &odd;
+
+		kml_mark_take(w, here, 0,
+			      kml_filter_run_at(copy + i, len - i, here, w->cand));
+	}
 }
 
 /* Process what was taken. @from: first candidate, if it was not copied. */
@@ -340,7 +365,7 @@ static enum kml_group_fate kml_group_read(struct kml_worker *w,
 	}
 	kml_take(w, kml_object_memory(space, kml_work_start(work), 0) + off, len,
 		 p.size - off - len, &w->win, nr, *used, taken);
-	*used += taken->len;
+	*used += taken->used;
 	w->stats.words += len / sizeof(long);
 	w->stats.objects += !off;
 	if (off + len == end)
@@ -404,9 +429,6 @@ bool kml_mark_group(struct kml_worker *w)
 	return true;
 }
 
-/* The highest byte of no kernel address, tagged or not, on 64 bits. */
-#define KML_GAP_BYTE	0x55
-
 /**
  * kml_mark_locked() - read a plain object whose leaf is locked
  * @w: worker
@@ -425,11 +447,11 @@ bool kml_mark_locked(struct kml_worker *w, const void *from, size_t size)
 	size_t gap = kml_mark.bytewise ? sizeof(long) : 0;
 	struct kml_taken t;
 
-	if (w->locked_bytes + size + gap > KML_CHUNK)
+	if (w->locked_bytes + 2 * gap + size > KML_CHUNK)
 		return false;
 	kml_take(w, from, size, 0, &w->win, w->locked_cand, w->locked_bytes, &t);
 	w->locked_cand = t.end;
-	w->locked_bytes += t.len;
+	w->locked_bytes += t.used;
 	memset(w->copy + w->locked_bytes, KML_GAP_BYTE, gap);
 	w->locked_bytes += gap;
 	w->stats.words += t.len / sizeof(long);
@@ -465,11 +487,12 @@ bool kml_mark_range(struct kml_worker *w, const void *start, size_t len)
 		chunk = min_t(size_t, len, KML_CHUNK);
 		if (kml_mark.bytewise) {
 			size_t all = min(len, chunk + KML_STRADDLE);
+			const void *copy = start;
 
-			/* a copy already: kml_roots_in_use() */
+			/* if it is not a copy already: kml_roots_in_use() */
 			if (start != w->copy)
-				kml_copy(w->copy, start, all);
-			kml_take_copy(w, w->copy, all, &w->win);
+				copy = kml_copy_bytes(w->copy, start, all);
+			kml_take_copy(w, copy, all, &w->win);
 		} else {
 			kml_mark_take(w, &w->win, 0,
 				      kml_filter_run(start, chunk, &w->win, w->cand));

@@ -18,11 +18,11 @@ int kml_scan_lock(void);
  */
 #define kml_wait_once(wq, condition)					\
 do {									\
-	if (!signal_pending(current))					\
-		wait_event_interruptible(wq, condition);		\
-	else								\
-		wait_event_hrtimeout(wq, condition,			\
-				     ms_to_ktime(KML_SIGNAL_POLL_MSECS)); \
+	bool __beside = signal_pending(current);			\
+									\
+	__wait_event_hrtimeout(wq, condition, __beside ?		\
+			       ms_to_ktime(KML_SIGNAL_POLL_MSECS) : KTIME_MAX, \
+			       __beside ? TASK_IDLE : TASK_INTERRUPTIBLE); \
 } while (0)
 
 #endif /* _MM_KMEMLEAK_SIGNALS_H */

@@ -109,14 +109,15 @@ static bool kml_target_wanted(struct kml_space *space, unsigned long addr,
 	return kml_white(state) && state & (KML_F_SUSPECT | KML_F_LATE);
 }
 
+/* Per-CPU pointers count in aligned words: see kml_take_copy(). */
 static bool kml_word_wanted(const struct kml_worker *w, unsigned long word,
-			    struct kml_hit *hit)
+			    bool aligned, struct kml_hit *hit)
 {
 	if (word - w->win.virt.min < w->win.virt.len &&
 	    (!kml_mark.sieve || kml_sieve_passes(kml_mark.sieve, word)) &&
 	    kml_target_wanted(kml_space(KML_VIRT), word, hit))
 		return true;
-	return word - w->win.percpu.min < w->win.percpu.len &&
+	return aligned && word - w->win.percpu.min < w->win.percpu.len &&
 	       kml_target_wanted(kml_space(KML_PERCPU), word, hit);
 }
 
@@ -150,7 +151,7 @@ static void kml_search_copy(struct kml_worker *w, size_t len, u32 base,
 		/* mostly there is nothing, and then the filter was enough */
 		for (off = i; nr && off + sizeof(long) <= len; off += sizeof(long)) {
 			word = kml_untag(get_unaligned((unsigned long *)(w->copy + off)));
-			if (!kml_word_wanted(w, word, hit))
+			if (!kml_word_wanted(w, word, !i, hit))
 				continue;
 			hit->off = base + off;
 			kml_hit_add(w, word, hit);

@@ -45,7 +45,7 @@ static bool starts(const char *s, const char *word)
 static ssize_t expected(const char *buf, size_t n)
 {
 	static const char * const plain[] = {
-		"clear", "off", "stack=on", "stack=off", "scan=on", "scan=off",
+		"clear", "off", "stack=on", "stack=off", "scan=on", "scan=off", "check", "mark",
 		"parallel=on", "parallel=off",
 	};
 	static const char * const numbers[] = { "scan=", "parallel=" };

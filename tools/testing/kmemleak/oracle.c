@@ -264,7 +264,9 @@ static void block(unsigned long start, size_t size, struct obj *from)
 		unsigned long v = get_unaligned((unsigned long *)p);
 
 		word(v, from, VIRT);
-		word(v, from, PCPU);
+		/* per-CPU pointers look like other numbers: only in aligned words */
+		if (IS_ALIGNED(p, sizeof(long)))
+			word(v, from, PCPU);
 	}
 }
 

@@ -294,7 +294,10 @@ void wake_up_all(wait_queue_head_t *q);
 			shim_nap();					\
 	}								\
 	__ret; })
-#define wait_event_hrtimeout(q, c, t) __shim_wait_hrtimeout(q, c, t, 0)
+#define KTIME_MAX		LLONG_MAX
+#define __wait_event_hrtimeout(q, c, t, s)				\
+	((t) == KTIME_MAX ? wait_event_interruptible(q, c) :		\
+	 __shim_wait_hrtimeout(q, c, t, (s) == TASK_INTERRUPTIBLE))
 #define wait_event_interruptible_hrtimeout(q, c, t) __shim_wait_hrtimeout(q, c, t, 1)
 #define wait_event_freezable(q, c) wait_event_interruptible(q, c)
 #define wait_event_freezable_timeout(q, c, t) wait_event_interruptible_timeout(q, c, t)

@@ -18,6 +18,7 @@ static char *disable_log;
 static int disable_ret;
 static bool by_overlap, scan_ran;
 static long scan_stopped;
+static int scan_ret;
 
 /* The cleaning up is left to a work item. */
 static void wait_for_cleanup(void)
@@ -56,6 +57,7 @@ TEST(commands_are_refused)
 	static const char * const commands[] = {
 		"scan", "scan\n", "scan=on", "scan=off", "scan=10", "stack=on",
 		"stack=off", "off", "dump=0x1", "nonsense", "", "scan=nonsense",
+		"check", "mark",
 	};
 	size_t i;
 
@@ -72,6 +74,7 @@ TEST(a_scan_has_ended_early)
 	if (!scan_ran)
 		SKIP(return, "no scan ran, or nothing tells");
 	EXPECT_EQ(1, scan_stopped);
+	EXPECT_EQ(EPERM, scan_ret);
 }
 
 TEST(the_scan_thread_is_gone)
@@ -160,7 +163,7 @@ static void begin_scan(void)
 	kst_hook("not_leak", target);
 	kst("alias 1024 %d", target.slot);
 	if (!fork())
-		_exit(kml_command("scan") ? 1 : 0);
+		_exit(-kml_command("scan"));
 	for (i = 0; i < 1000 && !kml_stat("running"); i++)
 		kml_sleep_ms(1);
 	scan_ran = kml_stat("running") == 1;
@@ -168,7 +171,7 @@ static void begin_scan(void)
 
 int main(int argc, char **argv)
 {
-	int fd;
+	int fd, status;
 
 	kml_setup(KML_NEED_MODULE | KML_NEED_ENABLED);
 	by_overlap = argc > 1 && !strcmp(argv[1], "overlap");
@@ -186,8 +189,8 @@ int main(int argc, char **argv)
 	begin_scan();
 	disable_ret = by_overlap ? kst("overlap %d", parent.slot) :
 				   kml_command("offx");
-	while (wait(NULL) > 0)
-		;
+	while (wait(&status) > 0)
+		scan_ret = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 	wait_for_cleanup();
 	scan_stopped = kml_stat("scan_stopped");
 	disable_log = kml_log_read(fd);

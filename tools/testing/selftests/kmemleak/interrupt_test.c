@@ -96,13 +96,15 @@ static bool scan_cut_short(int fd, unsigned int ms, ssize_t *ret)
 	return start < scan_ms / 2;
 }
 
-/*
- * An interrupted scan is no error: the write has done what it was asked to,
- * until it was asked to stop.
- */
+/* What the write says of a scan that was cut short; stock finds nothing wrong. */
+static bool said_so(ssize_t ret)
+{
+	return kml_is_stock() ? ret == 4 : ret == -1 && errno == EINTR;
+}
+
 TEST_F(long_scan, a_signal_ends_it)
 {
-	bool cut = false;
+	bool cut = false, said;
 	ssize_t ret;
 	int i;
 
@@ -111,8 +113,9 @@ TEST_F(long_scan, a_signal_ends_it)
 		ASSERT_EQ(0, lseek(self->fd, 0, SEEK_SET));
 		ASSERT_EQ(4, write(self->fd, "scan", 4));
 		cut = scan_cut_short(self->fd, scan_ms / 8, &ret);
-		EXPECT_EQ(4, ret);
-		EXPECT_EQ(8, kml_position(self->fd));
+		said = said_so(ret);
+		EXPECT_TRUE(cut ? said : said || ret == 4);
+		EXPECT_EQ(ret == 4 ? 8 : 4, kml_position(self->fd));
 		/* what was not looked at everywhere is no leak ... */
 		if (cut)
 			EXPECT_UNLISTED(&leak[i]);
@@ -135,7 +138,7 @@ TEST_F(long_scan, cut_short_anywhere_it_reports_nothing)
 		for (part = 0; part < 6; part++) {
 			if (!scan_cut_short(self->fd, scan_ms * part / 16, &ret))
 				break;
-			EXPECT_EQ(4, ret);
+			EXPECT_TRUE(said_so(ret));
 			EXPECT_UNLISTED(&other[i]);
 			EXPECT_FALSE(kml_listed(target));
 			EXPECT_FALSE(kml_listed(live));

@@ -29,11 +29,15 @@ load_alive() {
 		/KSTLIVE!/ && !other { printf "%s", entry }' "$KMEMLEAK" >>"$LOAD_TMP/alive"
 }
 
-# Scan without a pause, and see to it that nobody alive is in the report.
+# Scan without a pause, and see to it that nobody alive is in the report. While the
+# machine goes to sleep, and only then, there is nothing to be had but EAGAIN.
 load_scanner() {
 	while [ ! -e "$LOAD_TMP/stop" ]; do
-		if ! command_ok scan; then
-			echo "a scan was refused" >>"$LOAD_TMP/errors"
+		if ! error=$(command_error scan); then
+			case $error in
+			*"Resource temporarily unavailable"*) sleep 0.01; continue ;;
+			esac
+			echo "a scan was refused: $error" >>"$LOAD_TMP/errors"
 			break
 		fi
 		echo >>"$LOAD_TMP/scans"

@@ -34,7 +34,8 @@ shift $((OPTIND - 1))
 cd "$dir" || exit 2
 
 core=(abi_test report_test read_test hooks_test policy_test trial_test log_test
-	interrupt_test parallel_test isolated.sh tracing.sh stress_test)
+	interrupt_test check_test parallel_test isolated.sh tracing.sh
+	stress_test)
 users=(syzkaller_test wireguard_test consumers.sh badinput_test badparam_test
 	sample_module.sh boot_param.sh)
 for script in regress_*.sh; do

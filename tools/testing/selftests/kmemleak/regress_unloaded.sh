@@ -1,0 +1,72 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# After a module has been unloaded the frames in it have the names they had, with a
+# word to that effect, in the file and in the log; and those of a module that is loaded
+# in its place are its own.
+DIR=$(dirname "$0")
+# shellcheck source=kmemleak_lib.sh
+. "$DIR/kmemleak_lib.sh"
+
+MODULE=kmemleak-test
+INIT='kmemleak_test_init+0x[0-9a-f]*/0x[0-9a-f]*'
+
+need_enabled
+need_sample "$MODULE"
+is_ours || skip_all "stock prints numbers"
+grep -q ' module_kallsyms_on_each_symbol$' /proc/kallsyms || skip_all "needs CONFIG_KALLSYMS"
+start
+
+tmp=$(mktemp -d)
+verbose=$(cat "$KMEMLEAK_PARAMS/verbose")
+# shellcheck disable=SC2317 # called by the trap
+cleanup() {
+	rmmod "$MODULE" 2>/dev/null
+	echo "$verbose" >"$KMEMLEAK_PARAMS/verbose"
+	command_ok clear
+	rm -rf "$tmp"
+}
+trap cleanup EXIT
+
+# Each report's address and its frames that match.
+frames() {
+	awk -v re="$1" '/^unreferenced/ { obj = $0 } $0 ~ re { print obj, $0 }' "$KMEMLEAK" | sort
+}
+
+rmmod "$MODULE" 2>/dev/null
+command_ok scan=off
+command_ok check
+command_ok clear
+modprobe "$MODULE" || missing "no $MODULE"
+check "leaks of a loaded module are found" command_ok check
+frames 'kmemleak_test' >"$tmp/loaded"
+sed 's/^/# /' "$tmp/loaded"
+check "their frames have names" grep -q " $INIT \[kmemleak_test\]$" "$tmp/loaded"
+rmmod "$MODULE"
+
+frames 'kmemleak_test' >"$tmp/gone"
+sed 's/\[kmemleak_test\]$/[kmemleak_test, unloaded]/' "$tmp/loaded" >"$tmp/wanted"
+check "they keep them when the module is unloaded" diff "$tmp/wanted" "$tmp/gone"
+
+# In its place, most likely. What it leaks is told apart.
+modprobe "$MODULE"
+command_ok check
+frames 'kmemleak_test' >"$tmp/both"
+check "and when another takes its place" \
+	diff "$tmp/wanted" <(grep -Ff <(cut -d: -f1 "$tmp/loaded") "$tmp/both")
+check "whose frames are its own" grep -q ' \[kmemleak_test\]$' "$tmp/both"
+rmmod "$MODULE"
+command_ok clear
+
+echo 1 >"$KMEMLEAK_PARAMS/verbose"
+modprobe "$MODULE"
+rmmod "$MODULE"
+echo "kmemleak selftest $$" >/dev/kmsg
+command_ok check
+dmesg | sed "1,/kmemleak selftest $$/d" >"$tmp/log"
+check "the log has them, too" \
+	grep -q "kmemleak:     $INIT \[kmemleak_test, unloaded\]$" "$tmp/log"
+check "and no numbers" not grep -q 'kmemleak:     0x' "$tmp/log"
+check "what is kept of modules is no leak" not grep -q 'kml_modules' "$tmp/log"
+
+finish
