@@ -82,6 +82,8 @@ run()
 	[ $debug = 0 ] || build+=(--debug)
 	"$KML_TOOLS/build-kernel.sh" "${build[@]}"
 	selftests=$("$KML_TOOLS/build-selftests.sh" "${build[@]}")
+	# devices that come and go are all named there
+	guest+=(--append log_buf_len=8M)
 	[ -z "$append" ] || guest+=(--append "$append")
 	[ "$name" = stock ] || guest+=(--append 'kmemleak=on,parallel')
 	note "  ... $name: $seconds s of load, $scans scans"

@@ -57,19 +57,34 @@ connect()
 	ip -n "$1" link set eth0 up
 }
 
+# What the last process to use something has not yet let go of, as it was killed:
+# again, up to 200 times.
+patiently()
+{
+	local n
+	for n in {1..200}; do
+		! "$@" 2>/dev/null || return 0
+		sleep 0.05
+	done
+	"$@"
+}
+
 load_teardown()
 {
-	umount /mnt/overlay && umount /mnt/btrfs && umount /mnt/ext4 || return
-	losetup -d /dev/loop0 || return
-	swapoff /dev/zram0 && echo 1 >/sys/block/zram0/reset || return
-	local ns
+	local ns at
+	for at in /mnt/loop /mnt/overlay /mnt/btrfs /mnt/ext4; do
+		! grep -q " $at " /proc/mounts || patiently umount $at || return
+	done
+	patiently losetup -d /dev/loop0 || return
+	swapoff /dev/zram0 || return
+	echo 1 >/sys/block/zram0/reset || return
 	for ns in $(ip netns list | awk '{ print $1 }'); do
 		ip netns del "$ns" || return
 	done
 	# what a loop that was killed has left
 	find /sys/fs/bpf -type f -delete
-	find $group -depth -type d -exec rmdir {} +
-	blockdev --flushbufs /dev/ram0
+	patiently find $group -depth -type d -exec rmdir {} + || return
+	blockdev --flushbufs /dev/ram0 || return
 	rm -f $busy/disk0 $busy/disk1
 	sync
 	echo 3 >/proc/sys/vm/drop_caches

@@ -16,6 +16,8 @@ here=$(dirname "${BASH_SOURCE[0]}")
 [ -e "$here/busy-load.sh" ] || here=/kml/guest
 # shellcheck source=tools/kmemleak/guest/busy-load.sh
 . "$here/busy-load.sh"
+# shellcheck source=tools/kmemleak/guest/busy-control.sh
+. "$here/busy-control.sh"
 k=/sys/kernel/debug/kmemleak
 stats=/sys/kernel/debug/kmemleak_stats
 find=/sys/kernel/debug/kmemleak_find
@@ -134,47 +136,6 @@ reported=$(awk '$3 == "reported" { print $4 }' $busy/judged)
 result $? "no object was reported beside the load: $reported were"
 
 # The control.
-
-# Addresses and sizes of what the sample module has leaked, as "0xaddress size".
-planted()
-{
-	dmesg | awk '
-		/Kmemleak testing/ { n = 0 }
-		{ what = "" }
-		match($0, /(kmalloc\((32|1024|2048|4096)\)|vmalloc\(64\)|__alloc_percpu\(64, 4\)) = 0x[0-9a-f]+/) {
-			what = substr($0, RSTART, RLENGTH)
-			size = what
-			sub(/^[^(]*\(/, "", size)
-			sub(/[,)].*/, "", size)
-			if (what ~ /^vmalloc/)
-				size = 4096
-			sub(/.* = 0x0*/, "", what)
-			block[++n] = "0x" what " " size
-		}
-		END { for (i = 1; i <= n; i++) print block[i] }'
-}
-
-# Of these, those that are not listed.
-hidden()
-{
-	awk '
-		FILENAME == ARGV[1] {
-			if (/^unreferenced object/) {
-				sub(/.* 0x0*/, "0x")
-				listed[$1] = 1
-			}
-			next
-		}
-		!($1 in listed)' $k $busy/planted
-}
-
-# How many of them are listed: found <figure>
-found()
-{
-	hidden >$busy/hidden
-	echo "# figure $1 $(($(wc -l <$busy/planted) - $(wc -l <$busy/hidden)))"
-}
-
 tell clear
 # one whose stack nobody has afterwards
 modprobe kmemleak-test
@@ -189,31 +150,6 @@ tell scan
 found found
 got=$(($(wc -l <$busy/planted) - $(wc -l <$busy/hidden)))
 
-# Which words point to those that are hidden, and whose they are.
-holders()
-{
-	local address size line where
-	awk '$3 == "_sdata" { print "image_from 0x" $1 } $3 == "__bss_stop" { print "image_to 0x" $1 }' /proc/kallsyms |
-		while read -r line; do echo "$line" >$find; done
-	while read -r address size; do
-		echo "want $address $size" >$find
-	done <$busy/hidden
-	dmesg -c >$busy/dmesg
-	echo find >$find
-	dmesg -c | sed -n 's/.*kmemleak-find: //p' >$busy/found
-	while read -r line; do
-		echo "#   $line"
-		where=$(sed -n 's/.* in a word at \(0x[0-9a-f]*\): *slab.*/\1/p' <<<"$line")
-		[ -n "$where" ] || continue
-		if tell "dump=$where" 2>/dev/null; then
-			dmesg -c | sed 's/^\[[^]]*\] *\(kmemleak: *\)\{0,1\}/#        /' | grep -v 'hex dump'
-		else
-			echo "#        not tracked, or free"
-			dmesg -c >/dev/null
-		fi
-	done <$busy/found
-	rm -f $busy/dmesg
-}
 if [ -s $busy/hidden ]; then
 	echo "# hidden: number, address and size"
 	awk '{ print "#   " NR - 1, $0 }' $busy/hidden

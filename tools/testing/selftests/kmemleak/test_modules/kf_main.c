@@ -77,7 +77,7 @@ static void kf_say(const char *what, struct kf_wanted *w, unsigned long where, s
 		return;
 	pr_info(KF_NAME "%u: %s 0x%lx is in a word at 0x%lx: ", w->id, what,
 		kt_scramble(w->hidden), where);
-	if (page && PageSlab(page))
+	if (page && folio_test_slab(page_folio(page)))
 		mem_dump_obj((void *)where);
 	else if (!page || PageReserved(page))
 		pr_cont("%s %pS\n", kf_page_kind(page), (void *)where);
@@ -113,7 +113,7 @@ static void kf_want_area(struct kf_wanted *w, unsigned long where)
 static void kf_block_found(struct kf_wanted *w, unsigned long where, struct page *page)
 {
 	kf_say("block", w, where, page);
-	if (page && PageSlab(page))
+	if (page && folio_test_slab(page_folio(page)))
 		kf_want_area(w, where);
 }
 

@@ -38,7 +38,8 @@ const char *kf_page_kind(struct page *page)
 		return "image";
 	if (PageReserved(page))
 		return "reserved";
-	if (PageSlab(page))
+	/* of several pages only the first has a type */
+	if (folio_test_slab(page_folio(page)))
 		return "slab";
 	return "page";
 }
