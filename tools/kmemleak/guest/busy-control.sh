@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash disable=SC2154 # busy.sh sets what this uses
+# shellcheck shell=bash disable=SC2154,SC2086 # busy.sh sets what this uses, without blanks
 #
 # The control of busy.sh: leaks of samples/kmemleak, how many of them are listed, and
 # for each that is not, which words point to it and whose they are. Sourced.
@@ -56,7 +56,7 @@ object_line()
 			if (frame !~ /stack_trace|^kml_|^kmemleak_(alloc|vmalloc|update|no_scan)|^set_track/ && n++ < 6)
 				from = from (n > 1 ? " < " : "") frame
 		}
-		END { if (what) print what ", references: " count ", from " from }'
+		END { if (what) print what ", references: " count ", from " (from ? from : "before there were backtraces") }'
 }
 
 # Of each that is hidden, which words point to it, and whose they are. A word in

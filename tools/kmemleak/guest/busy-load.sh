@@ -218,14 +218,31 @@ work_cgroups()
 
 loops='files objects sockets iperf links bpf namespaces mounts cgroups'
 
+# Work that fails 20 times in a row will not succeed any more.
 run_loop()
 {
-	local name=$1 n
-	for ((n = 0; ; n++)); do
-		# a loop whose work always fails must not take the machine
-		if work_"$name" $n; then echo $n >>$busy/did."$name"; else sleep 0.1; fi
+	local name=$1 n failures=0
+	for ((n = 0; failures < 20; n++)); do
+		if work_"$name" $n; then
+			failures=0
+			echo $n >>$busy/did."$name"
+		else
+			failures=$((failures + 1))
+			sleep 0.1
+		fi
 	done >$busy/said."$name" 2>&1
+	: >$busy/gave_up."$name"
 }
+
+# Has each loop done its work as often as load_progress wants it, or given up?
+load_has_worked()
+{
+	local name
+	for name in $loops; do
+		[ -e $busy/gave_up."$name" ] || [ "$(wc -l <$busy/did."$name")" -ge $min_rounds ] || return
+	done
+}
+min_rounds=2
 
 # This shell, and whatever will be its child or orphan, is of the load. Some of all
 # time is left to scans.

@@ -51,8 +51,8 @@ static bool kf_in_stack(void *stack, struct page *page, unsigned long *offset)
 	return false;
 }
 
-/* Logs whose stack it is, if it is one's. */
-static bool kf_say_stack(struct page *page, unsigned long where)
+/* Whose stack is the page, if it is one's? */
+static bool kf_whose_stack(struct page *page, unsigned long where, char *buf, size_t size)
 {
 	struct task_struct *g, *t;
 	unsigned long offset;
@@ -65,29 +65,47 @@ static bool kf_say_stack(struct page *page, unsigned long where)
 			break;
 	}
 	if (found)
-		pr_cont("stack of %s/%d, offset %lu of %lu\n", t->comm, t->pid,
-			offset + offset_in_page(where), (unsigned long)THREAD_SIZE);
+		scnprintf(buf, size, "stack of %s/%d, offset %lu of %lu", t->comm, t->pid,
+			  offset + offset_in_page(where), (unsigned long)THREAD_SIZE);
 	rcu_read_unlock();
 	return found;
 }
 
+/* What a word that is not the slab allocator's is in */
+static void kf_whose(struct page *page, unsigned long where, char *buf, size_t size)
+{
+	struct folio *folio;
+
+	if (!page || PageReserved(page)) {
+		scnprintf(buf, size, "%s %pS", kf_page_kind(page), (void *)where);
+		return;
+	}
+	if (kf_whose_stack(page, where, buf, size))
+		return;
+	folio = page_folio(page);
+	if (folio_test_anon(folio) || folio->mapping)
+		strscpy(buf, "memory of programs or files", size);
+	else
+		scnprintf(buf, size, "page, pfn 0x%lx, order %u, count %d", page_to_pfn(page),
+			  folio_order(folio), page_count(page));
+}
+
 static void kf_say(const char *what, struct kf_wanted *w, unsigned long where, struct page *page)
 {
+	char whose[128];
+
 	if (w->found >= KF_MAX_SAID)
 		return;
-	pr_info(KF_NAME "%u: %s 0x%lx is in a word at 0x%lx: ", w->id, what,
-		kt_scramble(w->hidden), where);
-	if (page && folio_test_slab(page_folio(page)))
+	if (page && folio_test_slab(page_folio(page))) {
+		/* who has the word ends the line */
+		pr_info(KF_NAME "%u: %s 0x%lx is in a word at 0x%lx:", w->id, what,
+			kt_scramble(w->hidden), where);
 		mem_dump_obj((void *)where);
-	else if (!page || PageReserved(page))
-		pr_cont("%s %pS\n", kf_page_kind(page), (void *)where);
-	else if (kf_say_stack(page, where))
 		return;
-	else if (folio_test_anon(page_folio(page)) || page_folio(page)->mapping)
-		pr_cont("memory of programs or files\n");
-	else
-		pr_cont("page, pfn 0x%lx, order %u, count %d\n", page_to_pfn(page),
-			folio_order(page_folio(page)), page_count(page));
+	}
+	kf_whose(page, where, whose, sizeof(whose));
+	pr_info(KF_NAME "%u: %s 0x%lx is in a word at 0x%lx: %s\n", w->id, what,
+		kt_scramble(w->hidden), where, whose);
 }
 
 /* Does a word that is a block's address stand where a vm_struct has it? Want that, too. */
