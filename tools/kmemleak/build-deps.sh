@@ -30,7 +30,7 @@ builds_needs='arm-linux-gnueabihf-gcc:gcc-arm-linux-gnueabihf aarch64-linux-gnu-
 	powerpc64le-linux-gnu-gcc:gcc-powerpc64le-linux-gnu mips64-linux-gnuabi64-gcc:gcc-mips64-linux-gnuabi64
 	clang-19:clang-19 ld.lld-19:lld-19 llvm-nm-19:llvm-19 sparse:sparse'
 # The load of busy.sh. Not fio: it would bring Ceph, Gluster and InfiniBand along.
-busy_needs='stress-ng:stress-ng iperf3:iperf3 ip:iproute2 bpftool:bpftool mkfs.btrfs:btrfs-progs
+busy_needs='stress-ng:stress-ng iperf3:iperf3 ip:iproute2 bpftool:bpftool
 	mkfs.ext4:e2fsprogs unshare:util-linux mount:mount losetup:mount'
 # What nothing needs, but saves the second of two builds.
 speed_needs='ccache:ccache'

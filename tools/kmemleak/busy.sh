@@ -89,7 +89,7 @@ run()
 	note "  ... $name: $seconds s of load, $scans scans"
 	"$KML_TOOLS/run.sh" "${build[@]}" --quiet --mem "$mem" --timeout $((4 * seconds + 20 * scans + 600)) \
 		"${guest[@]}" --log "$out/$name.console" \
-		--programs "stress-ng iperf3 ip bpftool mkfs.ext4 mkfs.btrfs mount umount losetup unshare" \
+		--programs "stress-ng iperf3 ip bpftool mkfs.ext4 mount umount losetup unshare" \
 		--add "$KML_TOOLS/guest:/kml/guest" --add "$selftests:/kml/kselftest/kmemleak" \
 		--env "BUSY_SECONDS=$seconds" --env "BUSY_SCANS=$scans" --env "BUSY_FLOOR=$floor" \
 		-- "$KML_TOOLS/guest/busy.sh" >"$out/$name.log" || status=$?

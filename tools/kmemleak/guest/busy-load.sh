@@ -14,7 +14,7 @@ group=/sys/fs/cgroup/load
 
 load_setup()
 {
-	mkdir -p $busy /sys/fs/cgroup /sys/fs/bpf /mnt/ext4 /mnt/btrfs /mnt/overlay /mnt/loop /run/netns
+	mkdir -p $busy /sys/fs/cgroup /sys/fs/bpf /mnt/ext4 /mnt/disk /mnt/overlay /mnt/loop /run/netns
 	mount -t cgroup2 cgroup2 /sys/fs/cgroup || return
 	mount -t bpf bpf /sys/fs/bpf || return
 	ip link set lo up || return
@@ -22,11 +22,11 @@ load_setup()
 	mkfs.ext4 -q /dev/ram0 || return
 	mount -t ext4 /dev/ram0 /mnt/ext4 || return
 	truncate -s 160M $busy/disk0 && losetup /dev/loop0 $busy/disk0 || return
-	mkfs.btrfs -q /dev/loop0 || return
-	mount -t btrfs /dev/loop0 /mnt/btrfs || return
-	mkdir /mnt/ext4/{lower,work} /mnt/btrfs/{upper,work,files} || return
+	mkfs.ext4 -q /dev/loop0 || return
+	mount -t ext4 /dev/loop0 /mnt/disk || return
+	mkdir /mnt/ext4/{lower,work} /mnt/disk/{upper,work,files} || return
 	cp /usr/bin/busybox /mnt/ext4/lower || return
-	mount -t overlay -o "lowerdir=/mnt/ext4/lower,upperdir=/mnt/btrfs/upper,workdir=/mnt/btrfs/work" \
+	mount -t overlay -o "lowerdir=/mnt/ext4/lower,upperdir=/mnt/disk/upper,workdir=/mnt/disk/work" \
 		overlay /mnt/overlay || return
 	truncate -s 16M $busy/disk1 || return
 	echo 64M >/sys/block/zram0/disksize || return
@@ -72,10 +72,12 @@ patiently()
 load_teardown()
 {
 	local ns at
-	for at in /mnt/loop /mnt/overlay /mnt/btrfs /mnt/ext4; do
+	for at in /mnt/loop /mnt/overlay /mnt/disk /mnt/ext4; do
 		! grep -q " $at " /proc/mounts || patiently umount $at || return
 	done
-	patiently losetup -d /dev/loop0 || return
+	for at in /dev/loop0 /dev/loop1; do
+		! losetup $at >/dev/null 2>&1 || patiently losetup -d $at || return
+	done
 	swapoff /dev/zram0 || return
 	echo 1 >/sys/block/zram0/reset || return
 	for ns in $(ip netns list | awk '{ print $1 }'); do
@@ -100,21 +102,21 @@ work_files()
 		--dentry 1 --dentries 64 --dir 1 --rename 1 --link 1 --symlink 1 --xattr 1 \
 		--fallocate 1 --fallocate-bytes 4M --flock 1 --fstat 1 --sync-file 1 --sync-file-bytes 4M
 }
-places=(/mnt/ext4 /mnt/btrfs/files /mnt/overlay)
+places=(/mnt/ext4 /mnt/disk/files /mnt/overlay)
 
 # What the kernel keeps for programs, and what it is that runs them.
 work_objects()
 {
-	stress objects $busy --fork 1 --clone 1 --clone-max 16 --vfork 1 --exec 1 --pidfd 1 --ptrace 1 \
+	stress objects $busy --fork 1 --vfork 1 --pidfd 1 --ptrace 1 \
 		--pthread 1 --pthread-max 16 --session 1 --pty 1 --seccomp 1 --key 1 --unshare 1 \
-		--timerfd 1 --sigfd 1 --inotify 1 --dup 1 --kcmp 1 --mq 1 --msg 1 --sem-sysv 1 --sem-sysv-procs 2 \
+		--sigfd 1 --inotify 1 --dup 1 --kcmp 1 --mq 1 --msg 1 --sem-sysv 1 --sem-sysv-procs 2 \
 		--shm-sysv 1 --shm-sysv-bytes 2M --memfd 1 --memfd-bytes 8M --userfaultfd 1 --userfaultfd-bytes 1M \
 		--mmap 1 --mmap-bytes 8M --pipe 1 --splice 1 --splice-bytes 256K --tee 1 --eventfd 1
 }
 
 work_sockets()
 {
-	stress sockets $busy --sock 1 --sock-port 5000 --sockpair 1 --sockfd 1 --sockfd-port 5100 \
+	stress sockets $busy --sock 1 --sock-port 5000 --sockfd 1 --sockfd-port 5100 \
 		--udp 1 --udp-port 5200 --epoll 1 --epoll-port 5300 --sendfile 1 --sendfile-size 1M \
 		--sockmany 1 --sockmany-port 5400 --tun 1 --netdev 1
 }
@@ -167,23 +169,23 @@ work_links()
 
 work_bpf()
 {
-	local type map=/sys/fs/bpf/map.$1
+	local type map=/sys/fs/bpf/map$1
 	for type in hash lru_hash array percpu_hash percpu_array hash_of_maps; do
 		local inner=(value 64)
-		[ $type != hash_of_maps ] || inner=(value 4 inner_map pinned "$map.array")
-		bpftool map create "$map.$type" type $type key 4 "${inner[@]}" entries 256 name busy ||
+		[ $type != hash_of_maps ] || inner=(value 4 inner_map pinned "${map}_array")
+		bpftool map create "${map}_$type" type $type key 4 "${inner[@]}" entries 256 name busy ||
 			return
 	done
 	local value='' n
 	for n in {1..64}; do value="$value $n"; done
 	for n in {1..8}; do
 		# shellcheck disable=SC2086 # words on purpose
-		bpftool map update pinned "$map.hash" key $n 0 0 0 value $value || return
+		bpftool map update pinned "${map}_hash" key $n 0 0 0 value $value || return
 	done
-	bpftool map update pinned "$map.hash_of_maps" key 1 0 0 0 value pinned "$map.array" || return
-	bpftool map delete pinned "$map.hash" key 3 0 0 0 || return
-	bpftool map dump pinned "$map.hash" || return
-	rm "$map".*
+	bpftool map update pinned "${map}_hash_of_maps" key 1 0 0 0 value pinned "${map}_array" || return
+	bpftool map delete pinned "${map}_hash" key 3 0 0 0 || return
+	bpftool map dump pinned "${map}_hash" || return
+	rm "$map"_*
 }
 
 # Namespaces of every kind, and mounts in them.
@@ -198,10 +200,11 @@ work_namespaces()
 # A file system is made, used and unmounted.
 work_mounts()
 {
-	mkfs.ext4 -q -F $busy/disk1 || return
-	mount -t ext4 -o loop $busy/disk1 /mnt/loop || return
+	patiently losetup /dev/loop1 $busy/disk1 && mkfs.ext4 -q /dev/loop1 || return
+	mount -t ext4 /dev/loop1 /mnt/loop || return
 	cp /usr/bin/busybox /mnt/loop/file && mkdir -p /mnt/loop/a/b/c && mv /mnt/loop/file /mnt/loop/a/b/c
-	umount /mnt/loop
+	local status=$?
+	umount /mnt/loop && losetup -d /dev/loop1 && return $status
 }
 
 # A group that has too little memory for what it runs: some of it is swapped.
@@ -265,7 +268,8 @@ load_start()
 load_stop()
 {
 	echo 1 >$group/cgroup.kill
-	wait
+	# the shell has a word for each job that was killed
+	{ wait; } 2>/dev/null
 	until grep -qx 'populated 0' $group/cgroup.events; do
 		sleep 0.05
 	done
