@@ -15,7 +15,7 @@ usage()
 	  --seconds N       the load runs that long at least (default 60)
 	  --scans N         and until there have been so many scans (default 20)
 	  --floor N         of the control's 14 leaks so many must be reported
-	                    (default $default_floor)
+	                    (default $default_floor; 0 with --stock)
 	  --kernel K        $KML_KERNELS or the path of a kernel tree (default 7.3)
 	  --stock           the tree's own kmemleak
 	  --compare         the same for the tree's own kmemleak, which is not judged;
@@ -28,8 +28,11 @@ usage()
 	EOT
 }
 
-default_floor=2
-seconds=60 scans=20 floor=$default_floor kernel=7.3 stock=0 compare=0 debug=0 mem=1G append='' out=''
+# Of 14: 11 were found on 7.3 with the patches to the allocators, 1 and 2 without. What
+# hides the others are words that the load's programs and drivers leave behind, so it
+# is not the same number each time.
+default_floor=7
+seconds=60 scans=20 floor='' kernel=7.3 stock=0 compare=0 debug=0 mem=1G append='' out=''
 number()
 {
 	case $2 in
@@ -67,6 +70,7 @@ while [ $# -gt 0 ]; do
 done
 check_kernel "$kernel"
 [ $compare = 0 ] || [ $stock = 0 ] || usage_error "--compare runs both: leave --stock out"
+[ -n "$floor" ] || floor=$([ $stock = 1 ] && echo 0 || echo $default_floor)
 [ -n "$out" ] || out=$KML_CACHE/checkout/$(checkout_key)/busy/$(date +%Y-%m-%d-%H%M%S)
 mkdir -p "$out"
 out=$(cd "$out" && pwd)

@@ -59,12 +59,13 @@ object_line()
 		END { if (what) print what ", references: " count ", from " (from ? from : "before there were backtraces") }'
 }
 
-# Of each that is hidden, which words point to it, and whose they are. A word in
-# "slab" that is in no object which is tracked is in one that is free, or that kmemleak
-# is not told of. The first two words of a vmap_area are not read by it.
+# Of each that is hidden, which words point to it, and whose they are. Words of the slab
+# allocator's that are in no tracked object are in one that is free, or that kmemleak
+# is not told of (its own lists, for one): they are no references, and only counted.
+# The first two words of a vmap_area are not read, either.
 holders()
 {
-	local line where
+	local line where owner none=0
 	awk '$3 == "_sdata" { print "image_from 0x" $1 } $3 == "__bss_stop" { print "image_to 0x" $1 }' /proc/kallsyms |
 		while read -r line; do echo "$line" >$find; done
 	echo forget >$find
@@ -75,14 +76,18 @@ holders()
 	echo find >$find
 	dmesg -c | sed -n 's/.*kmemleak-find: //p' | sort -n -s >$busy/found
 	while read -r line; do
-		echo "#   $line"
+		owner=''
 		where=$(sed -n 's/.* in a word at \(0x[0-9a-f]*\): *slab.*/\1/p' <<<"$line")
-		[ -n "$where" ] || continue
-		if tell "dump=$where" 2>/dev/null; then
-			echo "#        $(dmesg -c | object_line)"
-		else
-			echo "#        in no tracked object"
+		if [ -n "$where" ]; then
+			if ! tell "dump=$where" 2>/dev/null; then
+				none=$((none + 1))
+				dmesg -c >/dev/null
+				continue
+			fi
+			owner=$(dmesg -c | object_line)
 		fi
-		dmesg -c >/dev/null
+		echo "#   $line"
+		[ -z "$owner" ] || echo "#        $owner"
 	done <$busy/found
+	echo "# and $none words in no tracked object"
 }

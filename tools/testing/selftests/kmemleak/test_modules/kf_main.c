@@ -31,8 +31,8 @@
 
 #define KF_NAME		"kmemleak-find: "
 #define KF_MAX_WANTED	64
-/* for one block, so many places are told */
-#define KF_MAX_SAID	8
+/* for one block, so many places are told; most are in memory that is free */
+#define KF_MAX_SAID	64
 
 static DEFINE_MUTEX(kf_mutex);
 static struct dentry *kf_file;
