@@ -66,6 +66,10 @@ torture: ## ten minutes of it; beside stock, a table [SECONDS=N] [COMPARE=1] [TO
 	@$T/torture.sh $(build-args) $(if $(SECONDS),--seconds '$(SECONDS)') \
 		$(if $(filter-out 0 n no,$(COMPARE)),--compare) $(TORTURE_ARGS)
 
+busy: ## a minute of load on network, disks, namespaces, BPF, io_uring: is anything alive reported? [SECONDS=N] [COMPARE=1] [BUSY_ARGS='options']
+	@$T/busy.sh $(build-args) $(if $(SECONDS),--seconds '$(SECONDS)') \
+		$(if $(filter-out 0 n no,$(COMPARE)),--compare) $(BUSY_ARGS)
+
 ##@ Figures (KERNEL=7.3|<path>)
 bench: ## in user-mode Linux, ours and stock in turn: table, JSON, plots [QUICK=1] [BENCH_ARGS='options']
 	@benchmarks/bench-kernel.sh --flavor '$(FLAVOR)' --kernel '$(KERNEL)' \
@@ -90,4 +94,4 @@ need-%:
 	@[ -n '$($*)' ] || { echo "error: $* is not set; run: make $(MAKECMDGOALS) $*=<path>" >&2; exit 2; }
 
 .PHONY: run shell install uninstall patches kernel print-kernel fetch check check-full \
-	check-builds check-cross bench accuracy lint torture clean distclean help
+	check-builds check-cross bench accuracy lint torture busy clean distclean help

@@ -26,6 +26,7 @@ cross     | 2 | $KML_TOOLS/check-harness.sh cross --quick i386 s390x
 builds    | 2 | $KML_TOOLS/check-builds.sh --quick
 um-7.3    | 1 | $KML_TOOLS/check-kernel.sh --kernel 7.3
 um-6.12   | 2 | $KML_TOOLS/check-kernel.sh --kernel 6.12
+busy      | 2 | $KML_TOOLS/busy.sh --seconds 60 --scans 20
 um-debug  | 2 | $KML_TOOLS/check-kernel.sh --kernel 7.3 --debug kunit selftests failslab off overlap
 "
 

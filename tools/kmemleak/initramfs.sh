@@ -15,7 +15,9 @@ set -euo pipefail
 usage()
 {
 	cat <<-'EOT'
-	usage: initramfs.sh OUT.cpio PROCESSOR MODROOT SCRIPT ENVFILE [DIR:GUESTPATH]...
+	usage: initramfs.sh [--programs "NAME..."] OUT.cpio PROCESSOR MODROOT SCRIPT
+	                    ENVFILE [DIR:GUESTPATH]...
+	  --programs     more programs of this machine that the guest needs
 	  PROCESSOR      as Debian calls it: amd64, arm64
 	  MODROOT        has lib/modules of the kernel, or '' for none
 	  SCRIPT         what the guest runs, ENVFILE what it sources before
@@ -24,6 +26,12 @@ usage()
 }
 
 case ${1:-} in -h | --help) usage; exit 0 ;; esac
+more_programs=''
+if [ "${1:-}" = --programs ]; then
+	[ $# -ge 2 ] || usage_error "--programs needs a value"
+	more_programs=$2
+	shift 2
+fi
 [ $# -ge 5 ] || { usage >&2; usage_error "five arguments are needed"; }
 out=$1 deb=$2 modroot=$3 script=$4 envfile=$5
 shift 5
@@ -34,6 +42,7 @@ programs='bash kmod dmesg grep awk sed sort readlink cat cp cut date dd diff
 	echo env expr find flock head id ls mkdir mkfifo mktemp mv nice nproc
 	od paste printf ps realpath rm seq sleep stat stdbuf tail taskset tee
 	timeout touch tr uniq wc xargs'
+programs="$programs $more_programs"
 optional=' diff ps taskset flock '
 kmod_names='modprobe modinfo insmod rmmod lsmod depmod'
 PATH=$PATH:/usr/sbin:/sbin
@@ -126,6 +135,8 @@ build_base()
 		file=$(find_program "$p")
 		if [ -z "$file" ]; then
 			case $optional in *" $p "*) continue ;; esac
+			[ -z "$programs_root" ] ||
+				die "the guest needs the program $p, and guest-programs.sh has no package with it for $deb"
 			die "the guest needs the program $p and this machine has none"
 		fi
 		rm -f "$root/usr/bin/$p"

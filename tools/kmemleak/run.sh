@@ -32,6 +32,7 @@ usage()
 	                    one that sleeps
 	  --append ARGS     more kernel parameters
 	  --add DIR:PATH    copy DIR (or a file) to PATH in the guest; repeatable
+	  --programs "NAME.." more programs of this machine that the guest needs
 	  --env NAME=VALUE  environment of the script; repeatable
 	  --timeout S       kill the guest after S seconds (default 300)
 	  --quiet           keep kernel messages out of the stream (not the log)
@@ -50,6 +51,7 @@ usage()
 
 flavour=um kernel=7.3 stock=0 debug=0 config='' cpus='' mem='' append='' timeout=300
 quiet=0 log='' splats=1 injected=() mode=script model='' nodes='' hotmem='' kvm=0 leaves=0 keys=''
+programs=()
 adds=() envs=()
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -68,6 +70,7 @@ while [ $# -gt 0 ]; do
 	--leaves) leaves=1 ;;
 	--append) append="$append ${2:?}"; shift ;;
 	--add) adds+=("${2:?}"); shift ;;
+	--programs) programs=(--programs "${2:?}"); shift ;;
 	--env) envs+=("${2:?}"); shift ;;
 	--timeout) timeout=${2:?}; shift ;;
 	--quiet) quiet=1 ;;
@@ -130,7 +133,7 @@ nonce=$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')
 		printf 'export %s=%q\n' "${e%%=*}" "${e#*=}"
 	done
 } >"$work/env"
-"$KML_TOOLS/initramfs.sh" "$work/root.cpio" "$kml_deb" "$KOUT/modroot" "$script" "$work/env" "${adds[@]}"
+"$KML_TOOLS/initramfs.sh" "${programs[@]}" "$work/root.cpio" "$kml_deb" "$KOUT/modroot" "$script" "$work/env" "${adds[@]}"
 
 # Who leaves does not hand over the kernel's log: what is on the console is all that
 # can be checked, so warnings have to be there.

@@ -104,6 +104,20 @@ t_not_built()
 	expect 2 make -s print-kernel
 }
 
+t_bad_busy()
+{
+	expect 2 tools/kmemleak/busy.sh --scans ten
+	grep -q 'not a number' "$work/said"
+	expect 2 tools/kmemleak/busy.sh --seconds
+	grep -q 'needs a value' "$work/said"
+	expect 2 tools/kmemleak/busy.sh --flavor arm64
+	grep -q 'user-mode' "$work/said"
+	expect 2 tools/kmemleak/busy.sh --config kasan
+	expect 2 tools/kmemleak/busy.sh --compare --stock
+	grep -q 'leave --stock out' "$work/said"
+	expect 2 tools/kmemleak/busy.sh --nonsense
+}
+
 t_help()
 {
 	local target
@@ -124,7 +138,7 @@ t_script_help()
 {
 	local script
 	for script in tools/kmemleak/{run,check,check-kernel,check-full,check-builds,check-harness,check-log}.sh \
-		tools/kmemleak/{lint,fetch-kernel,initramfs,build-kernel,torture}.sh \
+		tools/kmemleak/{lint,fetch-kernel,initramfs,build-kernel,torture,busy}.sh \
 		tools/testing/kmemleak/check-cross.sh benchmarks/{bench-kernel,accuracy}.sh; do
 		expect 0 "$script" --help
 		grep -q "^usage: $(basename "$script")" "$work/said"
@@ -587,6 +601,7 @@ check "log: a data race of others" t_log 0 '[    0.1] BUG: KCSAN: data-race in f
 check "bad FLAVOR, KERNEL, KDIR: the choices, exit 2" t_bad_choice
 check "torture.sh: bad options, the choices, exit 2" t_bad_torture
 check "print-kernel without a kernel: says how to build" t_not_built
+check "busy.sh: bad options, the choices, exit 2" t_bad_busy
 check "help lists every target" t_help
 check "--help of every script" t_script_help
 check "a guest's programs: several runs at a time" t_initramfs

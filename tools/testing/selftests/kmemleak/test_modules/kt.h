@@ -27,12 +27,13 @@
 #define _KT_H
 
 #include <linux/atomic.h>
-#include <linux/kasan.h>
 #include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/prandom.h>
 #include <linux/types.h>
 #include <linux/wait.h>
+
+#include "kf.h"
 
 #define KT_NAME		"kmemleak-torture: "
 
@@ -83,18 +84,6 @@ struct kt_object {
  * pointer and this bit, which makes it a pointer to within the object.
  */
 #define KT_REF_PERCPU	4UL
-
-/* As in kst.h: no address looks like one after this, and back. */
-static inline unsigned long kt_scramble(unsigned long address)
-{
-	return address ^ (unsigned long)0xa5a5a5a5a5a5a5a5ULL;
-}
-
-/* An address as kmemleak compares it. */
-static inline unsigned long kt_untagged(unsigned long value)
-{
-	return (unsigned long)kasan_reset_tag((void *)value);
-}
 
 /* kt_main.c */
 extern unsigned int kt_overlap_ms, kt_live, kt_moving, kt_pause_us, kt_vmalloc_max;
@@ -168,7 +157,6 @@ void kt_wipe_stack(void);
 void kt_churn(void);
 
 /* kt_find.c */
-void kt_find_image(unsigned long from, unsigned long to);
 void kt_find(void);
 
 #endif /* _KT_H */

@@ -285,9 +285,9 @@ static int kt_command(char *line)
 	else if (!strcmp(name, "bare"))
 		kt_nr_bare = arg;
 	else if (!strcmp(name, "image_from"))
-		kt_find_image(arg, 0);
+		kf_set_image(arg, 0);
 	else if (!strcmp(name, "image_to"))
-		kt_find_image(0, arg);
+		kf_set_image(0, arg);
 	else
 		return -EINVAL;
 	return 0;

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2154,SC2086 # busy.sh sets what this uses, without blanks
+#
+# The control of busy.sh: leaks of samples/kmemleak, how many of them are listed, and
+# for each that is not, which words point to it and whose they are. Sourced.
+
+# Addresses and sizes of what the sample module has leaked, as "0xaddress size".
+planted()
+{
+	dmesg | awk '
+		/Kmemleak testing/ { n = 0 }
+		{ what = "" }
+		match($0, /(kmalloc\((32|1024|2048|4096)\)|vmalloc\(64\)|__alloc_percpu\(64, 4\)) = 0x[0-9a-f]+/) {
+			what = substr($0, RSTART, RLENGTH)
+			size = what
+			sub(/^[^(]*\(/, "", size)
+			sub(/[,)].*/, "", size)
+			if (what ~ /^vmalloc/)
+				size = 4096
+			sub(/.* = 0x0*/, "", what)
+			block[++n] = "0x" what " " size
+		}
+		END { for (i = 1; i <= n; i++) print block[i] }'
+}
+
+# Of these, those that are not listed.
+hidden()
+{
+	awk '
+		FILENAME == ARGV[1] {
+			if (/^unreferenced object/) {
+				sub(/.* 0x0*/, "0x")
+				listed[$1] = 1
+			}
+			next
+		}
+		!($1 in listed)' $k $busy/planted
+}
+
+# How many of them are listed: found <figure>
+found()
+{
+	hidden >$busy/hidden
+	echo "# figure $1 $(($(wc -l <$busy/planted) - $(wc -l <$busy/hidden)))"
+}
+
+# What dump= says of an object, in a line: where it begins, its size, who allocated it.
+object_line()
+{
+	awk '
+		match($0, /Object 0x[0-9a-f]+ \(size [0-9]+\)/) { what = tolower(substr($0, RSTART, RLENGTH)) }
+		/ count = / { count = $NF }
+		/\+0x[0-9a-f]+\/0x|^(\[[^]]*\] *)?(kmemleak: *)? *0x[0-9a-f]+$/ {
+			frame = $NF ~ /^\[/ ? $(NF - 1) : $NF
+			sub(/\+0x.*/, "", frame)
+			if (frame !~ /stack_trace|^kml_|^kmemleak_(alloc|vmalloc|update|no_scan)|^set_track/ && n++ < 6)
+				from = from (n > 1 ? " < " : "") frame
+		}
+		END { if (what) print what ", references: " count ", from " (from ? from : "before there were backtraces") }'
+}
+
+# Of each that is hidden, which words point to it, and whose they are. Words of the slab
+# allocator's that are in no tracked object are in one that is free, or that kmemleak
+# is not told of (its own lists, for one): they are no references, and only counted.
+# The first two words of a vmap_area are not read, either.
+holders()
+{
+	local line where owner none=0
+	awk '$3 == "_sdata" { print "image_from 0x" $1 } $3 == "__bss_stop" { print "image_to 0x" $1 }' /proc/kallsyms |
+		while read -r line; do echo "$line" >$find; done
+	echo forget >$find
+	while read -r line; do
+		echo "want $line" >$find
+	done <$busy/hidden
+	dmesg -c >/dev/null
+	echo find >$find
+	dmesg -c | sed -n 's/.*kmemleak-find: //p' | sort -n -s >$busy/found
+	while read -r line; do
+		owner=''
+		where=$(sed -n 's/.* in a word at \(0x[0-9a-f]*\): *slab.*/\1/p' <<<"$line")
+		if [ -n "$where" ]; then
+			if ! tell "dump=$where" 2>/dev/null; then
+				none=$((none + 1))
+				dmesg -c >/dev/null
+				continue
+			fi
+			owner=$(dmesg -c | object_line)
+		fi
+		echo "#   $line"
+		[ -z "$owner" ] || echo "#        $owner"
+	done <$busy/found
+	echo "# and $none words in no tracked object"
+}

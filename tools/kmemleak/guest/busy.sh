@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Runs in the guest, a kernel of CONFIG=busy: a load on everything that it has, scans
+# beside it, and what they report. Nothing is leaked on purpose while the load runs,
+# so each report of then is of a live object or of a leak of the kernel's own: what is
+# listed no more by the end is the former, what stays may be the latter. At the end a
+# control: samples/kmemleak leaks 14 blocks; of each that is not reported, all words
+# that point to it, and whose they are.
+#
+# From the environment: BUSY_SECONDS and BUSY_SCANS, how long the load runs at least,
+# and how often is scanned meanwhile (longer, where its loops have not yet done their
+# work twice); BUSY_FLOOR, how many leaks must be reported.
+# Prints TAP, and lines "# figure NAME VALUE".
+set -u
+here=$(dirname "${BASH_SOURCE[0]}")
+[ -e "$here/busy-load.sh" ] || here=/kml/guest
+# shellcheck source=tools/kmemleak/guest/busy-load.sh
+. "$here/busy-load.sh"
+# shellcheck source=tools/kmemleak/guest/busy-control.sh
+. "$here/busy-control.sh"
+k=/sys/kernel/debug/kmemleak
+stats=/sys/kernel/debug/kmemleak_stats
+find=/sys/kernel/debug/kmemleak_find
+find_module=/kml/kselftest/kmemleak/test_modules/kmemleak_find.ko
+seconds=${BUSY_SECONDS:-60} scans=${BUSY_SCANS:-20} floor=${BUSY_FLOOR:-0}
+failed=0
+
+# result <status> <what>
+result()
+{
+	if [ "$1" = 0 ]; then
+		echo "ok - busy: $2"
+	else
+		echo "not ok - busy: $2"
+		failed=1
+	fi
+}
+
+# at_least <figure> <floor> <what>
+at_least()
+{
+	[ "$1" -ge "$2" ]
+	result $? "$3: $1, at least $2"
+}
+
+stat_of()
+{
+	awk -v key="$1" '$1 == key { print $2 }' $stats
+}
+
+# A command by a process that has no children: one whose child ends while it scans
+# may be told so by a signal, which ends a scan.
+tell()
+{
+	/usr/bin/echo "$1" >$k
+}
+
+# One scan, and what is listed after it: scan <load|after>
+scan()
+{
+	nr=$((nr + 1))
+	# all CPUs and one, by turns, where there is a choice
+	[ ! -e $stats ] || tell "parallel=$([ $((nr % 2)) = 0 ] && echo on || echo off)"
+	tell scan || scan_errors=$((scan_errors + 1))
+	echo "=== SCAN $nr $1" >>$busy/reports
+	cat $k >>$busy/reports
+}
+nr=0 scan_errors=0
+
+# What RCU has yet to free is freed, and what is left is old enough to be reported.
+settle()
+{
+	echo settle >$find
+	sleep 6
+}
+
+echo scan=off >$k || { result 1 "kmemleak is on"; exit 1; }
+load_setup
+result $? "there is a network, there are file systems"
+[ $failed = 0 ] || exit 1
+
+# The load, and scans.
+begun=0
+[ ! -e $stats ] || begun=$(($(stat_of scans) - $(stat_of scans_stopped)))
+t0=$SECONDS
+load_start
+while [ $((SECONDS - t0)) -lt "$seconds" ] || [ $nr -lt "$scans" ] || ! load_has_worked; do
+	scan load
+	sleep 0.1
+done
+load_progress >$busy/progress
+load_stop
+echo "# the load has run for $((SECONDS - t0)) s, $nr scans"
+load_stressors >$busy/stressors
+load_teardown
+result $? "nothing of it is left"
+
+# Did it do anything? Each of its loops, and each stressor.
+while read -r name value; do
+	echo "# figure $name $value"
+	case $name in
+	rounds_*) at_least "$value" "$min_rounds" "$name" ;;
+	veth_mbytes | written_mbytes) at_least "$value" 4 "$name" ;;
+	*) at_least "$value" 10 "$name" ;;
+	esac
+done <$busy/progress
+awk '{ printf "%s %s, ", $1, $2 } END { print "" }' $busy/stressors | fold -s -w 90 |
+	sed 's/^/# operations: /'
+# Of some 50 kinds: those that take long may not have ended one, and on a machine that
+# does other things, too, 28 had.
+at_least "$(awk '$2 > 0' $busy/stressors | wc -l)" 20 "kinds of operations"
+if [ $failed != 0 ]; then
+	for name in $loops; do
+		echo "# $name said:"
+		tail -n 4 "$busy/said.$name" 2>/dev/null | sed 's/^/#     /'
+		grep -shE 'fail|skip|error' "$busy/stress.$name" | tail -n 12 | sed 's/^/#     /'
+	done
+fi
+
+# What is still listed when nothing moves any more.
+insmod $find_module || result 1 "kmemleak_find is there"
+settle
+for _ in 1 2 3; do
+	scan after
+done
+at_least $nr "$scans" "scans"
+if [ -e $stats ]; then
+	[ $(($(stat_of scans) - $(stat_of scans_stopped) - begun)) = $nr ]
+	result $? "each of them went to its end"
+fi
+[ $scan_errors = 0 ]
+result $? "no scan failed"
+awk -f "$here/busy-report.awk" $busy/reports | tee $busy/judged
+reported=$(awk '$3 == "reported" { print $4 }' $busy/judged)
+[ "$reported" = 0 ]
+result $? "no object was reported beside the load: $reported were"
+
+# The control.
+tell clear
+# one whose stack nobody has afterwards
+modprobe kmemleak-test
+planted >$busy/planted
+echo "# figure planted $(wc -l <$busy/planted)"
+tell scan
+sleep 6
+tell scan
+found found_first
+tell scan
+tell scan
+found found
+got=$(($(wc -l <$busy/planted) - $(wc -l <$busy/hidden)))
+
+if [ -s $busy/hidden ]; then
+	echo "# hidden: number, address and size"
+	awk '{ print "#   " NR - 1, $0 }' $busy/hidden
+	holders
+	# Without stacks: what only they have kept.
+	tell stack=off
+	tell scan
+	found found_without_stacks
+	tell stack=on
+fi
+at_least "$got" "$floor" "leaks found of $(wc -l <$busy/planted)"
+exit $failed

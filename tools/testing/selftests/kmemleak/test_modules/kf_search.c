@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What looks like a reference to a block? Goes through all memory in use, by its
+ * linear mapping, however it was allocated: it is not kmemleak that is asked.
+ */
+#include <linux/gfp.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/mmzone.h>
+#include <linux/sched.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "kf.h"
+
+/*
+ * The kernel's data, from and up to where: arm64 (7.x) has it at its own addresses
+ * only, not in the linear mapping. Modules are not told; it is who asks that knows.
+ */
+static unsigned long kf_image_from, kf_image_to;
+
+struct kf_state {
+	struct kf_wanted *wanted;
+	unsigned int nr;
+	kf_found_t found;
+	unsigned long *copy;
+};
+
+/**
+ * kf_page_kind() - what a page is used for, in a word
+ * @page: the page, NULL for one of the kernel's image
+ *
+ * Context: any. Return: a static string.
+ */
+const char *kf_page_kind(struct page *page)
+{
+	if (!page)
+		return "image";
+	if (PageReserved(page))
+		return "reserved";
+	/* of several pages only the first has a type */
+	if (folio_test_slab(page_folio(page)))
+		return "slab";
+	return "page";
+}
+
+static void kf_look_at(struct kf_state *s, unsigned long value, struct page *page,
+		       unsigned long where)
+{
+	unsigned int i;
+
+	value = kt_untagged(value);
+	for (i = 0; i < s->nr; i++) {
+		struct kf_wanted *w = &s->wanted[i];
+		unsigned long start = kt_scramble(w->hidden);
+
+		if (value - start >= w->size)
+			continue;
+		/* what it says of itself does not count */
+		if (kt_untagged(where) - start < w->size)
+			continue;
+		s->found(w, where, page);
+		w->found++;
+	}
+}
+
+/* One page, at @from; @page is NULL for the image's. */
+static void kf_look_through(struct kf_state *s, unsigned long *from, struct page *page)
+{
+	unsigned int i;
+
+	if (!from || copy_from_kernel_nofault(s->copy, from, PAGE_SIZE))
+		return;
+	for (i = 0; i < PAGE_SIZE / sizeof(long); i++)
+		if (s->copy[i])
+			kf_look_at(s, s->copy[i], page, (unsigned long)&from[i]);
+	/* this copy is no reference */
+	memset(s->copy, 0, PAGE_SIZE);
+}
+
+static void kf_look_at_node(struct kf_state *s, int nid)
+{
+	/*
+	 * User-mode Linux maps nothing between its image and its heap, and a fault
+	 * there is one below TASK_SIZE: 6.12 panics.
+	 */
+	bool reserved = !IS_ENABLED(CONFIG_UML);
+	unsigned long pfn;
+
+	for (pfn = node_start_pfn(nid); pfn < node_end_pfn(nid); pfn++) {
+		struct page *page = pfn_to_online_page(pfn);
+
+		cond_resched();
+		if (!page)
+			continue;
+		/* the heap begins: from here on what is reserved is mapped as well */
+		if (!PageReserved(page))
+			reserved = true;
+		else if (!reserved)
+			continue;
+		/* pages of the slab allocator have a type, and need not have a count */
+		if (!PageBuddy(page) && (page_count(page) || page_has_type(compound_head(page))))
+			kf_look_through(s, page_address(page), page);
+	}
+}
+
+/**
+ * kf_set_image() - say where the kernel's data is
+ * @from: address of its first byte, 0 to leave that as it is
+ * @to: address behind its last one, 0 to leave that as it is
+ *
+ * Without, or before, the image is searched only where the linear mapping has it.
+ * Context: serialized with kf_search() by the caller.
+ */
+void kf_set_image(unsigned long from, unsigned long to)
+{
+	if (from)
+		kf_image_from = from & PAGE_MASK;
+	if (to)
+		kf_image_to = to;
+}
+
+/**
+ * kf_search() - search all memory in use for words that point into blocks
+ * @wanted: the blocks
+ * @nr: how many
+ * @found: called for each such word
+ *
+ * Context: process, may sleep; the blocks must stay allocated, and calls are
+ * serialized by the caller. Return: 0, or -ENOMEM when nothing was searched.
+ */
+int kf_search(struct kf_wanted *wanted, unsigned int nr, kf_found_t found)
+{
+	struct kf_state s = {
+		.wanted = wanted,
+		.nr = nr,
+		.found = found,
+		.copy = (void *)__get_free_page(GFP_KERNEL),
+	};
+	unsigned long at;
+	int nid;
+
+	if (!s.copy)
+		return -ENOMEM;
+	for_each_online_node(nid)
+		kf_look_at_node(&s, nid);
+	for (at = kf_image_from; at < kf_image_to; at += PAGE_SIZE)
+		kf_look_through(&s, (unsigned long *)at, NULL);
+	free_page((unsigned long)s.copy);
+	return 0;
+}
