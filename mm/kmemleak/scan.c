@@ -322,6 +322,8 @@ static noinline bool kml_scan_episode(struct kml_worker *w)
 
 	kml_report_scan_began();
 	kml_progress_stage(KML_STAGE_CONFIRM);
+	/* the check had the suspects in its hands, where the next frame will be */
+	kml_wipe_stack();
 	if (!kml_confirm_all(w))
 		return false;
 	kml_convict_all();
@@ -404,6 +406,7 @@ int kml_scan(enum kml_scan_kind kind)
 	kml_initiator = current;
 	hushed = kml_track_hush_stack(true);
 	w = kml_scan_open();
+	kml_wipe_stack();
 	done = w && kml_scan_episode(w);
 	kml_scan_close(done);
 	if (hushed)
