@@ -149,7 +149,7 @@ static bool kml_read_chunk(struct kml_worker *w, struct kml_reading *r,
 	unsigned long flags;
 	struct kml_pinned p;
 	size_t size = 0;
-	bool alive;
+	bool alive, take;
 
 	rcu_read_lock();
 	local_irq_save(flags);
@@ -163,7 +163,9 @@ static bool kml_read_chunk(struct kml_worker *w, struct kml_reading *r,
 		size = p.size;
 	/* it may have become shorter, or be another one, since the last chunk */
 	alive = r->off + off + len <= size;
-	if (alive)
+	take = alive && (r->space->id != KML_PHYS ||
+			 kml_phys_is_root(r->start + r->off + off, len));
+	if (take)
 		kml_take(w, r->from + off, len,
 			 min(r->len - off, size - r->off - off) - len,
 			 &r->win, 0, 0, &taken);
@@ -171,7 +173,7 @@ static bool kml_read_chunk(struct kml_worker *w, struct kml_reading *r,
 	local_irq_restore(flags);
 	rcu_read_unlock();
 
-	if (alive) {
+	if (take) {
 		w->stats.words += len / sizeof(long);
 		kml_taken(w, &r->win, 0, &taken);
 	}
@@ -363,10 +365,12 @@ static enum kml_group_fate kml_group_read(struct kml_worker *w,
 		w->win.self.min = kml_work_start(work);
 		w->win.self.len = p.size;
 	}
-	kml_take(w, kml_object_memory(space, kml_work_start(work), 0) + off, len,
-		 p.size - off - len, &w->win, nr, *used, taken);
-	*used += taken->used;
-	w->stats.words += len / sizeof(long);
+	if (space->id != KML_PHYS || kml_phys_is_root(kml_work_start(work) + off, len)) {
+		kml_take(w, kml_object_memory(space, kml_work_start(work), 0) + off, len,
+			 p.size - off - len, &w->win, nr, *used, taken);
+		*used += taken->used;
+		w->stats.words += len / sizeof(long);
+	}
 	w->stats.objects += !off;
 	if (off + len == end)
 		return KML_GROUP_DONE;

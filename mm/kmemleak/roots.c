@@ -27,9 +27,25 @@ static void kml_bss_sections(void (*section)(const void *start, size_t len))
 	section(start, (void *)__bss_stop - start);
 }
 
+/*
+ * Data of initcalls lies elsewhere, and is freed, but on UML: there it stays in the
+ * middle, with the pointers it had, which nobody uses any more.
+ */
+static void kml_data_sections(void (*section)(const void *start, size_t len))
+{
+#ifdef CONFIG_UML
+	if (__init_begin > _sdata && __init_end < _edata) {
+		section(_sdata, __init_begin - _sdata);
+		section(__init_end, _edata - __init_end);
+		return;
+	}
+#endif
+	section(_sdata, _edata - _sdata);
+}
+
 void kml_roots_sections(void (*section)(const void *start, size_t len))
 {
-	section(_sdata, _edata - _sdata);
+	kml_data_sections(section);
 	kml_bss_sections(section);
 	/* part of .data on most architectures */
 	if ((unsigned long)__start_ro_after_init < (unsigned long)_sdata ||
@@ -287,6 +303,40 @@ bool kml_roots_in_use(struct kml_root_sink *sink, void *buf)
 	}
 	put_online_mems();
 	return more;
+}
+
+/*
+ * Does the page belong to somebody else than memblock: is it free, a user's, the page
+ * cache's, a slab? What is in use and none of these is untracked memory.
+ */
+bool kml_page_has_owner(struct page *page)
+{
+	struct page *head = compound_head(page);
+
+	return page_has_type(head) || PageLRU(head) || READ_ONCE(head->mapping);
+}
+
+/**
+ * kml_phys_is_root() - does a part of a physical block still belong to it?
+ * @phys: first byte
+ * @len: in bytes, not 0
+ *
+ * Nobody tells when memblock's memory goes to the page allocator: the initrd's does,
+ * and boot-time huge pages become user memory. What is there then is no reference.
+ *
+ * Context: any.
+ */
+bool kml_phys_is_root(unsigned long phys, size_t len)
+{
+	unsigned long pfn;
+
+	for (pfn = PHYS_PFN(phys); pfn <= PHYS_PFN(phys + len - 1); pfn++) {
+		struct page *page = pfn_to_online_page(pfn);
+
+		if (!page || PageReserved(page) || !kml_page_has_owner(page))
+			return true;
+	}
+	return false;
 }
 
 /* Is all of a physical block mapped? */

@@ -32,6 +32,8 @@ bool kml_roots_copy(struct page *page, size_t off, void *buf, size_t len);
 bool kml_roots_own_stack(struct kml_root_sink *sink);
 bool kml_roots_in_use(struct kml_root_sink *sink, void *buf);
 bool kml_phys_in_lowmem(unsigned long phys, size_t size);
+bool kml_phys_is_root(unsigned long phys, size_t len);
+bool kml_page_has_owner(struct page *page);
 
 /* Calls @section for each section that is to be an object, always grey. */
 void kml_roots_sections(void (*section)(const void *start, size_t len));

@@ -85,12 +85,9 @@ static void *kml_table_alloc(unsigned long nr, size_t size)
 
 static bool kml_page_is_untracked(struct page *page, unsigned long pfn)
 {
-	struct page *head = compound_head(page);
-
 	/* A count of 0 says nothing: all but the first page of a block have it. */
-	return !PageReserved(page) && !page_has_type(head) && !PageLRU(head) &&
-	       !READ_ONCE(head->mapping) && !is_page_hwpoison(page) &&
-	       !pfn_is_unaccepted_memory(pfn);
+	return !PageReserved(page) && !kml_page_has_owner(page) &&
+	       !is_page_hwpoison(page) && !pfn_is_unaccepted_memory(pfn);
 }
 
 /* Is there an object at @addr that has to be counted anew? Then @hit gets it. */

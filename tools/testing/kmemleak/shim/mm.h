@@ -214,7 +214,9 @@ extern struct page *shim_vmemmap;
 #define page_address(p)	((void *)(W_PHYSMAP + page_to_pfn(p) * PAGE_SIZE))
 #define page_to_virt(p)	page_address(p)
 #define PageHighMem(p)	((void)(p), false)
-#define PageReserved(p)	((void)(p), false)
+/* Pages of the heap are memblock's, unless a test has taken some for itself. */
+#define PageReserved(p) (page_to_pfn(p) - shim_untracked_pfn >= shim_untracked_nr)
+extern unsigned long shim_untracked_pfn, shim_untracked_nr;
 #define PageBuddy(p)	((void)(p), false)
 #define PageOffline(p)	((void)(p), false)
 #define PageLRU(p)	((void)(p), false)
@@ -223,9 +225,7 @@ extern struct page *shim_vmemmap;
 #define compound_order(p) ((void)(p), 0)
 #define page_private(p)	((void)(p), 0UL)
 #define MAX_PAGE_ORDER	10
-/* Pages of the heap are slab pages, unless a test has taken one for itself. */
-#define page_has_type(p) (page_to_pfn(p) - shim_untracked_pfn >= shim_untracked_nr)
-extern unsigned long shim_untracked_pfn, shim_untracked_nr;
+#define page_has_type(p) ((void)(p), false)
 static inline void drain_all_pages(struct zone *zone) { }
 #define virt_to_head_page(v) pfn_to_page(0 * (unsigned long)(v))
 #define vmalloc_to_page(v) ((void)(v), (struct page *)NULL)
