@@ -158,11 +158,12 @@ static noinline int ksl_half(struct ksl_plan *p)
 static noinline int ksl_list(struct ksl_plan *p)
 {
 	struct ksl_node *node, *next;
+	const size_t size = sizeof(*node);
 	unsigned int i, lose = ksl_rnd(p, 3);
 	LIST_HEAD(list);
 
 	for (i = 0; i < 3; i++) {
-		node = kzalloc(sizeof(*node), GFP_KERNEL);
+		node = kzalloc(size, GFP_KERNEL);
 		if (node)
 			list_add(&node->link, &list);
 	}

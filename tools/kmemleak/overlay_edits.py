@@ -183,7 +183,7 @@ EDITS = (
          "mm/kmemleak/"),
     Edit("MAINTAINERS",
          replace_line("F: mm/kmemleak.c",
-                      "F:\tinclude/linux/kmemleak_filter.h\n"
+                      "F:\tinclude/linux/kmemleak_*.h\n"
                       "F:\tinclude/trace/events/kmemleak.h\nF:\tmm/kmemleak/"),
          "mm/kmemleak/"),
     Edit("MAINTAINERS",

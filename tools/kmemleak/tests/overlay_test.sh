@@ -305,10 +305,16 @@ t_patch_order()
 {
 	rm -rf "$work/series" "$work/series2"
 	overlay patches "$case_dir" "$work/series"
-	local p switched=0 own=1 n=0
+	local p switched=0 own=1 n=0 last
+	last=$(find "$work/series" -name '*.patch' | sort | tail -n 1)
 	for p in "$work"/series/*.patch; do
 		if grep '^+++ b/' "$p" | grep -qxFf <(grep -h '^+++ b/' "$KML_TOOLS"/patches/*.patch); then
-			[ "$own" = 1 ]
+			# first come those that need nothing of ours; what uses it is last
+			if [ "$own" = 0 ]; then
+				[ "$switched" = 1 ]
+				[ "$p" = "$last" ]
+				grep -q '^+#include <linux/kmemleak_nolock.h>' "$p"
+			fi
 			[ "$(grep -c '^+++ b/' "$p")" = 1 ]
 			n=$((n + 1))
 		else

@@ -207,7 +207,8 @@ static int page_untracked(void *unused)
 	TAP_CHECK(reported(DECOY), "what is not referenced was not reported");
 	TAP_CHECK(!reported(VICTIM), "reported, though a page refers to it");
 	TAP_CHECK(!reported(NEXT), "reported, though referenced by what a page refers to");
-	TAP_CHECK(world_stat("scan_in_pages") == 2, "not counted: %ld", world_stat("scan_in_pages"));
+	TAP_CHECK(world_stat("scan_in_pages") == 2, "not counted: %ld",
+		  world_stat("scan_in_pages"));
 	shim_param_set("kmemleak.trial", "N");
 	scan();
 	TAP_CHECK(reported(VICTIM) && reported(NEXT), "not reported without a trial");

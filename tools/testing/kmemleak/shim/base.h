@@ -363,8 +363,8 @@ static inline void memset_l(unsigned long *p, unsigned long v, size_t n)
 #define le32_to_cpu(v)	__builtin_bswap32(v)
 #endif
 
-#define get_unaligned(p) ({ struct { typeof(*(p)) v; } __packed *__u =	\
-	(void *)(p); __u->v; })
+#define get_unaligned(p) ({ typeof(*(p) + 0) __v;			\
+	__builtin_memcpy(&__v, (const void *)(p), sizeof(__v)); __v; })
 #define put_unaligned(v, p) do {					\
 	typeof(*(p)) __v = (v);						\
 	__builtin_memcpy((p), &__v, sizeof(__v));			\

@@ -414,8 +414,8 @@ static int __init kt_init(void)
 		kt_overlap_ms, kt_vmalloc_max, kt_leak_ms, kt_max_leaks, kt_irq_us,
 		kt_stat_interval, kt_max_moved, kt_max_hidden);
 	forget_boot_memory();
-	ret = kt_leak_init() ?: kt_stand_init() ?: kt_pop_init() ?: kt_move_init() ?: kt_irq_init() ?:
-	      kt_threads_start();
+	ret = kt_leak_init() ?: kt_stand_init() ?: kt_pop_init() ?: kt_move_init() ?:
+	      kt_irq_init() ?: kt_threads_start();
 	if (ret) {
 		kt_free_all();
 		return ret;
