@@ -49,7 +49,7 @@ unsigned int kml_filter_generic(const unsigned long *words, unsigned int nr,
 	for (i = 0; i < nr; i++) {
 		/* unaligned words are in a copy that nobody writes to */
 		unsigned long v = likely(aligned) ? READ_ONCE(words[i]) :
-						    get_unaligned(words + i);
+						    get_unaligned((unsigned long *)words + i);
 
 		v = (long)(v << tag_bits) >> tag_bits;
 		out[n] = v;

@@ -34,7 +34,8 @@ static void kml_bss_sections(void (*section)(const void *start, size_t len))
 static void kml_data_sections(void (*section)(const void *start, size_t len))
 {
 #ifdef CONFIG_UML
-	if (__init_begin > _sdata && __init_end < _edata) {
+	if ((unsigned long)__init_begin > (unsigned long)_sdata &&
+	    (unsigned long)__init_end < (unsigned long)_edata) {
 		section(_sdata, __init_begin - _sdata);
 		section(__init_end, _edata - __init_end);
 		return;

@@ -74,7 +74,7 @@ fi
 # Emulation is slow, and so are debugging kernels in it.
 slow=1
 if [ -n "$kml_qemu" ]; then
-	slow=3
+	slow=4
 	[ "$debug$config" = 0 ] || slow=5
 fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/kmemleak-check.XXXXXX")
