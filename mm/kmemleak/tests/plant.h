@@ -95,7 +95,7 @@ static noinline void plant_young(struct kml_plant *p, unsigned int i, size_t siz
 	rejuvenate(kml_space(KML_VIRT), addr_of(p, i));
 }
 
-static noinline void plant(struct kml_plant *p, unsigned int i)
+static noinline __maybe_unused void plant(struct kml_plant *p, unsigned int i)
 {
 	plant_young(p, i, KML_OBJ_SIZE);
 	age(kml_space(KML_VIRT), addr_of(p, i));
