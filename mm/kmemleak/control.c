@@ -281,7 +281,7 @@ static int kml_rcu_flush(void)
 }
 
 /* Time for the content of what is in use to change, between two scans. */
-#define KML_CHECK_MSECS		100
+#define KML_CHECK_MSECS		50
 
 /*
  * Two scans, or as many as min_unref_scans asks for. Whatever stops one of them stops
