@@ -31,8 +31,8 @@
  * What turns grey in this mark is KML_F_LATE, and on the list of work: the sweep
  * leaves it alone. Each object is read once, or references would count twice.
  *
- * A later mark keeps what an earlier one found: it was referenced, so it is grey
- * for the rest of the scan. Suspects only become fewer.
+ * An object that an earlier confirming mark has found stays grey for the rest of the
+ * scan, since it was referenced. So suspects only become fewer.
  */
 
 #include "os.h"

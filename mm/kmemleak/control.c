@@ -240,9 +240,9 @@ static int kml_cmd_scan(const char *arg)
 }
 
 /*
- * What RCU is about to free looks like a leak, or keeps one referenced. A work item
- * waits for that, so that a signal ends the wait of whoever wants it: numbers tell
- * when an item has begun after the one who waits.
+ * A block that RCU is about to free looks like a leak, or keeps one referenced. A work
+ * item waits for the grace period, so that a signal can end the wait of the command.
+ * Each command takes a number; the item stores the last number taken before it began.
  */
 static void kml_rcu_fn(struct work_struct *work);
 static DECLARE_WORK(kml_rcu_work, kml_rcu_fn);
@@ -406,7 +406,7 @@ int kml_control_command(const char *cmd)
  * "scan=off" the scan thread's.
  *
  * Context: process; takes kml_scan_mutex.
- * Return: likewise, or -ERESTARTSYS if a signal came first.
+ * Return: what kml_control_command() returns, or -ERESTARTSYS if a signal came first.
  */
 int kml_control_write(const char *cmd)
 {

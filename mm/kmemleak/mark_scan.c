@@ -8,8 +8,8 @@
  * by one.
  * Candidates are collected with IRQs off and processed with IRQs on. Where the
  * filter cannot run with IRQs off (kml_filter_copies()) content is copied then,
- * and filtered after. So it is in a bytewise mark, which filters the copy once
- * for each byte offset of a word.
+ * and filtered after. A bytewise mark copies content as well, and filters the copy
+ * once for each byte offset of a word.
  */
 
 #include "os.h"

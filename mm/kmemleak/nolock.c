@@ -95,7 +95,7 @@ void kml_nolock_forget(unsigned long start)
 		if (READ_ONCE(slot->not_start) != ~start)
 			continue;
 		WRITE_ONCE(slot->size, 0);
-		/* the size first: whoever claims the slot sets it anew */
+		/* the size first: the next hook that claims the slot stores its own */
 		smp_store_release(&slot->not_start, 0);
 		return;
 	}
