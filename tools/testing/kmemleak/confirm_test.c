@@ -179,6 +179,28 @@ static int holder_of_surplus(void *unused)
 	return last_scan(area_arrives, 6000);
 }
 
+/* A word at an odd offset, which begins in one piece that is read and ends in the next. */
+static int odd_over_pieces(void *unused)
+{
+	/* 4 KiB, and a slice for another worker */
+	static const size_t where[] = { 4096 - 3, 128 * 1024 - 5 };
+	unsigned int i;
+
+	begin();
+	kmemleak_alloc((void *)HOLDER, 256 * 1024, 0, GFP_KERNEL);
+	for (i = 0; i < ARRAY_SIZE(where); i++) {
+		kmemleak_alloc((void *)(VICTIM + i * PAGE_SIZE), 128, 1, GFP_KERNEL);
+		put_unaligned(VICTIM + i * PAGE_SIZE, (unsigned long *)(HOLDER + where[i]));
+	}
+	make_suspect();
+	scan();
+	scan();
+	TAP_CHECK(reported(DECOY), "an object without a reference was not reported");
+	for (i = 0; i < ARRAY_SIZE(where); i++)
+		TAP_CHECK(!reported(VICTIM + i * PAGE_SIZE), "reported: offset %zu", where[i]);
+	return 0;
+}
+
 /*
  * Memory that nobody tracks. Its content is in the heap at the page's number, its
  * address in the direct map.
@@ -260,6 +282,7 @@ int main(void)
 	tap_case("through a young object", holder_young, NULL, 60);
 	tap_case("through an object that is painted grey meanwhile", holder_painted, NULL, 60);
 	tap_case("surplus of an object that was cleared", holder_of_surplus, NULL, 60);
+	tap_case("a word over two pieces", odd_over_pieces, NULL, 60);
 	tap_case("in a page that nobody tracks", page_untracked, NULL, 60);
 	tap_case("in a page of an object", page_tracked, NULL, 60);
 	tap_case("in a page and elsewhere", page_adds, NULL, 60);
