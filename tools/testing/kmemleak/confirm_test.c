@@ -179,6 +179,33 @@ static int holder_of_surplus(void *unused)
 	return last_scan(area_arrives, 6000);
 }
 
+/* A reference to HOLDER arrives in the first confirming mark, one to VICTIM in the next. */
+static void poll_marks(void)
+{
+	if (READ_ONCE(kml_progress.stage) != KML_STAGE_CONFIRM)
+		return;
+	WRITE_ONCE(CELL[1], HOLDER);
+	if (READ_ONCE(kml_scan_stats.marks) >= 2)
+		WRITE_ONCE(CELL[2], VICTIM);
+}
+
+static int mark_after_a_find(void *unused)
+{
+	begin();
+	kmemleak_alloc((void *)VICTIM, 128, 1, GFP_KERNEL);
+	kmemleak_alloc((void *)HOLDER, 128, 1, GFP_KERNEL);
+	make_suspect();
+	scan();
+	shim_poll = poll_marks;
+	scan();
+	shim_poll = NULL;
+	TAP_CHECK(reported(DECOY), "an object without a reference was not reported");
+	TAP_CHECK(!reported(HOLDER), "not found by the first confirming mark");
+	TAP_CHECK(!reported(VICTIM), "no mark followed one that had found something");
+	TAP_CHECK(world_stat("scan_marks") >= 4, "marks: %ld", world_stat("scan_marks"));
+	return 0;
+}
+
 /* A word at an odd offset, which begins in one piece that is read and ends in the next. */
 static int odd_over_pieces(void *unused)
 {
@@ -282,6 +309,7 @@ int main(void)
 	tap_case("through a young object", holder_young, NULL, 60);
 	tap_case("through an object that is painted grey meanwhile", holder_painted, NULL, 60);
 	tap_case("surplus of an object that was cleared", holder_of_surplus, NULL, 60);
+	tap_case("found in one mark after another", mark_after_a_find, NULL, 60);
 	tap_case("a word over two pieces", odd_over_pieces, NULL, 60);
 	tap_case("in a page that nobody tracks", page_untracked, NULL, 60);
 	tap_case("in a page of an object", page_tracked, NULL, 60);
