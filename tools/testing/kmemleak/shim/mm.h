@@ -287,8 +287,16 @@ extern char shim_sro[] __asm__("__data_start"), shim_ero[] __asm__("_edata");
 #endif
 #define kasan_disable_current() do { } while (0)
 #define kasan_enable_current() do { } while (0)
+#if SHIM_TSAN
+/* memcpy() is TSan's own, for which no attribute of the caller counts */
+void AnnotateIgnoreReadsBegin(const char *file, int line);
+void AnnotateIgnoreReadsEnd(const char *file, int line);
+#define kcsan_disable_current() AnnotateIgnoreReadsBegin(__FILE__, __LINE__)
+#define kcsan_enable_current() AnnotateIgnoreReadsEnd(__FILE__, __LINE__)
+#else
 #define kcsan_disable_current() do { } while (0)
 #define kcsan_enable_current() do { } while (0)
+#endif
 #define kmsan_unpoison_memory(p, n) do { } while (0)
 #define kasan_set_tag(p, t) ((void)(t), (p))
 #define get_tag(p)	((u8)((unsigned long)(p) >> 56))
