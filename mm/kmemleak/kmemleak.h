@@ -96,7 +96,50 @@
 #define _MM_KMEMLEAK_KMEMLEAK_H
 
 #include "os.h"
-#include "compat.h"
+
+/* === Differences between kernels ======================================== */
+
+/*
+ * What differs between the kernels we build on (6.12 to 7.3). The core is
+ * written for the newer one; this file, and none else of it, adapts the older.
+ */
+
+#if defined(CONFIG_KASAN_SW_TAGS) || defined(CONFIG_KASAN_HW_TAGS)
+#define KML_POINTER_TAGS 1
+#define KML_TAG_BITS	8	/* kasan_reset_tag() extends the sign of bit 55 */
+#else
+#define KML_TAG_BITS	0
+#endif
+
+/* 7.x: declared in linux/kmemleak.h */
+void kmemleak_ignore_percpu(const void __percpu *ptr);
+
+/* So is this one, later in 6.12 */
+void kmemleak_transient_leak(const void *ptr);
+
+/* 7.x: declared in mm/page_alloc.h */
+void drain_all_pages(struct zone *zone);
+
+#ifdef CONFIG_UML
+/* 7.x: declared where only arch/um looks, an array of one for each CPU */
+extern char cpu_irqstacks[][THREAD_SIZE] __weak;
+#endif
+
+/*
+ * Does a task run, or is it about to? 7.x has the field with one CPU, too; there who
+ * asks is who runs. The acquire pairs with the release in finish_task(): all that a
+ * task did before it was switched from is seen.
+ */
+#ifdef CONFIG_SMP
+/* pairs with finish_task() */
+#define kml_task_on_cpu(task)	(smp_load_acquire(&(task)->on_cpu) != 0)
+#else
+#define kml_task_on_cpu(task)	({ barrier(); (task) == current; })
+#endif
+
+#ifndef secs_to_jiffies
+#define secs_to_jiffies(secs)	((secs) * HZ)
+#endif
 
 #define KML_MAX_TRACE		16	/* frames kept of an allocation */
 #define KML_SKIP_FRAMES		1	/* kml_stack_save() itself */
@@ -312,5 +355,232 @@ static inline unsigned long kml_untag(unsigned long addr)
 {
 	return (unsigned long)kasan_reset_tag((void *)addr);
 }
+
+/* === Colours ============================================================ */
+
+/*
+ * The tri-colour rules, as pure functions of a hot entry's state word:
+ *
+ *   bits  0-11	offset of the object in its page
+ *   bits 12-14	count: references found by this scan, at most min_count
+ *   bits 15-17	min_count: references wanted; KML_BLACK for "not of interest"
+ *   bit  18	free
+ *   bits 19-31	flags
+ *
+ * White: fewer references than wanted. Grey: enough (or none wanted, or born
+ * since the mark began), the content is scanned. Black: neither reported nor
+ * scanned.
+ * Colours after Dijkstra, Lamport et al., "On-the-fly garbage collection",
+ * CACM 21(11), 1978; grey here includes objects already scanned.
+ */
+
+#define KML_OFF_MASK		0x00000fffU
+#define KML_COUNT_SHIFT		12
+#define KML_COUNT_ONE		((u32)BIT(KML_COUNT_SHIFT))
+#define KML_COUNT_MASK		(0x7U << KML_COUNT_SHIFT)
+#define KML_MIN_SHIFT		15
+#define KML_MIN_MASK		(0x7U << KML_MIN_SHIFT)
+#define KML_MIN_MAX		0x6U	/* callers ask for 2 at most */
+#define KML_BLACK		0x7U
+
+#define KML_STATE_FREE		BIT(18)
+#define KML_F_THROUGHOUT	BIT(19)	/* not referenced since a check began */
+#define KML_F_LATE		BIT(20)	/* counted after the first mark: confirm.c */
+#define KML_F_NEW		BIT(21)	/* born since this mark began: grey */
+#define KML_F_ALLOCATED		BIT(22)
+#define KML_F_FROZEN		BIT(23)	/* the entry moved: look up again */
+#define KML_F_NO_SCAN		BIT(24)	/* do not read the content */
+#define KML_F_FULL_SCAN		BIT(25)	/* a scan area got lost: ignore areas */
+#define KML_F_REPORTED		BIT(26)
+#define KML_F_SUSPECT		BIT(27)	/* white after the first mark */
+#define KML_F_EXT		BIT(28)	/* cold is a struct kml_ext */
+#define KML_F_BIG		BIT(29)	/* size is in the extension */
+#define KML_F_UNREF		BIT(30)	/* cold counts unreferenced scans */
+#define KML_F_PENDING		BIT(31)	/* grey, but the work list was full */
+
+static inline unsigned int kml_state_count(u32 s)
+{
+	return (s & KML_COUNT_MASK) >> KML_COUNT_SHIFT;
+}
+
+static inline unsigned int kml_state_min(u32 s)
+{
+	return (s & KML_MIN_MASK) >> KML_MIN_SHIFT;
+}
+
+static inline u32 kml_state_set_min(u32 s, int min_count)
+{
+	u32 wanted = min_count < 0 ? KML_BLACK : min_t(u32, min_count, KML_MIN_MAX);
+
+	return (s & ~KML_MIN_MASK) | wanted << KML_MIN_SHIFT;
+}
+
+/* min_count the way users write it: black is -1 */
+static inline int kml_state_min_count(u32 s)
+{
+	unsigned int min = kml_state_min(s);
+
+	return min == KML_BLACK ? -1 : (int)min;
+}
+
+static inline bool kml_black(u32 s)
+{
+	return kml_state_min(s) == KML_BLACK;
+}
+
+static inline bool kml_white(u32 s)
+{
+	return !kml_black(s) && !(s & KML_F_NEW) &&
+	       kml_state_count(s) < kml_state_min(s);
+}
+
+static inline bool kml_grey(u32 s)
+{
+	return !kml_black(s) && !kml_white(s);
+}
+
+/* a grey object whose content has to be read */
+static inline bool kml_scannable(u32 s)
+{
+	return (s & KML_F_ALLOCATED) && !(s & KML_F_NO_SCAN);
+}
+
+/* === On or off ========================================================== */
+
+/*
+ * Is kmemleak on? Read by every hook, so kept apart from everything else.
+ */
+
+/* One scan, one user of the debugfs file or one trimmer at a time. */
+extern struct mutex kml_scan_mutex;
+
+struct kml_state {
+	bool enabled;		/* allocations are tracked */
+	bool free_enabled;	/* frees still are, until a last scan has ended */
+	bool pool_ready;	/* slab caches, per-CPU data and RCU can be used */
+	bool scan_active;	/* settled bits and pins mean something */
+};
+
+extern struct kml_state kml_state;
+
+static inline bool kml_enabled(void)
+{
+	return READ_ONCE(kml_state.enabled);
+}
+
+static inline bool kml_free_enabled(void)
+{
+	return READ_ONCE(kml_state.free_enabled);
+}
+
+static inline bool kml_pool_ready(void)
+{
+	return READ_ONCE(kml_state.pool_ready);
+}
+
+static inline bool kml_scan_active(void)
+{
+	return READ_ONCE(kml_state.scan_active);
+}
+
+void kml_state_disable(void);
+bool kml_state_has_error(void);
+void kml_state_on_disable(void (*fn)(void));
+
+/* === Counters =========================================================== */
+
+/*
+ * Counters. Per CPU once the pool is ready; before, one CPU runs and a plain
+ * array does (per-CPU data written that early would be copied to every CPU).
+ */
+
+enum kml_counter {
+	KML_C_ALLOCS,		/* ever filed */
+	KML_C_FREES,
+	KML_C_OVERLAPS,
+	KML_C_RESERVED,		/* put into the reserve for want of memory */
+	KML_C_LOST,		/* not even the reserve had room */
+	KML_C_REGRAINS,		/* page descriptors rebuilt */
+	KML_C_PIN_WAITS,	/* frees that waited for a scan to let go */
+	KML_C_META_BYTES,	/* metadata in use, early pool included */
+	KML_NR_COUNTERS,
+};
+
+struct kml_counters {
+	long v[KML_NR_COUNTERS];
+};
+
+DECLARE_PER_CPU(struct kml_counters, kml_counters);
+extern struct kml_counters kml_early_counters;
+
+/*
+ * May be called with or without preemption. The early array is written by one
+ * CPU only, with IRQs off.
+ */
+static inline void kml_count_add(enum kml_counter c, long n)
+{
+	if (likely(kml_pool_ready()))
+		this_cpu_add(kml_counters.v[c], n);
+	else
+		kml_early_counters.v[c] += n;
+}
+
+/* Cheaper: IRQs are off. */
+static inline void kml_count_irqs_off(enum kml_counter c)
+{
+	if (likely(kml_pool_ready()))
+		this_cpu_ptr(&kml_counters)->v[c]++;
+	else
+		kml_early_counters.v[c]++;
+}
+
+static inline void kml_count_inc(enum kml_counter c)
+{
+	kml_count_add(c, 1);
+}
+
+long kml_count_sum(enum kml_counter c);
+long kml_count_objects(void);
+const char *kml_counter_name(enum kml_counter c);
+
+/* What a worker has done, or all of them. */
+struct kml_mark_stats {
+	u64 words;			/* read through the filter */
+	u64 candidates;			/* passed the filter */
+	u64 settled;			/* of those, needed no look-up */
+	u64 lookups;
+	u64 objects;			/* whose content was read */
+	u64 overflows;			/* work list full, objects left pending */
+	u64 steals;			/* blocks of work that others had filled */
+	u64 ns;				/* at work or waiting for some */
+};
+
+/* The phases of a scan; include/trace/events/kmemleak.h names them, too. */
+enum kml_stage {
+	KML_STAGE_IDLE,
+	KML_STAGE_PREPARE,
+	KML_STAGE_MARK,
+	KML_STAGE_CHECK,
+	KML_STAGE_CONFIRM,
+	KML_STAGE_REPORT,
+	KML_NR_STAGES,
+};
+
+/* A scan: the running one (kml_scan_mutex), or one that has ended. */
+struct kml_scan_stats {
+	unsigned long seq;		/* since boot, from 1 */
+	unsigned long all_stopped;	/* since boot, not finished */
+	bool stopped;
+	u64 ns;				/* from begin to end */
+	u64 stage_ns[KML_NR_STAGES];
+	struct kml_mark_stats sum;
+	unsigned int workers;
+	unsigned long suspects;		/* after the first mark */
+	unsigned int marks;		/* the first and the confirming ones */
+	unsigned long in_pages;		/* referenced by untracked memory alone */
+	unsigned long leaks;		/* after confirmation, new */
+};
+
+extern struct kml_scan_stats kml_scan_stats;
 
 #endif /* _MM_KMEMLEAK_KMEMLEAK_H */

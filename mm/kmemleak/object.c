@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/* Objects: birth, attributes, death. */
+
+#include "os.h"
+#include "index.h"
+
+/* === Metadata of an object ============================================== */
+
 /*
  * Object metadata.
  *
@@ -8,11 +15,6 @@
  * strictly on each. (sched_clock() will not do: on some architectures it only
  * counts jiffies.)
  */
-
-#include "os.h"
-#include "object.h"
-#include "pool.h"
-#include "state.h"
 
 static_assert(PID_MAX_LIMIT <= 1U << KML_PID_BITS);
 
@@ -210,4 +212,1007 @@ u32 kml_hot_change(struct kml_hot *hot, u32 clear, u32 set)
 	while (!atomic_try_cmpxchg(&hot->state, &old, (old & ~clear) | set))
 		;
 	return old;
+}
+
+/* === Objects that span pages ============================================ */
+
+/*
+ * Objects that do not end where they start: pages and intervals they reach
+ * into point back to their start.
+ */
+
+static void kml_cover_set(struct kml_interval *iv, unsigned long cover)
+{
+	WRITE_ONCE(iv->cover, cover);
+}
+
+/* Does anything start in or reach into an interval? Context: RCU. */
+static bool kml_interval_taken(struct kml_span *s, struct kml_interval *iv)
+{
+	unsigned int i, j;
+
+	if (kml_cont_get(READ_ONCE(iv->cover), &s->hit))
+		return true;
+
+	for (i = 0; i < KML_GROUPS; i++) {
+		struct kml_group *group = READ_ONCE(iv->group[i]);
+
+		for (j = 0; group && j < KML_LEAVES; j++) {
+			struct kml_leaf *leaf = &group->leaf[j];
+			struct kml_desc *desc = kml_leaf_desc(leaf);
+			struct kml_hot *hot = NULL;
+
+			if (kml_cont_get(READ_ONCE(leaf->cont), &s->hit))
+				return true;
+			if (desc)
+				hot = kml_desc_find(desc, KML_PAGE_SIZE - 1);
+			if (hot) {
+				s->hit = kml_interval_base(iv) +
+					 i * BIT(KML_GROUP_SHIFT) +
+					 j * KML_PAGE_SIZE +
+					 (kml_hot_state(hot) & KML_OFF_MASK);
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* Say in the interval at @addr that the object fills it. */
+static int kml_fill_interval(struct kml_span *s, unsigned long addr)
+{
+	struct kml_space *space = s->space;
+	struct kml_interval *iv;
+	unsigned long flags;
+	int ret;
+
+	for (;;) {
+		ret = kml_interval_ensure(space, addr, s->gfp);
+		if (ret)
+			return ret;
+
+		rcu_read_lock();
+		iv = kml_interval_find(space, addr);
+		ret = iv && kml_interval_taken(s, iv) ? -EEXIST : 0;
+		rcu_read_unlock();
+		if (ret)
+			return ret;
+
+		raw_spin_lock_irqsave(&space->lock, flags);
+		iv = kml_interval_find(space, addr);
+		if (iv)
+			kml_cover_set(iv, ~s->start);
+		raw_spin_unlock_irqrestore(&space->lock, flags);
+		if (iv)
+			return 0;
+	}
+}
+
+/* Say in the page at @addr that the object reaches into it. */
+static int kml_fill_page(struct kml_span *s, unsigned long addr)
+{
+	unsigned long end = min(s->last - addr, KML_PAGE_SIZE - 1);
+	struct kml_interval *iv;
+	struct kml_desc *desc;
+	struct kml_leaf *leaf;
+	struct kml_hot *hot;
+	unsigned long flags;
+	int ret;
+
+	do {
+		rcu_read_lock();
+		iv = kml_interval_find(s->space, addr);
+		leaf = iv ? kml_leaf_find(iv, addr) : NULL;
+		ret = leaf ? -EAGAIN : -ENOENT;
+		if (leaf) {
+			raw_spin_lock_irqsave(&leaf->lock, flags);
+			desc = kml_leaf_desc(leaf);
+			hot = desc ? kml_desc_find(desc, end) : NULL;
+			if (kml_leaf_dead(leaf)) {
+				cpu_relax();
+			} else if (hot) {
+				s->hit = addr + (kml_hot_state(hot) & KML_OFF_MASK);
+				ret = -EEXIST;
+			} else if (kml_cont_get(leaf->cont ?: READ_ONCE(iv->cover),
+						&s->hit)) {
+				ret = -EEXIST;
+			} else {
+				WRITE_ONCE(leaf->cont, ~s->start);
+				ret = 0;
+			}
+			raw_spin_unlock_irqrestore(&leaf->lock, flags);
+		}
+		rcu_read_unlock();
+
+		if (ret == -ENOENT) {
+			ret = kml_leaf_ensure(s->space, addr, s->gfp);
+			if (!ret)
+				ret = -EAGAIN;
+		}
+	} while (ret == -EAGAIN);
+	return ret;
+}
+
+/* Does an object up to @last fill the interval that starts at @addr? */
+static bool kml_fills_interval(unsigned long addr, unsigned long last)
+{
+	return !(addr & ~KML_INTERVAL_MASK) && last - addr >= KML_INTERVAL_SIZE - 1;
+}
+
+static unsigned long kml_fill_step(unsigned long addr, unsigned long last)
+{
+	return kml_fills_interval(addr, last) ? KML_INTERVAL_SIZE : KML_PAGE_SIZE;
+}
+
+/**
+ * kml_span_clear() - no object reaches from its first page on any more
+ * @space: where
+ * @start: of the object
+ * @last: its last address
+ *
+ * Marks of other objects stay, so this undoes half a kml_span_fill(), too.
+ *
+ * Context: any.
+ */
+void kml_span_clear(struct kml_space *space, unsigned long start,
+		    unsigned long last)
+{
+	unsigned long addr = start & KML_PAGE_MASK, step = KML_PAGE_SIZE, flags;
+
+	while (last - addr >= step) {
+		struct kml_interval *iv;
+		struct kml_leaf *leaf;
+
+		addr += step;
+		step = kml_fill_step(addr, last);
+
+		rcu_read_lock();
+		iv = kml_interval_find(space, addr);
+		if (iv && step == KML_INTERVAL_SIZE) {
+			raw_spin_lock_irqsave(&space->lock, flags);
+			if (iv->cover == ~start) {
+				kml_cover_set(iv, 0);
+				kml_interval_vacate(iv);
+			}
+			raw_spin_unlock_irqrestore(&space->lock, flags);
+		} else if (iv) {
+			leaf = kml_leaf_find(iv, addr);
+			if (leaf) {
+				raw_spin_lock_irqsave(&leaf->lock, flags);
+				if (leaf->cont == ~start) {
+					WRITE_ONCE(leaf->cont, 0);
+					kml_interval_vacate(iv);
+				}
+				raw_spin_unlock_irqrestore(&leaf->lock, flags);
+			}
+		}
+		rcu_read_unlock();
+	}
+}
+
+/**
+ * kml_span_fill() - mark what an object reaches into behind its first page
+ * @s: the object; @s->hit is set on -EEXIST
+ *
+ * Context: as @s->gfp allows.
+ * Return: 0, -ENOMEM, or -EEXIST: another object
+ * is in the way. The caller then undoes what was done with kml_span_clear().
+ */
+int kml_span_fill(struct kml_span *s)
+{
+	unsigned long addr = s->start & KML_PAGE_MASK, step = KML_PAGE_SIZE;
+	int ret = 0;
+
+	while (!ret && s->last - addr >= step) {
+		addr += step;
+		step = kml_fill_step(addr, s->last);
+		ret = step == KML_PAGE_SIZE ? kml_fill_page(s, addr) :
+					      kml_fill_interval(s, addr);
+	}
+	return ret;
+}
+
+/* === Birth and death ==================================================== */
+
+/*
+ * Filing and removing objects.
+ *
+ * An object has one hot entry, in the page where it starts. Pages which it
+ * reaches into say so (leaf->cont), intervals which it fills say so once
+ * (interval->cover), so that a gigabyte costs 512 words. These marks are set
+ * one by one after the entry, with no lock held in between: nobody can have a
+ * pointer into the block before the hook returns. For the same reason they are
+ * all gone before the hook of a free returns.
+ */
+
+/*
+ * Parts of one physical block may be freed on several CPUs: hugetlb does so with
+ * the memmap. One at a time; a virtual block has an owner who sees to that, and
+ * who may hold locks that reclaim wants.
+ */
+static DEFINE_MUTEX(kml_part_mutex);
+
+/**
+ * kml_object_lock() - find an object and keep it
+ * @l: filled on success
+ * @space: where
+ * @addr: untagged address
+ * @alias: take any inner address, not only the start
+ *
+ * Context: any. On success IRQs are off, the leaf is locked and an RCU
+ * read-side section is open until kml_object_unlock().
+ * Return: whether it was found.
+ */
+bool kml_object_lock(struct kml_locked *l, struct kml_space *space,
+		     unsigned long addr, bool alias)
+{
+	struct kml_interval *iv;
+	struct kml_hot *hot;
+	unsigned long start = addr;
+	struct kml_desc *desc;
+
+	rcu_read_lock();
+	if (alias && !kml_lookup(space, addr, &start))
+		goto none;
+
+	iv = kml_interval_find(space, start);
+	l->leaf = iv ? kml_leaf_find(iv, start) : NULL;
+	if (!l->leaf)
+		goto none;
+
+	raw_spin_lock_irqsave(&l->leaf->lock, l->flags);
+	desc = kml_leaf_desc(l->leaf);
+	hot = desc ? kml_desc_exact(desc, start & ~KML_PAGE_MASK) : NULL;
+	if (hot && addr - start < kml_hot_size(hot, kml_hot_state(hot))) {
+		l->space = space;
+		l->iv = iv;
+		l->start = start;
+		l->hot = hot;
+		/* for sparse, which knows no locks kept on a condition */
+		__release(&l->leaf->lock);
+		__release(RCU);
+		return true;
+	}
+	raw_spin_unlock_irqrestore(&l->leaf->lock, l->flags);
+none:
+	rcu_read_unlock();
+	return false;
+}
+
+void kml_object_unlock(struct kml_locked *l)
+{
+	__acquire(RCU);
+	__acquire(&l->leaf->lock);
+	raw_spin_unlock_irqrestore(&l->leaf->lock, l->flags);
+	rcu_read_unlock();
+}
+
+/* Copy all there is to know about an object. Return: whether it was found. */
+bool kml_object_info(struct kml_space *space, unsigned long addr, bool alias,
+		     struct kml_info *info)
+{
+	struct kml_locked l;
+
+	if (!kml_object_lock(&l, space, kml_untag(addr), alias))
+		return false;
+	kml_info_fill(info, space, l.start, l.hot);
+	kml_object_unlock(&l);
+	return true;
+}
+
+/* An object on its way into the index. */
+struct kml_birth {
+	struct kml_span s;
+	unsigned long ptr;		/* as the allocator returned it */
+	size_t size;			/* as recorded: KFENCE may know better */
+	u32 state;
+	depot_stack_handle_t trace;
+	struct kml_cold *cold;		/* for the entry, until it is filed */
+	struct kml_desc *spare;		/* for the page, likewise */
+	bool passed;			/* @before is set */
+	unsigned long before;		/* start of an object that ends before us */
+};
+
+enum kml_birth_step {
+	KML_BIRTH_DONE,
+	KML_BIRTH_AGAIN,
+	KML_BIRTH_TAKEN,
+	KML_BIRTH_REACHED,	/* is it taken by one that reaches in? */
+	KML_BIRTH_LEAF,		/* these three: allocate it and try again */
+	KML_BIRTH_COLD,
+	KML_BIRTH_DESC,		/* + class */
+};
+
+/*
+ * Is there an object in the way in the page where @b starts? One that reaches in
+ * from before is under another leaf's lock: it may go, and another one come in
+ * its slot, while its size is read. So what seems to be taken is looked at again,
+ * under that lock. Context: leaf->lock.
+ */
+static int kml_start_taken(struct kml_birth *b, struct kml_interval *iv,
+			   struct kml_leaf *leaf, struct kml_desc *desc)
+{
+	unsigned long page = b->s.start & KML_PAGE_MASK;
+	unsigned long last = min(b->s.last, page + KML_PAGE_SIZE - 1);
+	struct kml_hot *hot = NULL;
+	u32 state;
+
+	if (desc)
+		hot = kml_desc_find(desc, last - page);
+	if (hot) {
+		state = kml_hot_state(hot);
+		b->s.hit = page + (state & KML_OFF_MASK);
+		if (b->s.hit >= b->s.start ||
+		    b->s.start - b->s.hit < kml_hot_size(hot, state))
+			return KML_BIRTH_TAKEN;
+		return KML_BIRTH_DONE;
+	}
+
+	if (likely(!kml_cont_get(leaf->cont ?: READ_ONCE(iv->cover), &b->s.hit)))
+		return KML_BIRTH_DONE;
+	hot = kml_lookup_exact(b->s.space, b->s.hit);
+	if (!hot)
+		return KML_BIRTH_DONE;
+	if (!(kml_hot_state_acquire(hot) & KML_F_BIG) &&
+	    b->s.start - b->s.hit >= READ_ONCE(hot->size))
+		return KML_BIRTH_DONE;
+	return b->passed && b->before == b->s.hit ? KML_BIRTH_DONE :
+						    KML_BIRTH_REACHED;
+}
+
+/* Make room in the leaf for an entry. Context: leaf->lock. */
+static int kml_leaf_room(struct kml_birth *b, struct kml_leaf *leaf,
+			 struct kml_desc *desc, struct kml_desc **old)
+{
+	unsigned int off = b->s.start & ~KML_PAGE_MASK;
+	int cls;
+
+	if (likely(desc && desc->nr && kml_desc_slot_free(desc, off)))
+		return KML_BIRTH_DONE;
+	if (desc && desc->nr)
+		cls = kml_desc_class_for(desc, off);
+	else
+		cls = kml_desc_class(b->size);
+	/* empty, and what we want */
+	if (desc && desc->cls == cls)
+		return KML_BIRTH_DONE;
+
+	if (!b->spare || b->spare->cls != cls)
+		return KML_BIRTH_DESC + cls;
+	if (desc)
+		kml_desc_move(b->spare, desc);
+	WRITE_ONCE(leaf->cls, b->spare->cls);
+	rcu_assign_pointer(leaf->desc, b->spare);
+	b->spare = NULL;
+	*old = desc;
+	return KML_BIRTH_DONE;
+}
+
+/* Try to file the entry; KML_BIRTH_* says how that went. */
+static int kml_birth_try(struct kml_birth *b)
+{
+	struct kml_desc *desc, *old = NULL;
+	struct kml_interval *iv;
+	struct kml_leaf *leaf;
+	unsigned long flags;
+	int ret;
+
+	rcu_read_lock();
+	local_irq_save(flags);
+	iv = kml_interval_find(b->s.space, b->s.start);
+	leaf = iv ? kml_leaf_find(iv, b->s.start) : NULL;
+	ret = KML_BIRTH_LEAF;
+	if (!leaf)
+		goto out;
+	if (!b->cold)
+		b->cold = kml_cold_get_cached();
+	ret = KML_BIRTH_COLD;
+	if (!b->cold)
+		goto out;
+
+	raw_spin_lock(&leaf->lock);
+	ret = KML_BIRTH_AGAIN;
+	if (kml_leaf_dead(leaf))
+		goto unlock;
+	desc = kml_leaf_desc(leaf);
+	ret = kml_start_taken(b, iv, leaf, desc);
+	if (ret)
+		goto unlock;
+	ret = kml_leaf_room(b, leaf, desc, &old);
+	if (ret)
+		goto unlock;
+
+	kml_cold_init(b->cold, b->trace, b->ptr);
+	/* in this RCU section: see "Insert against scan" in kmemleak.h */
+	if (unlikely(kml_scan_active()))
+		b->state |= KML_F_NEW;
+	kml_desc_add(kml_leaf_desc(leaf), b->state,
+		     b->state & KML_F_BIG ? U32_MAX : b->size, b->cold);
+	b->cold = NULL;
+	if (unlikely(b->state & KML_F_NEW))
+		kml_interval_freshen(iv);
+	kml_count_irqs_off(KML_C_ALLOCS);
+unlock:
+	raw_spin_unlock(&leaf->lock);
+out:
+	local_irq_restore(flags);
+	rcu_read_unlock();
+	kml_desc_free_rcu(old);
+	return ret;
+}
+
+/* Get what kml_birth_try() found missing. */
+static int kml_birth_supply(struct kml_birth *b, int what)
+{
+	struct kml_info info;
+
+	switch (what) {
+	case KML_BIRTH_REACHED:
+		if (kml_object_info(b->s.space, b->s.hit, false, &info) &&
+		    b->s.start - b->s.hit < info.size)
+			return -EEXIST;
+		b->passed = true;
+		b->before = b->s.hit;
+		return 0;
+	case KML_BIRTH_AGAIN:
+		cpu_relax();
+		return 0;
+	case KML_BIRTH_LEAF:
+		return kml_leaf_ensure(b->s.space, b->s.start, b->s.gfp);
+	case KML_BIRTH_COLD:
+		b->cold = kml_pool_alloc(KML_POOL_COLD, b->s.gfp);
+		return b->cold ? 0 : -ENOMEM;
+	case KML_BIRTH_TAKEN:
+		return -EEXIST;
+	}
+
+	if (b->spare)
+		kml_pool_free(KML_POOL_DESC + b->spare->cls, b->spare);
+	what -= KML_BIRTH_DESC;
+	b->spare = kml_pool_alloc(KML_POOL_DESC + what, b->s.gfp);
+	if (!b->spare)
+		return -ENOMEM;
+	b->spare->cls = what;
+	return 0;
+}
+
+/* Take the entry of the object at @start out. Return: its size or 0. */
+static size_t kml_remove_entry(struct kml_space *space, unsigned long start,
+			       u32 *state, struct kml_cold **cold)
+{
+	struct kml_locked l;
+	struct kml_desc *desc;
+	size_t size;
+
+	if (!kml_object_lock(&l, space, start, false))
+		return 0;
+
+	/* a full barrier, for kml_pin_wait() */
+	*state = atomic_fetch_andnot(KML_F_ALLOCATED, &l.hot->state);
+	size = kml_hot_size(l.hot, *state);
+	*cold = l.hot->cold;
+	desc = kml_leaf_desc(l.leaf);
+	kml_desc_del(desc, l.hot);
+	if (!desc->nr)
+		kml_interval_vacate(l.iv);
+	kml_count_irqs_off(KML_C_FREES);
+
+	/* plain cold metadata is read under the leaf's lock only */
+	if (likely(!(*state & KML_F_EXT)) && kml_cold_put_cached(*cold))
+		*cold = NULL;
+	kml_object_unlock(&l);
+	return size;
+}
+
+/**
+ * kml_track_insert() - file an object
+ * @space: where
+ * @ptr: what the allocator returned
+ * @size: in bytes
+ * @min_count: references wanted; 0: grey, negative: black
+ * @gfp: of the allocation
+ * @trace: from kml_stack_save()
+ * @hit: filled with the object in the way on -EEXIST
+ *
+ * If there is no memory for metadata the block goes into the reserve: it will
+ * be scanned as a root and not be reported.
+ *
+ * Context: any.
+ * Return: 0 or -EEXIST.
+ */
+int kml_track_insert(struct kml_space *space, unsigned long ptr, size_t size,
+		     int min_count, gfp_t gfp, depot_stack_handle_t trace,
+		     struct kml_info *hit)
+{
+	struct kml_birth b = {
+		.s	= { .space = space, .start = kml_untag(ptr), .gfp = gfp },
+		.ptr	= ptr,
+		.trace	= trace,
+	};
+	int ret;
+
+	if (unlikely(!size))
+		return 0;	/* nothing can point into it */
+
+	b.size = kfence_ksize((void *)ptr) ?: size;
+	b.s.last = kml_last(b.s.start, b.size);
+	b.state = kml_state_set_min(b.s.start & ~KML_PAGE_MASK, min_count) |
+		  KML_F_ALLOCATED;
+	if (unlikely(b.size > U32_MAX - 1)) {
+		struct kml_ext *ext = kml_pool_alloc(KML_POOL_EXT, gfp);
+
+		ret = -ENOMEM;
+		if (!ext)
+			goto reserve;
+		ext->size = b.size;
+		ext->not_excess = ~0UL;
+		b.cold = &ext->cold;
+		b.state |= KML_F_EXT | KML_F_BIG;
+	}
+
+	kml_window_grow(space, b.s.start, b.s.last);
+	for (;;) {
+		ret = kml_birth_try(&b);
+		if (likely(!ret))
+			break;
+		ret = kml_birth_supply(&b, ret);
+		if (ret)
+			break;
+	}
+	if (likely(!ret) && !kml_one_page(b.s.start, b.s.last)) {
+		ret = kml_span_fill(&b.s);
+		if (ret) {
+			u32 state;
+
+			kml_span_clear(space, b.s.start, b.s.last);
+			if (kml_remove_entry(space, b.s.start, &state, &b.cold)) {
+				kml_pin_wait(b.s.start);
+				b.state = state;
+			}
+		}
+	}
+	if (b.spare)
+		kml_pool_free(KML_POOL_DESC + b.spare->cls, b.spare);
+	kml_cold_free(b.state, b.cold);
+
+	if (likely(!ret))
+		return 0;
+	if (ret == -EEXIST) {
+		kml_count_inc(KML_C_OVERLAPS);
+		if (!kml_object_info(space, b.s.hit, false, hit))
+			memset(hit, 0, sizeof(*hit));
+		return ret;
+	}
+reserve:
+	kml_reserve_add(space, b.s.start, b.s.last - b.s.start + 1,
+			min_count < 0 ? KML_RESERVE_BLACK : 0);
+	return 0;
+}
+
+/* Remove the object at @start; all but freeing @cold. Return: size or 0. */
+static size_t kml_detach(struct kml_space *space, unsigned long start,
+			 u32 *state, struct kml_cold **cold)
+{
+	size_t size = kml_remove_entry(space, start, state, cold);
+	unsigned long last;
+
+	if (!size)
+		return 0;
+	last = kml_last(start, size);
+	if (!kml_one_page(start, last))
+		kml_span_clear(space, start, last);
+	kml_pin_wait(start);
+	return size;
+}
+
+/**
+ * kml_track_remove() - an object was freed
+ * @space: where
+ * @ptr: its start
+ *
+ * When this returns nobody reads the block any more.
+ *
+ * Context: any.
+ * Return: false if there is no such object.
+ */
+bool kml_track_remove(struct kml_space *space, unsigned long ptr)
+{
+	unsigned long start = kml_untag(ptr);
+	struct kml_cold *cold = NULL;
+	u32 state;
+
+	if (likely(kml_detach(space, start, &state, &cold))) {
+		kml_cold_free(state, cold);
+		return true;
+	}
+	return kml_reserve_remove(space, start);
+}
+
+/*
+ * Nobody looks for references to physical blocks or reports them: once there is
+ * memory for them, what remains of one may be several objects. Beside a cut they
+ * are small and grow with the distance, so that blocks which are given back page
+ * by page, like the memmap of huge pages, cost each of their pages a few times and
+ * not once for each cut.
+ */
+#define KML_CUT_MIN	(16 * KML_PAGE_SIZE)
+
+/* What remains of a block on one side of a cut. */
+struct kml_rest {
+	struct kml_space *space;
+	unsigned long ptr;		/* with its tag */
+	size_t size;
+	bool before;			/* the cut is at its end */
+	int min_count;
+	depot_stack_handle_t trace;
+};
+
+static int kml_file_rest(const struct kml_rest *r, struct kml_info *hit)
+{
+	bool split = r->space->id == KML_PHYS && r->min_count <= 0 &&
+		     kml_pool_ready();
+	size_t done, step;
+	unsigned long at;
+	int ret = 0;
+
+	for (done = 0; done < r->size && !ret; done += step) {
+		step = r->size - done;
+		if (split)
+			step = min(step, max(done, KML_CUT_MIN));
+		at = r->before ? r->size - done - step : done;
+		ret = kml_track_insert(r->space, r->ptr + at, step, r->min_count,
+				       GFP_KERNEL, r->trace, hit);
+	}
+	return ret;
+}
+
+/*
+ * Cut the part at @addr out of the object that holds it; @ret is the first error
+ * so far. Return: how much of @size it was, 0 if there is no such object.
+ */
+static size_t kml_remove_piece(struct kml_space *space, unsigned long addr, size_t size,
+		      depot_stack_handle_t trace, struct kml_info *hit, int *ret)
+{
+	struct kml_rest rest = { .space = space, .trace = trace };
+	struct kml_cold *cold = NULL;
+	size_t old_size, before;
+	unsigned long tag, start;
+	struct kml_locked l;
+	int err;
+	u32 state;
+
+	if (!kml_object_lock(&l, space, addr, true))
+		return 0;
+	start = l.start;
+	tag = kml_tagged(start, l.hot->cold) - start;
+	kml_object_unlock(&l);
+
+	old_size = kml_detach(space, start, &state, &cold);
+	if (!old_size)
+		return 0;		/* freed under our hands: caller's bug */
+	kml_cold_free(state, cold);
+
+	before = addr - start;
+	size = min(size, old_size - before);
+	/* switched off: blocks that go away matter, those that stay do not */
+	if (!kml_enabled())
+		return size;
+
+	rest.min_count = kml_state_min_count(state);
+	rest.ptr = start + tag;
+	rest.size = before;
+	rest.before = true;
+	err = kml_file_rest(&rest, hit);
+	*ret = *ret ?: err;
+	rest.ptr = addr + size + tag;
+	rest.size = old_size - before - size;
+	rest.before = false;
+	err = kml_file_rest(&rest, hit);
+	*ret = *ret ?: err;
+	return size;
+}
+
+/**
+ * kml_track_remove_part() - a part of an object was freed
+ * @space: where
+ * @ptr: start of the part
+ * @size: of the part
+ * @trace: who frees: becomes the origin of what remains
+ * @hit: as for kml_track_insert()
+ *
+ * What remains before and behind the part are new objects which want as many
+ * references as the old one did.
+ *
+ * Context: process or boot.
+ * Return: 0, -ENOENT, -EEXIST.
+ */
+int kml_track_remove_part(struct kml_space *space, unsigned long ptr,
+			  size_t size, depot_stack_handle_t trace,
+			  struct kml_info *hit)
+{
+	bool phys = space->id == KML_PHYS;
+	unsigned long addr = kml_untag(ptr);
+	size_t cut, rest = size;
+	int ret = 0;
+
+	if (!size)
+		return 0;
+	if (phys)
+		mutex_lock(&kml_part_mutex);
+	do {
+		cut = kml_remove_piece(space, addr, rest, trace, hit, &ret) ?:
+		      kml_reserve_remove_part(space, addr, rest);
+		addr += cut;
+		rest -= cut;
+	} while (cut && rest && phys);
+	if (phys)
+		mutex_unlock(&kml_part_mutex);
+	return rest == size ? -ENOENT : ret;
+}
+
+static enum kml_visit kml_remove_visit(struct kml_visitor *v,
+				       struct kml_space *space,
+				       unsigned long start, struct kml_hot *hot)
+{
+	return KML_VISIT_UNLOCKED;
+}
+
+static void kml_remove_unlocked(struct kml_visitor *v, struct kml_space *space,
+				unsigned long start)
+{
+	kml_track_remove(space, start);
+}
+
+/**
+ * kml_track_remove_all() - forget all objects
+ *
+ * Context: process, kml_scan_mutex held, kmemleak is off.
+ */
+void kml_track_remove_all(void)
+{
+	struct kml_visitor v = {
+		.visit = kml_remove_visit,
+		.unlocked = kml_remove_unlocked,
+	};
+	unsigned int id;
+
+	for (id = 0; id < KML_NR_SPACES; id++)
+		kml_walk(kml_space(id), &v);
+}
+
+/* === Attributes ========================================================= */
+
+/*
+ * What callers say about an object after its birth. Unless noted: any context;
+ * return 0, or -ENOENT if no object starts at the address (nor waits in the
+ * reserve, where there is nothing more to say about it).
+ */
+
+/**
+ * kml_track_paint() - make an object grey (never a leak) or black (ignored)
+ * @space: where
+ * @ptr: start of the object
+ * @color: 0 or -1
+ *
+ * Return: see above.
+ */
+int kml_track_paint(struct kml_space *space, unsigned long ptr, int color)
+{
+	unsigned long start = kml_untag(ptr);
+	struct kml_locked l;
+
+	if (!kml_object_lock(&l, space, start, false))
+		return kml_reserve_paint(space, start, color < 0 ?
+					 KML_RESERVE_MAKE_BLACK :
+					 KML_RESERVE_MAKE_GREY) ? 0 : -ENOENT;
+	kml_hot_change(l.hot, KML_MIN_MASK,
+		       kml_state_set_min(0, color) |
+		       (color < 0 ? KML_F_NO_SCAN : 0));
+	kml_object_unlock(&l);
+	return 0;
+}
+
+/* kml_track_no_scan() - references to the object count, its content does not */
+int kml_track_no_scan(struct kml_space *space, unsigned long ptr)
+{
+	unsigned long start = kml_untag(ptr);
+	struct kml_locked l;
+
+	if (!kml_object_lock(&l, space, start, false))
+		return kml_reserve_paint(space, start, KML_RESERVE_MAKE_NO_SCAN) ? 0 : -ENOENT;
+	kml_hot_change(l.hot, 0, KML_F_NO_SCAN);
+	kml_object_unlock(&l);
+	return 0;
+}
+
+/**
+ * kml_track_hush() - set or clear NO_SCAN on the block of a stack
+ * @stack: where the stack begins; may be NULL
+ * @hush: set it
+ *
+ * With VMAP_STACK, a stack is a block like others, and would be read as a whole
+ * by any scan, dead frames included. roots_stack.c reads what is to be read of
+ * it.
+ *
+ * Context: process.
+ * Return: true if this changed anything.
+ */
+bool kml_track_hush(const void *stack, bool hush)
+{
+	unsigned long start = kml_untag((unsigned long)stack);
+	struct kml_locked l;
+	bool change;
+
+	if (!start || !kml_object_lock(&l, kml_space(KML_VIRT), start, false))
+		return false;
+	change = hush == !(kml_hot_state(l.hot) & KML_F_NO_SCAN);
+	if (change)
+		kml_hot_change(l.hot, hush ? 0 : KML_F_NO_SCAN,
+			       hush ? KML_F_NO_SCAN : 0);
+	kml_object_unlock(&l);
+	return change;
+}
+
+/**
+ * kml_track_hush_stack() - set or clear NO_SCAN on the stack of this task
+ * @hush: set it
+ *
+ * The stack of a task that scans is littered with addresses that it went
+ * through.
+ *
+ * Context: process.
+ * Return: true if this changed anything.
+ */
+bool kml_track_hush_stack(bool hush)
+{
+	return kml_track_hush(task_stack_page(current), hush);
+}
+
+/* kml_track_reset_checksum() - let the next scan take the object as changed */
+int kml_track_reset_checksum(struct kml_space *space, unsigned long ptr)
+{
+	unsigned long start = kml_untag(ptr);
+	struct kml_locked l;
+
+	if (!kml_object_lock(&l, space, start, false))
+		return kml_reserve_paint(space, start, KML_RESERVE_KEEP) ? 0 : -ENOENT;
+	l.hot->cold->checksum = ~0;
+	kml_object_unlock(&l);
+	return 0;
+}
+
+/* kml_track_set_trace() - @ptr may point anywhere into the object */
+int kml_track_set_trace(struct kml_space *space, unsigned long ptr,
+			depot_stack_handle_t trace)
+{
+	struct kml_locked l;
+
+	if (!kml_object_lock(&l, space, kml_untag(ptr), true))
+		return -ENOENT;
+	l.hot->cold->trace = trace;
+	kml_object_unlock(&l);
+	return 0;
+}
+
+/*
+ * Give a locked object an extension: @ext if it has none. Return: metadata that
+ * is now unused, to be freed after unlocking, in @unused.
+ */
+static struct kml_ext *kml_hot_extend(struct kml_hot *hot, struct kml_ext *ext,
+				      struct kml_cold **unused)
+{
+	*unused = NULL;
+	if (kml_hot_state(hot) & KML_F_EXT)
+		return kml_ext(hot);
+	if (!ext)
+		return NULL;
+
+	ext->cold = *hot->cold;
+	ext->not_excess = ~0UL;
+	*unused = hot->cold;
+	/* pointer before flag: who sees the flag finds an extension */
+	smp_store_release(&hot->cold, &ext->cold);
+	kml_hot_change(hot, 0, KML_F_EXT);
+	return ext;
+}
+
+/**
+ * kml_track_set_excess() - pass on surplus references
+ * @space: where
+ * @ptr: start of the object
+ * @excess_ref: start of the object that gets what @ptr does not need
+ * @gfp: for metadata
+ *
+ * Called when both are born. A scan that began before and has settled @ptr does
+ * not pass references on, but does not report @excess_ref either: that one's
+ * checksum is not known yet.
+ *
+ * Context: as @gfp allows.
+ * Return: 0, -ENOENT, or -ENOMEM: then the caller has
+ * to see to it that @excess_ref is not taken for a leak.
+ */
+int kml_track_set_excess(struct kml_space *space, unsigned long ptr,
+			 unsigned long excess_ref, gfp_t gfp)
+{
+	unsigned long start = kml_untag(ptr);
+	struct kml_ext *spare, *ext;
+	struct kml_cold *unused;
+	struct kml_locked l;
+
+	spare = kml_pool_alloc(KML_POOL_EXT, gfp);
+	if (!kml_object_lock(&l, space, start, false)) {
+		kml_pool_free(KML_POOL_EXT, spare);
+		return kml_reserve_paint(space, start, KML_RESERVE_KEEP) ? -ENOMEM : -ENOENT;
+	}
+	ext = kml_hot_extend(l.hot, spare, &unused);
+	if (ext) {
+		ext->not_excess = ~excess_ref;
+		WRITE_ONCE(kml_interval_find(space, start)->excess, true);
+		WRITE_ONCE(l.leaf->excess, true);
+	}
+	kml_object_unlock(&l);
+
+	if (spare != ext)
+		kml_pool_free(KML_POOL_EXT, spare);
+	kml_cold_free(0, unused);
+	return ext ? 0 : -ENOMEM;
+}
+
+/**
+ * kml_track_add_area() - scan only this part of an object (and others so named)
+ * @space: where
+ * @ptr: start of the area, anywhere in the object
+ * @size: of the area; SIZE_MAX: up to the object's end
+ * @gfp: for metadata
+ * @hit: filled on -ERANGE
+ *
+ * Without memory for the area the whole object is scanned.
+ *
+ * Context: as @gfp allows.
+ * Return: 0, -ENOENT, -ENOMEM, or -ERANGE if the area
+ * is longer than the object.
+ */
+int kml_track_add_area(struct kml_space *space, unsigned long ptr, size_t size,
+		       gfp_t gfp, struct kml_info *hit)
+{
+	unsigned long addr = kml_untag(ptr);
+	struct kml_ext *spare, *ext;
+	struct kml_cold *unused = NULL;
+	struct kml_area *area;
+	struct kml_locked l;
+	size_t room;
+	int ret = 0;
+
+	area = kml_pool_alloc(KML_POOL_AREA, gfp);
+	spare = kml_pool_alloc(KML_POOL_EXT, gfp);
+
+	if (!kml_object_lock(&l, space, addr, true)) {
+		ret = kml_reserve_holds(space, addr) ? 0 : -ENOENT;
+		ext = NULL;
+		goto out;
+	}
+
+	ext = area ? kml_hot_extend(l.hot, spare, &unused) : NULL;
+	room = kml_hot_size(l.hot, kml_hot_state(l.hot)) - (addr - l.start);
+	if (!ext) {
+		kml_hot_change(l.hot, 0, KML_F_FULL_SCAN);
+		ret = -ENOMEM;
+	} else if (size != SIZE_MAX && size > room) {
+		kml_info_fill(hit, space, l.start, l.hot);
+		ret = -ERANGE;
+	} else {
+		area->not_start = ~addr;
+		area->size = min(size, room);
+		area->next = ext->areas;
+		/* walkers hold a pin, not the lock */
+		smp_store_release(&ext->areas, area);
+		area = NULL;
+	}
+	kml_object_unlock(&l);
+out:
+	if (spare != ext)
+		kml_pool_free(KML_POOL_EXT, spare);
+	kml_pool_free(KML_POOL_AREA, area);
+	kml_cold_free(0, unused);
+	return ret;
 }

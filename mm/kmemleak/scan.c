@@ -1,4 +1,500 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/* Scans: their stages up to the suspects, and their statistics. */
+
+#include "os.h"
+#include "scan.h"
+
+/* === Progress and statistics ============================================ */
+
+/*
+ * Progress of the running scan, statistics of the last ones, and their
+ * tracepoints. What is shown of a running scan is read while it changes: each
+ * value is right, or was a moment ago.
+ */
+
+#define CREATE_TRACE_POINTS
+#include <trace/events/kmemleak.h>
+
+struct kml_progress kml_progress;
+struct kml_scan_stats kml_scan_stats;
+
+/* The last scans, the most recent one first. */
+static struct kml_scan_stats kml_last_scans[KML_SCANS_KEPT];
+static unsigned int kml_nr_last;
+static DEFINE_SPINLOCK(kml_last_lock);
+
+static const char * const kml_stage_names[] = {
+	[KML_STAGE_IDLE]	= "idle",
+	[KML_STAGE_PREPARE]	= "prepare",
+	[KML_STAGE_MARK]	= "mark",
+	[KML_STAGE_CHECK]	= "check",
+	[KML_STAGE_CONFIRM]	= "confirm",
+	[KML_STAGE_REPORT]	= "report",
+};
+
+static_assert(ARRAY_SIZE(kml_stage_names) == KML_NR_STAGES);
+
+const char *kml_stage_name(enum kml_stage stage)
+{
+	return kml_stage_names[stage];
+}
+
+/**
+ * kml_progress_begin() - a scan begins
+ * @workers: who may take part
+ *
+ * Context: process, kml_scan_mutex held.
+ */
+static void kml_progress_begin(unsigned int workers)
+{
+	struct kml_scan_stats *s = &kml_scan_stats;
+	unsigned long seq = s->seq + 1;
+
+	*s = (struct kml_scan_stats){
+		.seq = seq,
+		.all_stopped = s->all_stopped,
+		.workers = workers,
+	};
+	WRITE_ONCE(kml_progress.stage_begin, ktime_get_ns());
+	WRITE_ONCE(kml_progress.begin, kml_progress.stage_begin);
+	trace_kmemleak_scan_begin(seq, kml_count_objects(), workers);
+}
+
+/* The next stage begins, and the one before ends. Context: as above. */
+static void kml_progress_stage(enum kml_stage stage)
+{
+	u64 now = ktime_get_ns();
+
+	if (kml_progress.stage) {
+		kml_scan_stats.stage_ns[kml_progress.stage] +=
+			now - kml_progress.stage_begin;
+		trace_kmemleak_phase_end(kml_progress.stage);
+	}
+	WRITE_ONCE(kml_progress.stage_begin, now);
+	WRITE_ONCE(kml_progress.stage, stage);
+	if (stage)
+		trace_kmemleak_phase_begin(stage);
+}
+
+/* The scan has ended. Context: as above. */
+static void kml_progress_end(const struct kml_mark_stats *sum, bool done)
+{
+	struct kml_scan_stats *s = &kml_scan_stats;
+
+	kml_progress_stage(KML_STAGE_IDLE);
+	s->sum = *sum;
+	s->stopped = !done;
+	s->all_stopped += !done;
+	s->ns = ktime_get_ns() - kml_progress.begin;
+	if (done)
+		WRITE_ONCE(kml_progress.expected, sum->words * sizeof(long));
+	WRITE_ONCE(kml_progress.begin, 0);
+
+	spin_lock(&kml_last_lock);
+	memmove(kml_last_scans + 1, kml_last_scans, sizeof(kml_last_scans) - sizeof(kml_last_scans[0]));
+	kml_last_scans[0] = *s;
+	kml_nr_last = min(kml_nr_last + 1, KML_SCANS_KEPT);
+	spin_unlock(&kml_last_lock);
+	trace_kmemleak_scan_end(s->seq, done, s->ns, s->suspects, s->leaks);
+}
+
+/**
+ * kml_progress_last() - how did the last scans go?
+ * @scans: room for KML_SCANS_KEPT, filled with the most recent one first
+ *
+ * Context: process.
+ * Return: how many.
+ */
+unsigned int kml_progress_last(struct kml_scan_stats *scans)
+{
+	unsigned int nr;
+
+	spin_lock(&kml_last_lock);
+	memcpy(scans, kml_last_scans, sizeof(kml_last_scans));
+	nr = kml_nr_last;
+	spin_unlock(&kml_last_lock);
+	return nr;
+}
+
+/* === Prepare ============================================================ */
+
+/*
+ * Before a mark: all objects white, all blocks settled but those of white
+ * objects. After it: the objects for which the list of work had no room, and
+ * those born meanwhile.
+ */
+
+/* After each page. */
+bool kml_phase_resched(struct kml_visitor *v)
+{
+	struct kml_phase *phase = kml_phase(v);
+
+	if (phase->blocks)
+		kml_settled_clear_page(phase->space, ~phase->not_page,
+				       phase->blocks);
+	phase->blocks = 0;
+	return kml_mark_stop(phase->w);
+}
+
+/* Have an object read. Context: leaf->lock. */
+void kml_phase_push(struct kml_worker *w, struct kml_space *space,
+		    unsigned long start, struct kml_hot *hot)
+{
+	struct kml_work work = kml_work(space->id, start, 0, hot->size);
+
+	if (likely(kml_deque_push(&w->deque, work)))
+		return;
+	kml_hot_change(hot, 0, KML_F_PENDING);
+	WRITE_ONCE(kml_mark.overflow, true);
+	w->stats.overflows++;
+}
+
+/*
+ * Let references to an object be looked up: soon, if it is all in the page being
+ * visited. Context: leaf->lock.
+ */
+enum kml_visit kml_phase_unsettle(struct kml_phase *phase, struct kml_space *space,
+				  unsigned long start, size_t size)
+{
+	unsigned long first = start & ~KML_PAGE_MASK;
+
+	if (likely(first + size <= KML_PAGE_SIZE)) {
+		phase->space = space;
+		phase->not_page = ~(start & KML_PAGE_MASK);
+		phase->blocks |= GENMASK_ULL((first + size - 1) >> KML_BLOCK_SHIFT,
+					     first >> KML_BLOCK_SHIFT);
+		return KML_VISIT_NEXT;
+	}
+	if (unlikely(size > KML_INTERVAL_SIZE)) {
+		phase->not_big_start = ~start;
+		phase->big_size = size;
+		return KML_VISIT_UNLOCKED;
+	}
+	kml_settled_clear(space, start, size);
+	return KML_VISIT_NEXT;
+}
+
+/* If it was freed meanwhile, bits are cleared for nothing. */
+void kml_phase_unsettle_big(struct kml_visitor *v, struct kml_space *space,
+			    unsigned long start)
+{
+	struct kml_phase *phase = kml_phase(v);
+	size_t off, len;
+
+	for (off = 0; off < phase->big_size; off += len) {
+		len = min(phase->big_size - off, KML_SETTLE_MAX);
+		kml_settled_clear(space, ~phase->not_big_start + off, len);
+		cond_resched();
+	}
+}
+
+static bool kml_source_tables(struct kml_worker *w)
+{
+	enum kml_space_id id;
+	struct kml_interval *iv = kml_shard_take(&w->cursor, &id);
+
+	if (!iv)
+		return false;
+	/* pairs with kml_interval_freshen(), through the barrier behind us */
+	WRITE_ONCE(iv->fresh, false);
+	WRITE_ONCE(iv->doubtful, false);
+	/* nobody looks a physical address up */
+	if (id != KML_PHYS)
+		kml_settled_prepare(iv);
+	return true;
+}
+
+/*
+ * Has the object been unreferenced in all scans of a check so far? What is grey only
+ * since its content was new, or what such an object references, has been.
+ */
+static u32 kml_check_flag(u32 state, u32 new)
+{
+	switch (kml_scan_kind) {
+	case KML_SCAN_FIRST:
+		return new | KML_F_THROUGHOUT;
+	case KML_SCAN_NEXT:
+	case KML_SCAN_LAST:
+		if (kml_white(state) || state & KML_F_LATE)
+			return new;
+		break;
+	default:
+		break;
+	}
+	return new & ~KML_F_THROUGHOUT;
+}
+
+static enum kml_visit kml_whiten(struct kml_visitor *v, struct kml_space *space,
+				 unsigned long start, struct kml_hot *hot)
+{
+	struct kml_phase *phase = kml_phase(v);
+	u32 state = kml_hot_state(hot), new;
+	size_t size = kml_hot_size(hot, state);
+
+	new = state & ~(KML_COUNT_MASK | KML_F_PENDING | KML_F_NEW |
+			KML_F_LATE | KML_F_SUSPECT);
+	/* referenced last time: its unreferenced scans start anew */
+	if (!kml_white(state))
+		new &= ~KML_F_UNREF;
+	new = kml_check_flag(state, new);
+	if (space->id == KML_PHYS && !(state & KML_F_NO_SCAN) &&
+	    !kml_phys_in_lowmem(start, size))
+		new = kml_state_set_min(new, -1) | KML_F_NO_SCAN;
+	/* nobody marks now, all others hold the lock */
+	if (new != state)
+		atomic_set(&hot->state, new);
+
+	if (state & ~new & KML_F_UNREF)
+		kml_cold_set_unref(hot->cold, 0);
+	if (kml_grey(new) && kml_scannable(new))
+		kml_phase_push(phase->w, space, start, hot);
+
+	if (space->id == KML_PHYS || !(kml_white(new) || new & KML_F_EXT))
+		return KML_VISIT_NEXT;
+	return kml_phase_unsettle(phase, space, start, size);
+}
+
+static bool kml_source_whiten(struct kml_worker *w)
+{
+	struct kml_phase phase = {
+		.v = {
+			.visit = kml_whiten,
+			.unlocked = kml_phase_unsettle_big,
+			.resched = kml_phase_resched,
+		},
+		.w = w,
+	};
+
+	return kml_walk_share(&w->cursor, &phase.v);
+}
+
+/**
+ * kml_prepare_all() - get ready for a mark
+ * @w: the initiator's
+ *
+ * First all blocks settled, then those of unsettled objects not: an object may
+ * reach into an interval that another worker prepares.
+ *
+ * Return: false if stopped.
+ */
+static bool kml_prepare_all(struct kml_worker *w)
+{
+	kml_mark.late = false;
+	kml_mark.confirm = false;
+	kml_mark.bytewise = false;
+	kml_mark.sieve = NULL;
+	kml_filter_windows(&w->base);
+	kml_mark_windows(w, &w->base);
+	kml_doubt_nr++;
+	if (!kml_workers_run(kml_source_tables, false))
+		return false;
+	/* flags before entries: pairs with kml_interval_freshen() */
+	smp_mb();
+	return kml_workers_run(kml_source_whiten, false);
+}
+
+static enum kml_visit kml_push_pending(struct kml_visitor *v,
+				       struct kml_space *space,
+				       unsigned long start, struct kml_hot *hot)
+{
+	if (kml_hot_state(hot) & KML_F_PENDING) {
+		kml_hot_change(hot, KML_F_PENDING, 0);
+		kml_phase_push(kml_phase(v)->w, space, start, hot);
+	}
+	return KML_VISIT_NEXT;
+}
+
+static bool kml_source_pending(struct kml_worker *w)
+{
+	struct kml_phase phase = {
+		.v = { .visit = kml_push_pending, .resched = kml_phase_resched },
+		.w = w,
+	};
+
+	return kml_walk_share(&w->cursor, &phase.v);
+}
+
+/* Read what did not fit into the list of work. Return: false if stopped. */
+bool kml_drain_pending(void)
+{
+	while (READ_ONCE(kml_mark.overflow)) {
+		WRITE_ONCE(kml_mark.overflow, false);
+		if (!kml_workers_run(kml_source_pending, true))
+			return false;
+	}
+	return true;
+}
+
+static enum kml_visit kml_adopt(struct kml_visitor *v, struct kml_space *space,
+				unsigned long start, struct kml_hot *hot)
+{
+	u32 state = kml_hot_state(hot);
+
+	if (state & KML_F_NEW && kml_grey(state) && kml_scannable(state) &&
+	    (space->id != KML_PHYS ||
+	     kml_phys_in_lowmem(start, kml_hot_size(hot, state))))
+		kml_phase_push(kml_phase(v)->w, space, start, hot);
+	return KML_VISIT_NEXT;
+}
+
+static bool kml_is_fresh(const struct kml_interval *iv)
+{
+	return READ_ONCE(iv->fresh);
+}
+
+static bool kml_source_adopt(struct kml_worker *w)
+{
+	struct kml_phase phase = {
+		.v = {
+			.visit = kml_adopt,
+			.resched = kml_phase_resched,
+			.want = kml_is_fresh,
+		},
+		.w = w,
+	};
+
+	return kml_walk_share(&w->cursor, &phase.v);
+}
+
+/**
+ * kml_adopt_all() - read what was born since the mark began
+ * @w: the initiator's
+ *
+ * A pointer may have moved there and nowhere else. One round, in which no more
+ * than old objects turn grey, so that it ends however fast others are born; the
+ * confirming marks are there for what is missed.
+ *
+ * Return: false if stopped.
+ */
+static bool kml_adopt_all(struct kml_worker *w)
+{
+	kml_reserve_next_round();
+	return kml_mark_reserve(w) && kml_workers_run(kml_source_adopt, true) &&
+	       kml_drain_pending();
+}
+
+/* === Check ============================================================== */
+
+/*
+ * What is white after the mark and has changed since the last scan (so has every
+ * new object) is in use: it turns grey, and is read. The rest, if old enough, is
+ * suspect.
+ */
+
+/* A table-driven CRC-32 takes a few microseconds for this. */
+#define KML_CHECK_LOCKED	1024
+
+/* An object is in use, though unreferenced. Context: leaf->lock. */
+static void kml_in_use(struct kml_worker *w, struct kml_space *space,
+		       unsigned long start, struct kml_hot *hot)
+{
+	u32 state = kml_hot_state(hot);
+
+	state = kml_hot_change(hot, KML_COUNT_MASK, KML_F_LATE |
+			       kml_state_min(state) << KML_COUNT_SHIFT);
+	kml_interval_doubt(space, start);
+	if (kml_scannable(state))
+		kml_phase_push(w, space, start, hot);
+}
+
+/* A white object's content is known. Context: leaf->lock. */
+static void kml_judge(struct kml_worker *w, struct kml_space *space,
+		      unsigned long start, struct kml_hot *hot, u32 sum)
+{
+	u32 state = kml_hot_state(hot);
+
+	if (!kml_white(state))
+		return;
+	if (hot->cold->checksum != sum) {
+		hot->cold->checksum = sum;
+		kml_in_use(w, space, start, hot);
+	} else if (!(state & KML_F_REPORTED) && kml_report_eligible(state, hot->cold)) {
+		kml_hot_change(hot, 0, KML_F_SUSPECT);
+		kml_interval_doubt(space, start);
+		atomic_long_inc(&kml_mark.suspects);
+	} else {
+		/* not to be reported, but what it references may be */
+		kml_hot_change(hot, 0, KML_F_LATE);
+		kml_interval_doubt(space, start);
+	}
+}
+
+static enum kml_visit kml_check(struct kml_visitor *v, struct kml_space *space,
+				unsigned long start, struct kml_hot *hot)
+{
+	u32 state = kml_hot_state(hot);
+	const void *mem;
+
+	if (!kml_white(state) || space->id == KML_PHYS)
+		return KML_VISIT_NEXT;
+	/* the lock keeps the block; larger ones are pinned by chunks */
+	if (space->id == KML_PERCPU || state & KML_F_BIG ||
+	    hot->size > KML_CHECK_LOCKED)
+		return KML_VISIT_UNLOCKED;
+
+	mem = kml_object_memory(space, start, 0);
+	kml_judge(kml_phase(v)->w, space, start, hot,
+		  kml_checksum(0, mem, hot->size));
+	return KML_VISIT_BREATHE;
+}
+
+static bool kml_check_stop(void *data)
+{
+	return kml_mark_stop(data);
+}
+
+static void kml_check_unlocked(struct kml_visitor *v, struct kml_space *space,
+			       unsigned long start)
+{
+	struct kml_worker *w = kml_phase(v)->w;
+	struct kml_info info;
+	struct kml_locked l;
+	u32 sum;
+
+	if (!kml_object_info(space, start, false, &info) ||
+	    !kml_checksum_pinned(&w->pins, space, start, info.size, &sum,
+				 kml_check_stop, w) ||
+	    !kml_object_lock(&l, space, start, false))
+		return;
+	/* somebody else's by now? then its sum is unknown yet */
+	if (l.hot->cold->stamp == info.stamp && l.hot->cold->born == info.born)
+		kml_judge(w, space, start, l.hot, sum);
+	kml_object_unlock(&l);
+}
+
+static bool kml_source_check(struct kml_worker *w)
+{
+	struct kml_phase phase = {
+		.v = {
+			.visit = kml_check,
+			.unlocked = kml_check_unlocked,
+			.resched = kml_phase_resched,
+		},
+		.w = w,
+	};
+
+	return kml_walk_share(&w->cursor, &phase.v);
+}
+
+/**
+ * kml_check_all() - find suspects among the white objects
+ * @w: the initiator's
+ *
+ * All sums first, then the objects found in use: what these reference turns
+ * grey, too, and should have had its own sum noted.
+ *
+ * Return: false if stopped.
+ */
+static bool kml_check_all(struct kml_worker *w)
+{
+	if (!kml_workers_run(kml_source_check, false))
+		return false;
+	kml_mark.late = true;
+	return kml_workers_run(NULL, true) && kml_drain_pending();
+}
+
+/* === Scan =============================================================== */
+
 /*
  * The scan: prepare, roots, mark, checksum, confirm, report.
  *
@@ -9,18 +505,6 @@
  * are reported if they have been unreferenced often enough. A scan that is stopped
  * reports nothing.
  */
-
-#include "os.h"
-#include "phase.h"
-#include "progress.h"
-#include "report.h"
-#include "reserve.h"
-#include "roots.h"
-#include "scan.h"
-#include "sieve.h"
-#include "signals.h"
-#include "track.h"
-#include "untracked.h"
 
 struct kml_scan_params kml_scan_params = {
 	.min_unref_scans = IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_VERBOSE) ? 2 : 1,

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A scan, from beginning to end. */
+/* Scans, trials, reports, control. */
 #ifndef _MM_KMEMLEAK_SCAN_H
 #define _MM_KMEMLEAK_SCAN_H
 
-#include "os.h"
+#include "mark.h"
+
+/* === Scan =============================================================== */
+
+/*
+ * A scan, from beginning to end.
+ */
 
 struct kml_scan_params {
 	unsigned int min_unref_scans;	/* unreferenced this often: reported */
@@ -47,5 +53,163 @@ bool kml_scan_halted(void);
 void kml_scan_sleep(bool sleep);
 void kml_scan_halt(enum kml_halt whose);
 void kml_scan_resume(enum kml_halt whose);
+
+/* === Stages of a scan =================================================== */
+
+/*
+ * The phases of a scan, as jobs for its workers.
+ */
+
+/* One worker's walk through the objects. */
+struct kml_phase {
+	struct kml_visitor v;		/* must be first */
+	struct kml_worker *w;
+	/* to be unsettled: blocks of a page, and a big object; inverted addresses */
+	struct kml_space *space;
+	unsigned long not_page;
+	u64 blocks;
+	unsigned long not_big_start;
+	size_t big_size;
+};
+
+static inline struct kml_phase *kml_phase(struct kml_visitor *v)
+{
+	return container_of(v, struct kml_phase, v);
+}
+
+bool kml_phase_resched(struct kml_visitor *v);
+enum kml_visit kml_phase_unsettle(struct kml_phase *phase, struct kml_space *space,
+				  unsigned long start, size_t size);
+void kml_phase_unsettle_big(struct kml_visitor *v, struct kml_space *space,
+			    unsigned long start);
+void kml_phase_push(struct kml_worker *w, struct kml_space *space,
+		    unsigned long start, struct kml_hot *hot);
+
+/* prepare.c */
+bool kml_drain_pending(void);
+
+/* check.c */
+
+/* confirm.c */
+bool kml_confirm_prepare(struct kml_worker *w, bool bytewise, bool add);
+bool kml_source_sweep(struct kml_worker *w);
+void kml_convict_all(void);
+
+/* === Untracked memory =================================================== */
+
+/*
+ * Memory in use that is neither an object nor a root: see untracked.c.
+ */
+
+bool kml_untracked_mark(struct kml_worker *w);
+void kml_untracked_drop(void);
+unsigned long kml_untracked_nr(void);
+
+/* For the seq_file; an entry is valid until kml_scan_mutex is released. */
+struct kml_held;
+const struct kml_held *kml_untracked_get(unsigned long pos);
+void kml_untracked_show(struct seq_file *seq, const struct kml_held *h);
+
+/* === Report ============================================================= */
+
+/*
+ * What users get to read: the report table and its text.
+ */
+
+/* The table. Context of all: kml_scan_mutex held, process. */
+bool kml_report_room(unsigned long more);
+bool kml_report_add(struct kml_space *space, unsigned long start,
+		    const struct kml_cold *cold);
+unsigned long kml_report_commit(bool verbose);
+void kml_report_refresh(void);
+void kml_report_compact(void);
+void kml_report_drop(void);
+bool kml_report_found(void);
+void kml_report_clear(void);
+void kml_report_mark(void);
+bool kml_report_was_short(void);
+
+/* Who is reported: objects of some age, when the last scan began. */
+void kml_report_scan_began(void);
+bool kml_report_old_enough(const struct kml_cold *cold);
+bool kml_report_eligible(u32 state, const struct kml_cold *cold);
+unsigned int kml_report_wanted(void);
+
+/* For the seq_file; an entry is valid until the mutex is released. */
+struct kml_report_entry;
+struct kml_report_entry *kml_report_get(unsigned long pos);
+void kml_report_show(struct seq_file *seq, const struct kml_report_entry *e);
+
+/* For messages about one object, to the log. */
+void kml_report_dump(const struct kml_info *info);
+
+/* === Modules that are gone ============================================== */
+
+/*
+ * What addresses in modules meant when they were noted.
+ */
+
+/* Kept at most of modules that are gone; the oldest are dropped. */
+#define KML_MODULES_GONE	64
+#define KML_MODULES_BYTES	SZ_2M
+
+/* An address in a module, as it was for an object. */
+struct kml_frame {
+	const char *module;
+	const char *symbol;		/* NULL: not known */
+	unsigned long offset;
+	unsigned long size;
+	bool unloaded;			/* all of the module, not only its init text */
+};
+
+/* What %pS would say of an address. */
+enum kml_frame_kind {
+	KML_FRAME_LIVE,			/* what it should */
+	KML_FRAME_GONE,			/* nothing, but there is a struct kml_frame */
+	KML_FRAME_OTHER,		/* something wrong: others are there now */
+};
+
+#if defined(CONFIG_MODULES) && defined(CONFIG_KALLSYMS)
+enum kml_frame_kind kml_modules_frame(unsigned long addr, unsigned long born,
+				      struct kml_frame *frame);
+void kml_modules_drop(void);
+void kml_modules_init(void);
+#else
+static inline enum kml_frame_kind
+kml_modules_frame(unsigned long addr, unsigned long born, struct kml_frame *frame)
+{
+	return KML_FRAME_LIVE;
+}
+
+static inline void kml_modules_drop(void)
+{
+}
+
+static inline void kml_modules_init(void)
+{
+}
+#endif
+
+/* === Commands and the scan thread ======================================= */
+
+/*
+ * Commands, the scan thread, switching off.
+ */
+
+/* What the boot option asked for. */
+struct kml_boot {
+	bool on;		/* overrides CONFIG_DEBUG_KMEMLEAK_DEFAULT_OFF */
+	bool parallel;
+	unsigned int threads;	/* with parallel; 0: one a housekeeping CPU */
+};
+
+extern struct kml_boot kml_boot;
+
+int kml_control_command(const char *cmd);
+void kml_control_late_init(void);
+
+/* === Files in debugfs =================================================== */
+
+void kml_debugfs_init(void);
 
 #endif /* _MM_KMEMLEAK_SCAN_H */

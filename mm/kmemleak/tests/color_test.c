@@ -2,7 +2,7 @@
 /* The rules of color.h, over all combinations there are. */
 
 #include "common.h"
-#include "../color.h"
+#include "../kmemleak.h"
 
 /* Bits around count and min_count that no colour may depend on or change. */
 static const u32 kml_others[] = {

@@ -7,13 +7,7 @@
 #define _MM_KMEMLEAK_TESTS_COMMON_H
 
 #include "../os.h"
-#include "../interval.h"
-#include "../object.h"
-#include "../pool.h"
-#include "../settled.h"
-#include "../shard.h"
-#include "../stats.h"
-#include "../track.h"
+#include "../index.h"
 #include <kunit/test.h>
 
 /*

@@ -2,7 +2,7 @@
 /* Work lists: nothing pushed is lost, no block is lost, full means full. */
 
 #include "common.h"
-#include "../deque.h"
+#include "../mark.h"
 
 /* Distinct and recognizable. */
 static struct kml_work nth_work(unsigned long n)

@@ -2,7 +2,7 @@
 /* Whole scans of the running kernel: what is reported, when, and as what. */
 
 #include "plant.h"
-#include "../report.h"
+#include "../scan.h"
 
 /* 0 -> 1 -> 2 -> 3 by pointers to start, middle and end; the others are lost. */
 static void chains_fn(struct kunit *test, struct kml_plant *p)

@@ -5,7 +5,7 @@
  */
 
 #include "common.h"
-#include "../filter.h"
+#include "../mark.h"
 
 #define KML_MAX_WORDS	(KML_CHUNK / sizeof(long))
 #define KML_GUARD	16

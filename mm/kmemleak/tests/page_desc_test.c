@@ -5,7 +5,7 @@
  */
 
 #include "common.h"
-#include "../page_desc.h"
+#include "../index.h"
 
 /* Slot of the model: 0, or one more than the object's "size". */
 struct kml_page_model {

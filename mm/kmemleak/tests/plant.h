@@ -17,7 +17,6 @@
 #define _MM_KMEMLEAK_TESTS_PLANT_H
 
 #include "common.h"
-#include "../control.h"
 #include "../scan.h"
 
 #define KML_BYTES	(32 * KML_PAGE_SIZE)

@@ -6,7 +6,7 @@
  */
 
 #include "common.h"
-#include "../reserve.h"
+#include "../index.h"
 
 #define KML_BASE	(1UL << (BITS_PER_LONG - KML_TAG_BITS - 5))
 #define KML_NR		150UL	/* of at least KML_RESERVE_LOW free ones */

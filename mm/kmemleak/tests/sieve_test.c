@@ -2,7 +2,7 @@
 /* The sieve: what was added passes, most of the rest does not. */
 
 #include "common.h"
-#include "../sieve.h"
+#include "../mark.h"
 
 #define KML_BASE	(40 * KML_INTERVAL_SIZE)
 #define KML_FAR		(2 * KML_SIEVE_BITS * KML_BLOCK_SIZE)

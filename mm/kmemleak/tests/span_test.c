@@ -2,7 +2,7 @@
 /* Marks of objects that reach beyond their first page. */
 
 #include "common.h"
-#include "../span.h"
+#include "../index.h"
 
 static int fill(struct kml_space *space, unsigned long start, unsigned long last,
 		unsigned long *hit)

@@ -5,8 +5,7 @@
  */
 
 #include "plant.h"
-#include "../compat.h"
-#include "../roots.h"
+#include "../mark.h"
 
 #ifdef CONFIG_KMEMLEAK_LIVE_STACKS
 

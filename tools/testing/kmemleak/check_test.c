@@ -8,7 +8,6 @@
 
 #include "tap.h"
 #include "world.h"
-#include "mark.h"
 #include "scan.h"
 #undef snprintf
 

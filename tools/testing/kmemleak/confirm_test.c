@@ -6,7 +6,7 @@
  */
 #include "tap.h"
 #include "world.h"
-#include "progress.h"
+#include "mark.h"
 
 /* From one interval each, so that no neighbour has a look at them. */
 #define VICTIM	W_HEAP

@@ -2,7 +2,7 @@
 /* Which range filter is chosen at boot, and said to be; each boot in a child. */
 #include "tap.h"
 #include "world.h"
-#include "filter.h"
+#include "mark.h"
 
 static unsigned long memory[KML_CHUNK / sizeof(long)];
 static unsigned long out[KML_CHUNK / sizeof(long) + KMEMLEAK_FILTER_PAD];

@@ -5,7 +5,7 @@
  */
 #include "tap.h"
 #include "world.h"
-#include "filter.h"
+#include "mark.h"
 
 #define NR	(KML_CHUNK / sizeof(long))
 #define BASE	0x123456780000UL

@@ -6,7 +6,7 @@
  */
 #include "tap.h"
 #include "world.h"
-#include "roots.h"
+#include "mark.h"
 
 #define WORDS	(THREAD_SIZE / sizeof(long))
 #define LIVE	(WORDS - 20)		/* the stack pointer, in words */

@@ -12,7 +12,6 @@
 #include "tap.h"
 #include "oracle.h"
 #include "world.h"
-#include "mark.h"
 #include "scan.h"
 
 #define SEEDS		24

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Starting, stopping and scanning for the stress programs. */
 #include "stress.h"
-#include "stats.h"
+#include "kmemleak.h"
 
 bool stress_over;
 static bool stress_pause;

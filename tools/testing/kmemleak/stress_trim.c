@@ -6,8 +6,7 @@
  * was made is no lack of memory.
  */
 #include "stress.h"
-#include "interval.h"
-#include "state.h"
+#include "index.h"
 
 /* few threads, and one block each, so that trims meet the making of tables */
 #define THREADS		2

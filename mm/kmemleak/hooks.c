@@ -9,19 +9,7 @@
  * allocations are limited to what may nest in them, and it never fails.
  */
 
-#include "os.h"
-#include "compat.h"
-#include "control.h"
-#include "debugfs.h"
-#include "nolock.h"
-#include "pool.h"
-#include "report.h"
-#include "reserve.h"
-#include "roots.h"
-#include "shard.h"
-#include "state.h"
-#include "track.h"
-#include "workers.h"
+#include "scan.h"
 
 #define kml_warn(fmt, ...)			\
 do {						\

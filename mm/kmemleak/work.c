@@ -1,7 +1,389 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/* Workers, and the grey objects they have to read. */
+
+#include "os.h"
+#include "mark.h"
+
+/* === Signals ============================================================ */
+
 /*
- * Workers.
+ * Signals. signal_pending() says that a task should soon return to user space,
+ * which is more than that it should give up: it is also true for a child that has
+ * ended, for work that was queued to the task, for a freezer, and for a tracer. None
+ * of these may end a scan: a shell with a background job would not get one done.
+ */
+
+/* What shells and terminals send all the time, and what only stops a task. */
+#define KML_HARMLESS	(SIG_KERNEL_IGNORE_MASK | SIG_KERNEL_STOP_MASK)
+
+static bool kml_signal_in(const struct sigpending *pending)
+{
+	unsigned long some = 0;
+	unsigned int i;
+
+	for (i = 0; i < _NSIG_WORDS; i++)
+		some |= READ_ONCE(pending->signal.sig[i]) & ~current->blocked.sig[i] &
+			~(i ? 0UL : (unsigned long)KML_HARMLESS);
+	return some;
+}
+
+/**
+ * kml_signalled() - is there a signal that ends what the current task waits for?
  *
+ * That is one that is not blocked, and neither ignored by default (SIGCHLD, SIGCONT,
+ * SIGURG, SIGWINCH) nor stopping the task (job control). A task that is to be
+ * frozen, stopped by a tracer or given work has no such signal either.
+ *
+ * No lock is needed. The current task alone changes what it blocks. Others add to what
+ * is pending, and set TIF_SIGPENDING then: whoever asks every few KiB misses nothing
+ * for long. Another thread may take a shared signal after we saw it: then
+ * TIF_SIGPENDING stays, which only the current task clears, and who returns
+ * -ERESTARTSYS is restarted.
+ *
+ * Context: process.
+ */
+bool kml_signalled(void)
+{
+	if (likely(!task_sigpending(current)))
+		return false;
+	return kml_signal_in(&current->pending) ||
+	       kml_signal_in(&current->signal->shared_pending);
+}
+
+/**
+ * kml_scan_lock() - take kml_scan_mutex
+ *
+ * mutex_lock_interruptible() does not wait beside any pending signal. Beside those
+ * that end nothing the mutex is tried again and again; who waits in the mutex's own
+ * queue goes first then.
+ *
+ * Context: process; sleeps.
+ * Return: 0, or -ERESTARTSYS if kml_signalled().
+ */
+int kml_scan_lock(void)
+{
+	while (mutex_lock_interruptible(&kml_scan_mutex)) {
+		if (kml_signalled())
+			return -ERESTARTSYS;
+		usleep_range_state(500, 1000 * KML_SIGNAL_POLL_MSECS, TASK_IDLE);
+	}
+	return 0;
+}
+
+/* === Grey work ========================================================== */
+
+/*
+ * Work lists. A worker fills and empties blocks of its own, last in, first out.
+ * When others have nothing to do it puts the oldest of its blocks, or half of
+ * the only one, on a shared list from which any worker takes. Empty blocks come
+ * from there by eights: the list's lock is the one thing over which all workers
+ * meet, and with blocks at hand they hardly do (benchmarks/model.py).
+ *
+ * Blocks are allocated before the mark: when they run out a push fails, and the
+ * object is found again by its KML_F_PENDING (see mark.c).
+ */
+
+/* Less work is sooner done than handed over. */
+#define KML_SHARE_MIN	4
+
+void kml_worklist_init(struct kml_worklist *list)
+{
+	memset(list, 0, sizeof(*list));
+	raw_spin_lock_init(&list->lock);
+}
+
+/* Return: the first of up to @nr empty blocks, or NULL. */
+static struct kml_block *kml_worklist_get_empty(struct kml_worklist *list,
+						unsigned int *nr)
+{
+	struct kml_block *first, **end;
+	unsigned long flags;
+	unsigned int n = 0;
+
+	/* also called in early boot, where IRQs have to stay off */
+	raw_spin_lock_irqsave(&list->lock, flags);
+	first = list->empty;
+	for (end = &first; n < *nr && *end; n++)
+		end = &(*end)->next;
+	list->empty = *end;
+	*end = NULL;
+	raw_spin_unlock_irqrestore(&list->lock, flags);
+	*nr = n;
+	return first;
+}
+
+/* Give back the blocks from @first to @last. */
+static void kml_worklist_put_empty(struct kml_worklist *list,
+				   struct kml_block *first,
+				   struct kml_block *last)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&list->lock, flags);
+	last->next = list->empty;
+	list->empty = first;
+	raw_spin_unlock_irqrestore(&list->lock, flags);
+}
+
+/* Have @blocks if possible. Context: process. Return: is there one at least? */
+bool kml_worklist_grow(struct kml_worklist *list, unsigned long blocks)
+{
+	struct kml_block *block, *first = NULL, *last = NULL;
+
+	for (; list->nr_blocks < blocks; list->nr_blocks++) {
+		block = kml_pool_alloc(KML_POOL_WORK, GFP_KERNEL);
+		if (!block)
+			break;
+		block->next = first;
+		first = block;
+		last = last ?: block;
+		cond_resched();
+	}
+	if (first)
+		kml_worklist_put_empty(list, first, last);
+	return list->nr_blocks;
+}
+
+/* So many at once: few locks, and still not long before the next resched. */
+#define KML_FREE_BULK	16U
+
+/* Return: were there any? */
+static bool kml_worklist_free(struct kml_worklist *list, unsigned int nr)
+{
+	struct kml_block *block = kml_worklist_get_empty(list, &nr);
+	void *p[KML_FREE_BULK];
+	unsigned int i;
+
+	for (i = 0; i < nr; i++, block = block->next)
+		p[i] = block;
+	kml_pool_free_bulk(KML_POOL_WORK, nr, p);
+	list->nr_blocks -= nr;
+	return nr;
+}
+
+/* Free all but @keep blocks. Context: process; all deques are closed. */
+void kml_worklist_shrink(struct kml_worklist *list, unsigned long keep)
+{
+	struct kml_block *block;
+
+	/* work that a stopped scan has left behind */
+	while (list->full) {
+		block = list->full;
+		list->full = block->next;
+		block->nr = 0;
+		kml_worklist_put_empty(list, block, block);
+	}
+	list->nr_full = 0;
+
+	while (list->nr_blocks > keep &&
+	       kml_worklist_free(list, min(list->nr_blocks - keep, KML_FREE_BULK)))
+		cond_resched();
+}
+
+/* Give the @nr full blocks from @first to @last to whoever takes them. */
+static void kml_worklist_put_full(struct kml_worklist *list,
+				  struct kml_block *first,
+				  struct kml_block *last, unsigned long nr)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&list->lock, flags);
+	last->next = list->full;
+	list->full = first;
+	WRITE_ONCE(list->nr_full, list->nr_full + nr);
+	raw_spin_unlock_irqrestore(&list->lock, flags);
+}
+
+/* An empty block, or NULL. Those at hand come first. */
+static struct kml_block *kml_deque_get_empty(struct kml_deque *d)
+{
+	struct kml_block *block;
+
+	if (!d->spares) {
+		d->nr_spares = KML_SPARES;
+		d->spares = kml_worklist_get_empty(d->list, &d->nr_spares);
+	}
+	block = d->spares;
+	if (block) {
+		d->spares = block->next;
+		d->nr_spares--;
+	}
+	return block;
+}
+
+/* Give back the first @nr of the spare blocks. */
+static void kml_deque_put_spares(struct kml_deque *d, unsigned int nr)
+{
+	struct kml_block *first = d->spares, *last = first;
+
+	if (!nr)
+		return;
+	d->nr_spares -= nr;
+	while (--nr)
+		last = last->next;
+	d->spares = last->next;
+	kml_worklist_put_empty(d->list, first, last);
+}
+
+static void kml_deque_put_empty(struct kml_deque *d, struct kml_block *block)
+{
+	block->nr = 0;
+	block->next = d->spares;
+	d->spares = block;
+	if (++d->nr_spares == 2 * KML_SPARES)
+		kml_deque_put_spares(d, KML_SPARES);
+}
+
+static void kml_deque_keep_full(struct kml_deque *d, struct kml_block *block)
+{
+	block->newer = NULL;
+	block->next = d->newest;
+	if (d->newest)
+		d->newest->newer = block;
+	else
+		d->oldest = block;
+	d->newest = block;
+}
+
+/* There is one. */
+static struct kml_block *kml_deque_newest(struct kml_deque *d)
+{
+	struct kml_block *block = d->newest;
+
+	d->newest = block->next;
+	if (d->newest)
+		d->newest->newer = NULL;
+	else
+		d->oldest = NULL;
+	return block;
+}
+
+/* The oldest full block goes to the others. There is one. */
+static void kml_deque_give(struct kml_deque *d)
+{
+	struct kml_block *block = d->oldest;
+
+	d->oldest = block->newer;
+	if (d->oldest)
+		d->oldest->next = NULL;
+	else
+		d->newest = NULL;
+	kml_worklist_put_full(d->list, block, block, 1);
+}
+
+bool kml_deque_open(struct kml_deque *d, struct kml_worklist *list)
+{
+	unsigned int one = 1;
+
+	*d = (struct kml_deque){ .list = list };
+	d->cur = kml_worklist_get_empty(list, &one);
+	return d->cur;
+}
+
+/* What is left undone goes to the others. */
+void kml_deque_close(struct kml_deque *d)
+{
+	struct kml_block *block;
+	unsigned long nr = 0;
+
+	for (block = d->newest; block; block = block->next)
+		nr++;
+	if (nr)
+		kml_worklist_put_full(d->list, d->newest, d->oldest, nr);
+	d->newest = NULL;
+	d->oldest = NULL;
+	if (d->cur && d->cur->nr)
+		kml_worklist_put_full(d->list, d->cur, d->cur, 1);
+	else if (d->cur)
+		kml_deque_put_empty(d, d->cur);
+	d->cur = NULL;
+	kml_deque_put_spares(d, d->nr_spares);
+}
+
+/*
+ * Give others the oldest of what is here: in a depth-first order that is where
+ * large parts of the graph are still to be seen. Context: process. Return: false
+ * if it is not worth it, or for want of a block.
+ */
+bool kml_deque_share(struct kml_deque *d)
+{
+	struct kml_block *block, *cur = d->cur;
+	unsigned long n = cur->nr / 2;
+
+	if (d->oldest) {
+		kml_deque_give(d);
+		return true;
+	}
+	/* the rest of a large object is always worth it */
+	if (!n || (n < KML_SHARE_MIN && !kml_work_off(&cur->work[0])))
+		return false;
+	block = kml_deque_get_empty(d);
+	if (!block)
+		return false;
+
+	memcpy(block->work, cur->work, n * sizeof(*cur->work));
+	block->nr = n;
+	cur->nr -= n;
+	memmove(cur->work, cur->work + n, cur->nr * sizeof(*cur->work));
+	kml_worklist_put_full(d->list, block, block, 1);
+	return true;
+}
+
+/* Context: any. Return: false if there is no room. */
+bool kml_deque_push(struct kml_deque *d, struct kml_work work)
+{
+	struct kml_block *cur = d->cur;
+
+	if (unlikely(cur->nr == KML_BLOCK_WORK)) {
+		cur = kml_deque_get_empty(d);
+		if (!cur)
+			return false;
+		kml_deque_keep_full(d, d->cur);
+		cur->nr = 0;
+		d->cur = cur;
+	}
+	cur->work[cur->nr++] = work;
+	return true;
+}
+
+/* Take a block from the list. Return: NULL if there is none. */
+static struct kml_block *kml_deque_steal(struct kml_deque *d)
+{
+	struct kml_worklist *list = d->list;
+	struct kml_block *block;
+
+	if (!kml_worklist_has_work(list))
+		return NULL;
+	raw_spin_lock_irq(&list->lock);
+	block = list->full;
+	if (block) {
+		list->full = block->next;
+		WRITE_ONCE(list->nr_full, list->nr_full - 1);
+		d->stolen++;
+	}
+	raw_spin_unlock_irq(&list->lock);
+	return block;
+}
+
+/* Context: process. Return: false if there is nothing here nor to share. */
+bool kml_deque_pop(struct kml_deque *d, struct kml_work *work)
+{
+	if (unlikely(!d->cur->nr)) {
+		struct kml_block *block;
+
+		block = d->newest ? kml_deque_newest(d) : kml_deque_steal(d);
+		if (!block)
+			return false;
+		kml_deque_put_empty(d, d->cur);
+		d->cur = block;
+	}
+	*work = d->cur->work[--d->cur->nr];
+	return true;
+}
+
+/* === Workers ============================================================ */
+
+/*
  * A scan is a sequence of jobs, each done by the task that asked for the scan,
  * the initiator, and by helpers: threads bound to other CPUs, which smpboot
  * parks and unparks as CPUs go and come. A job has a source of work and, if it
@@ -31,14 +413,6 @@
  * Idle workers spin for a while, then sleep on kml_job.wait. Busy ones who see
  * that somebody is hungry put half of what they have on the list and wake them.
  */
-
-#include "os.h"
-#include "compat.h"
-#include "pool.h"
-#include "progress.h"
-#include "signals.h"
-#include "track.h"
-#include "workers.h"
 
 #include <trace/events/kmemleak.h>
 

@@ -1,0 +1,841 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Metadata: its memory, its counters, and the blocks it had no memory for. */
+
+#include "os.h"
+#include "index.h"
+
+/* === On or off ========================================================== */
+
+/*
+ * The switch. It can be thrown once, from any context, and does not go back.
+ */
+
+/* see "Locks" in kmemleak.h */
+DEFINE_MUTEX(kml_scan_mutex);
+
+struct kml_state kml_state __read_mostly = {
+	.enabled	= true,
+	.free_enabled	= true,
+};
+
+static int kml_error;
+static void (*kml_cleanup)(void);
+
+/**
+ * kml_state_disable() - stop tracking for good
+ *
+ * Tracking of allocations stops here; that of frees goes on until the cleanup
+ * registered with kml_state_on_disable() has made sure that no scan runs.
+ *
+ * Context: any; does not sleep.
+ */
+void kml_state_disable(void)
+{
+	void (*cleanup)(void);
+
+	if (cmpxchg(&kml_error, 0, 1))
+		return;
+
+	WRITE_ONCE(kml_state.enabled, false);
+
+	/* pairs with the barrier in kml_state_on_disable() */
+	smp_mb();
+	cleanup = READ_ONCE(kml_cleanup);
+	if (cleanup)
+		cleanup();
+	else
+		WRITE_ONCE(kml_state.free_enabled, false);
+
+	pr_info("Kernel memory leak detector disabled\n");
+}
+
+/**
+ * kml_state_on_disable() - register the cleanup that runs when disabled
+ * @fn: called at most once from any context, so it can but schedule work
+ *
+ * If kmemleak is disabled already the caller has to clean up itself: check
+ * kml_state_has_error() afterwards.
+ */
+void kml_state_on_disable(void (*fn)(void))
+{
+	WRITE_ONCE(kml_cleanup, fn);
+	/* pairs with the barrier in kml_state_disable() */
+	smp_mb();
+}
+
+bool kml_state_has_error(void)
+{
+	return READ_ONCE(kml_error);
+}
+
+/* === Counters =========================================================== */
+
+/*
+ * Counters: storage, names, sums.
+ */
+
+DEFINE_PER_CPU(struct kml_counters, kml_counters);
+struct kml_counters kml_early_counters;
+
+static const char * const kml_counter_names[] = {
+	[KML_C_ALLOCS]		= "allocs",
+	[KML_C_FREES]		= "frees",
+	[KML_C_OVERLAPS]	= "overlaps",
+	[KML_C_RESERVED]	= "reserved",
+	[KML_C_LOST]		= "lost",
+	[KML_C_REGRAINS]	= "regrains",
+	[KML_C_PIN_WAITS]	= "pin_waits",
+	[KML_C_META_BYTES]	= "metadata_bytes",
+};
+
+static_assert(ARRAY_SIZE(kml_counter_names) == KML_NR_COUNTERS);
+
+const char *kml_counter_name(enum kml_counter c)
+{
+	return kml_counter_names[c];
+}
+
+/* Not a snapshot: CPUs go on counting meanwhile. */
+long kml_count_sum(enum kml_counter c)
+{
+	long sum = kml_early_counters.v[c];
+	int cpu;
+
+	if (!kml_pool_ready())
+		return sum;
+
+	for_each_possible_cpu(cpu)
+		/* each CPU writes its own, at any time */
+		sum += data_race(per_cpu(kml_counters.v[c], cpu));
+	return sum;
+}
+
+/* Objects tracked now. */
+long kml_count_objects(void)
+{
+	return kml_count_sum(KML_C_ALLOCS) - kml_count_sum(KML_C_FREES);
+}
+
+/* === Memory ============================================================= */
+
+/*
+ * Metadata memory.
+ *
+ * After kml_pool_init() everything comes from slab caches of its own
+ * (SLAB_NOLEAKTRACE, so no hook recurses), allocated on the local node. In
+ * front of the one allocated for each object there is a small per-CPU
+ * magazine: an allocation and a free that follow each other touch no slab.
+ *
+ * Before that, and when the slab has nothing to give, a static pool serves: a
+ * bump pointer and a free list for each type. It is sized for
+ * CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE objects, and grows while memblock allocates.
+ */
+
+/*
+ * An early object costs its cold metadata, its slot and its share of tables;
+ * the constant is for the tables that the first object needs.
+ */
+#define KML_EARLY_OBJECT	(sizeof(struct kml_cold) + 2 * sizeof(struct kml_hot) + 24)
+#define KML_EARLY_TABLES	(256 * 1024)
+#define KML_EARLY_BYTES		(CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE * \
+				 KML_EARLY_OBJECT + KML_EARLY_TABLES)
+
+static char kml_early_pool[KML_EARLY_BYTES] __aligned(sizeof(u64));
+
+/*
+ * Chunks of it: the static one, and what kml_pool_grow_early() adds, each as
+ * large as all before. The last one serves.
+ */
+#define KML_EARLY_CHUNKS	16
+
+static struct kml_early_chunk {
+	char *start;
+	size_t size;
+} kml_early_chunk[KML_EARLY_CHUNKS] __ro_after_init = {
+	{ kml_early_pool, KML_EARLY_BYTES },
+};
+
+static unsigned int kml_early_chunks __ro_after_init = 1;
+
+struct kml_free_item {
+	struct kml_free_item *next;
+};
+
+static DEFINE_RAW_SPINLOCK(kml_early_lock);
+static size_t kml_early_used;		/* of the last chunk */
+static struct kml_free_item *kml_early_free[KML_NR_POOLS];
+static size_t kml_early_free_bytes;
+
+static struct kmem_cache *kml_caches[KML_NR_POOLS] __ro_after_init;
+
+static const struct {
+	const char *name;
+	size_t size;
+} kml_pool_desc[] = {
+	[KML_POOL_COLD]		= { "kmemleak_object", sizeof(struct kml_cold) },
+	[KML_POOL_EXT]		= { "kmemleak_ext", sizeof(struct kml_ext) },
+	[KML_POOL_AREA]		= { "kmemleak_scan_area", sizeof(struct kml_area) },
+	[KML_POOL_RESERVE]	= { "kmemleak_reserve", KML_PAGE_SIZE },
+	[KML_POOL_INTERVAL]	= { "kmemleak_interval", sizeof(struct kml_interval) },
+	[KML_POOL_GROUP]	= { "kmemleak_leaves", sizeof(struct kml_group) },
+	[KML_POOL_SETTLED]	= { "kmemleak_settled", KML_INTERVAL_SIZE / 64 / 8 },
+	[KML_POOL_L3]		= { "kmemleak_l3", sizeof(struct kml_l3) },
+	[KML_POOL_L2]		= { "kmemleak_l2", sizeof(struct kml_l2) },
+	[KML_POOL_WORK]		= { "kmemleak_work", KML_PAGE_SIZE },
+	[KML_POOL_WORKER]	= { "kmemleak_worker", KML_WORKER_BYTES },
+	[KML_POOL_SIEVE]	= { "kmemleak_sieve", KML_SIEVE_BYTES },
+};
+
+static_assert(ARRAY_SIZE(kml_pool_desc) == KML_POOL_DESC);
+
+static size_t kml_pool_size(enum kml_pool_type type)
+{
+	if (type < KML_POOL_DESC)
+		return kml_pool_desc[type].size;
+	return kml_desc_size(type - KML_POOL_DESC);
+}
+
+static bool kml_is_early(const void *p)
+{
+	unsigned int i;
+
+	for (i = 0; i < kml_early_chunks; i++)
+		if ((unsigned long)p - (unsigned long)kml_early_chunk[i].start <
+		    kml_early_chunk[i].size)
+			return true;
+	return false;
+}
+
+static size_t kml_early_room(void)
+{
+	return kml_early_chunk[kml_early_chunks - 1].size - kml_early_used;
+}
+
+/* It is in bss, which is scanned: not for raw addresses, nor what looks like one. */
+static bool kml_early_serves(enum kml_pool_type type)
+{
+	return type != KML_POOL_WORK && type != KML_POOL_WORKER &&
+	       type != KML_POOL_SIEVE;
+}
+
+static void *kml_early_alloc(enum kml_pool_type type)
+{
+	size_t size = ALIGN(kml_pool_size(type), sizeof(u64));
+	struct kml_free_item *item;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&kml_early_lock, flags);
+	item = kml_early_free[type];
+	if (item) {
+		kml_early_free[type] = item->next;
+		kml_early_free_bytes -= size;
+	} else if (kml_early_room() >= size) {
+		item = (void *)kml_early_chunk[kml_early_chunks - 1].start +
+		       kml_early_used;
+		kml_early_used += size;
+	}
+	raw_spin_unlock_irqrestore(&kml_early_lock, flags);
+
+	if (item)
+		memset(item, 0, size);
+	else
+		pr_warn_once("Memory pool empty, consider increasing CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE\n");
+	return item;
+}
+
+static void kml_early_put(enum kml_pool_type type, void *p)
+{
+	struct kml_free_item *item = p;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&kml_early_lock, flags);
+	item->next = kml_early_free[type];
+	kml_early_free[type] = item;
+	kml_early_free_bytes += ALIGN(kml_pool_size(type), sizeof(u64));
+	raw_spin_unlock_irqrestore(&kml_early_lock, flags);
+}
+
+/**
+ * kml_pool_alloc() - get zeroed memory for metadata
+ * @type: what for
+ * @gfp: flags of the allocation that is being tracked; only what may nest in
+ *	it is used, and no warning is given on failure
+ *
+ * Context: any in which @gfp may be used, but no raw lock may be held.
+ * Return: memory of kml_pool_size(@type) bytes or NULL.
+ */
+void *kml_pool_alloc(enum kml_pool_type type, gfp_t gfp)
+{
+	void *p = NULL;
+
+	if (unlikely(kml_pool_should_fail(type)))
+		return NULL;
+
+	if (likely(kml_pool_ready()))
+		p = kmem_cache_alloc_noprof(kml_caches[type],
+					    gfp_nested_mask(gfp) | __GFP_ZERO);
+	if (unlikely(!p) && kml_early_serves(type))
+		p = kml_early_alloc(type);
+	if (p)
+		kml_count_add(KML_C_META_BYTES, kml_pool_size(type));
+	return p;
+}
+
+/* What waits for its turn to be freed. */
+struct kml_dead {
+	struct rcu_head rcu;
+	enum kml_pool_type type;
+};
+
+/* types that hooks free: room for it */
+static_assert(sizeof(struct kml_dead) <= sizeof(struct kml_cold));
+static_assert(sizeof(struct kml_dead) <= sizeof(struct kml_area));
+
+static void kml_dead_free(struct rcu_head *rcu)
+{
+	struct kml_dead *dead = container_of(rcu, struct kml_dead, rcu);
+
+	kmem_cache_free(kml_caches[dead->type], dead);
+}
+
+/*
+ * On PREEMPT_RT the slab's locks sleep, so they may only be taken where one may
+ * be preempted; but bio_put() calls kmemleak_free() where one may not.
+ */
+static bool kml_pool_free_later(enum kml_pool_type type, void *p)
+{
+	struct kml_dead *dead = p;
+
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT) || preemptible())
+		return false;
+	dead->type = type;
+	call_rcu(&dead->rcu, kml_dead_free);
+	return true;
+}
+
+/**
+ * kml_pool_free() - give metadata memory back
+ * @type: as allocated
+ * @p: memory that nobody can reach any more, or NULL
+ *
+ * Context: any, but no raw lock may be held.
+ */
+void kml_pool_free(enum kml_pool_type type, void *p)
+{
+	if (!p)
+		return;
+	kml_count_add(KML_C_META_BYTES, -(long)kml_pool_size(type));
+	if (unlikely(kml_is_early(p)))
+		kml_early_put(type, p);
+	else if (!kml_pool_free_later(type, p))
+		kmem_cache_free(kml_caches[type], p);
+}
+
+/* As above for @nr pieces that are not from the static pool. Context: process. */
+void kml_pool_free_bulk(enum kml_pool_type type, unsigned int nr, void **p)
+{
+	if (!nr)
+		return;
+	kml_count_add(KML_C_META_BYTES, -(long)kml_pool_size(type) * (long)nr);
+	kmem_cache_free_bulk(kml_caches[type], nr, p);
+}
+
+/* How many more objects the static pool can hold, about. */
+int kml_pool_early_left(void)
+{
+	return (kml_early_room() + kml_early_free_bytes) / KML_EARLY_OBJECT;
+}
+
+/**
+ * kml_pool_grow_early() - have room for the metadata of a block from memblock
+ * @size: of the block, in bytes
+ *
+ * CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE is for blocks of any size. A thousand huge
+ * pages of 1 GiB, or the memmap of 2 TiB, fill more intervals than the static
+ * pool has room for: what memblock gives to others, it gives to us, too. It is
+ * neither a root nor tracked. Where it gives nothing, the reserve serves.
+ *
+ * Before an architecture has mapped all memory memblock may give what cannot be
+ * used yet. Most of what is tracked then are page tables, for which nothing
+ * grows; and what came is tried before it is used.
+ *
+ * Context: boot, from a hook of memblock: one CPU runs, memblock allocates.
+ */
+void __ref kml_pool_grow_early(size_t size)
+{
+	size_t want = KML_EARLY_TABLES / 4, bytes = 0;
+	unsigned int i;
+	char *start, c;
+
+	if (size < KML_INTERVAL_SIZE || kml_pool_ready() || slab_is_available())
+		return;
+	want += (size >> KML_INTERVAL_SHIFT) * sizeof(struct kml_interval) +
+		(size >> KML_L2_SHIFT) * sizeof(struct kml_l3);
+	if (likely(kml_early_room() >= want) ||
+	    kml_early_chunks == KML_EARLY_CHUNKS)
+		return;
+
+	for (i = 0; i < kml_early_chunks; i++)
+		bytes += kml_early_chunk[i].size;
+	bytes = PAGE_ALIGN(max(bytes, want));
+	start = memblock_alloc_try_nid_raw(bytes, PAGE_SIZE, 0,
+					   MEMBLOCK_ALLOC_NOLEAKTRACE,
+					   NUMA_NO_NODE);
+	if (!start)
+		return;
+	if (copy_from_kernel_nofault(&c, start, 1) ||
+	    copy_from_kernel_nofault(&c, start + bytes - 1, 1)) {
+		memblock_free(start, bytes);
+		return;
+	}
+	kml_early_chunk[kml_early_chunks].start = start;
+	kml_early_chunk[kml_early_chunks].size = bytes;
+	kml_early_chunks++;
+	kml_early_used = 0;
+}
+
+/*
+ * Magazines. Filled by frees only; owned by their CPU, used with IRQs off.
+ */
+#define KML_MAGAZINE	30
+
+struct kml_magazine {
+	unsigned int nr;
+	struct kml_cold *cold[KML_MAGAZINE];
+};
+
+static DEFINE_PER_CPU(struct kml_magazine, kml_magazine);
+
+/**
+ * kml_cold_get_cached() - take cold metadata from this CPU's magazine
+ *
+ * Context: IRQs off.
+ * Return: memory with undefined content, or NULL.
+ */
+struct kml_cold *kml_cold_get_cached(void)
+{
+	struct kml_magazine *mag;
+
+	lockdep_assert_irqs_disabled();
+	if (unlikely(!kml_pool_ready()))
+		return NULL;
+
+	mag = this_cpu_ptr(&kml_magazine);
+	return mag->nr ? mag->cold[--mag->nr] : NULL;
+}
+
+/**
+ * kml_cold_put_cached() - put cold metadata into this CPU's magazine
+ * @cold: not from the static pool
+ *
+ * Context: IRQs off.
+ * Return: false if there is no room.
+ */
+bool kml_cold_put_cached(struct kml_cold *cold)
+{
+	struct kml_magazine *mag;
+
+	lockdep_assert_irqs_disabled();
+	if (unlikely(!kml_pool_ready() || kml_is_early(cold)))
+		return false;
+
+	mag = this_cpu_ptr(&kml_magazine);
+	if (mag->nr == KML_MAGAZINE)
+		return false;
+	mag->cold[mag->nr++] = cold;
+	return true;
+}
+
+/**
+ * kml_pool_init() - from now on use the slab
+ *
+ * Context: once, from kmemleak_init(): slab, per-CPU data and call_rcu() work,
+ * one CPU runs.
+ */
+void __init kml_pool_init(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < KML_NR_POOLS; i++) {
+		char name[24];
+
+		if (i >= KML_POOL_DESC)
+			snprintf(name, sizeof(name), "kmemleak_page_%u",
+				 kml_desc_grain(i - KML_POOL_DESC));
+		/* SLAB_PANIC: nothing this small can fail this early */
+		kml_caches[i] = kmem_cache_create(i < KML_POOL_DESC ?
+						  kml_pool_desc[i].name :
+						  name,
+						  kml_pool_size(i), 0,
+						  SLAB_NOLEAKTRACE | SLAB_PANIC,
+						  NULL);
+	}
+	WRITE_ONCE(kml_state.pool_ready, true);
+}
+
+/* === Reserve ============================================================ */
+
+/*
+ * The reserve.
+ *
+ * When memory for metadata runs out, a block is not forgotten: it is noted here
+ * with its address and size, scanned as a root, and never reported. Leaks may
+ * be missed then, false ones are not reported. Entries are static at first and
+ * topped up from process context (kml_reserve_refill()).
+ *
+ * If even these run out, kml_reserve_ran_dry() tells the scan to take memory in
+ * use whole as roots. That stays: nobody knows when the last of the blocks that
+ * got away is freed.
+ *
+ * A hash of raw-locked chains, by start: used when memory is short, so that
+ * simplicity and never allocating matter more than speed.
+ */
+
+#define KML_RESERVE_STATIC	512
+#define KML_RESERVE_LOW		256	/* free entries: refill below */
+#define KML_RESERVE_BUCKETS	1024
+
+struct kml_reserved {
+	struct kml_reserved *next;
+	unsigned long not_start;	/* inverted: static entries are in bss */
+	size_t size;
+	u8 space;
+	u8 flags;
+	u8 mark;			/* the mark that has read it */
+	u8 round;			/* when it came */
+};
+
+static DEFINE_RAW_SPINLOCK(kml_reserve_lock);
+static struct kml_reserved *kml_reserve_hash[KML_RESERVE_BUCKETS];
+static struct kml_reserved kml_reserve_static[KML_RESERVE_STATIC];
+static unsigned int kml_reserve_static_used;
+static struct kml_reserved *kml_reserve_free;
+static unsigned int kml_reserve_nr_free = KML_RESERVE_STATIC;
+static bool kml_reserve_dry;
+static u8 kml_reserve_mark;
+static u8 kml_reserve_round;
+static unsigned int kml_reserve_at;	/* bucket; kml_scan_mutex */
+unsigned long kml_reserve_nr;
+
+static struct kml_reserved **kml_reserve_bucket(unsigned long start)
+{
+	return &kml_reserve_hash[(start >> 4 ^ start >> 14) % KML_RESERVE_BUCKETS];
+}
+
+static bool __kml_reserve_add(struct kml_space *space, unsigned long start,
+			      size_t size, unsigned int flags)
+{
+	struct kml_reserved **head = kml_reserve_bucket(start);
+	struct kml_reserved *r = kml_reserve_free;
+
+	lockdep_assert_held(&kml_reserve_lock);
+
+	if (r)
+		kml_reserve_free = r->next;
+	else if (kml_reserve_static_used < KML_RESERVE_STATIC)
+		r = &kml_reserve_static[kml_reserve_static_used++];
+	else
+		return false;
+
+	WRITE_ONCE(kml_reserve_nr_free, kml_reserve_nr_free - 1);
+	r->not_start = ~start;
+	r->mark = kml_reserve_mark - 1;
+	r->round = kml_reserve_round;
+	r->size = size;
+	r->space = space->id;
+	r->flags = flags;
+	r->next = *head;
+	*head = r;
+	WRITE_ONCE(kml_reserve_nr, kml_reserve_nr + 1);
+	return true;
+}
+
+/**
+ * kml_reserve_add() - note a block that cannot be tracked
+ * @space: where
+ * @start: untagged
+ * @size: in bytes
+ * @flags: KML_RESERVE_*
+ *
+ * Context: any.
+ * Return: false if the reserve has run dry.
+ */
+bool kml_reserve_add(struct kml_space *space, unsigned long start, size_t size,
+		     unsigned int flags)
+{
+	unsigned long irqflags;
+	bool added;
+
+	raw_spin_lock_irqsave(&kml_reserve_lock, irqflags);
+	added = __kml_reserve_add(space, start, size, flags);
+	raw_spin_unlock_irqrestore(&kml_reserve_lock, irqflags);
+
+	if (added) {
+		kml_count_inc(KML_C_RESERVED);
+		pr_warn_once("No memory for metadata: blocks are scanned, but not checked for leaks until they are freed\n");
+	} else {
+		WRITE_ONCE(kml_reserve_dry, true);
+		kml_count_inc(KML_C_LOST);
+		pr_warn_once("No memory for metadata, and the reserve has run dry: all memory in use is taken as referenced from now on\n");
+	}
+	return added;
+}
+
+static struct kml_reserved **kml_reserve_find(struct kml_space *space,
+					      unsigned long start)
+{
+	struct kml_reserved **p = kml_reserve_bucket(start);
+
+	lockdep_assert_held(&kml_reserve_lock);
+
+	for (; *p; p = &(*p)->next)
+		if ((*p)->not_start == ~start && (*p)->space == space->id)
+			return p;
+	return NULL;
+}
+
+/* In one bucket, a block that holds @addr. */
+static struct kml_reserved **kml_reserve_find_alias(unsigned int bucket,
+						    struct kml_space *space,
+						    unsigned long addr)
+{
+	struct kml_reserved **p = &kml_reserve_hash[bucket];
+
+	lockdep_assert_held(&kml_reserve_lock);
+
+	for (; *p; p = &(*p)->next)
+		if (addr - ~(*p)->not_start < (*p)->size &&
+		    (*p)->space == space->id)
+			return p;
+	return NULL;
+}
+
+static struct kml_reserved kml_reserve_unlink(struct kml_reserved **p)
+{
+	struct kml_reserved *r = *p;
+	struct kml_reserved copy = *r;
+
+	*p = r->next;
+	r->next = kml_reserve_free;
+	kml_reserve_free = r;
+	WRITE_ONCE(kml_reserve_nr_free, kml_reserve_nr_free + 1);
+	WRITE_ONCE(kml_reserve_nr, kml_reserve_nr - 1);
+	return copy;
+}
+
+/* The block was freed. Context: any. Return: whether it was here. */
+bool __kml_reserve_remove(struct kml_space *space, unsigned long start)
+{
+	struct kml_reserved **p;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&kml_reserve_lock, flags);
+	p = kml_reserve_find(space, start);
+	if (p)
+		kml_reserve_unlink(p);
+	raw_spin_unlock_irqrestore(&kml_reserve_lock, flags);
+
+	if (!p)
+		return false;
+	/* order the removal before looking at the pins */
+	smp_mb();
+	kml_pin_wait(start);
+	return true;
+}
+
+/*
+ * A part was freed: what remains is noted again. Context: any. Return: how much
+ * of @size was here.
+ */
+size_t kml_reserve_remove_part(struct kml_space *space, unsigned long addr,
+			       size_t size)
+{
+	struct kml_reserved **p = NULL;
+	struct kml_reserved old = {};
+	unsigned long flags, start;
+	unsigned int i;
+	size_t before;
+
+	if (likely(!READ_ONCE(kml_reserve_nr)))
+		return 0;
+	/* one bucket at a time: it may take long with IRQs off */
+	for (i = 0; i < KML_RESERVE_BUCKETS && !p; i++) {
+		raw_spin_lock_irqsave(&kml_reserve_lock, flags);
+		p = kml_reserve_find_alias(i, space, addr);
+		if (p)
+			old = kml_reserve_unlink(p);
+		raw_spin_unlock_irqrestore(&kml_reserve_lock, flags);
+	}
+	if (!p)
+		return 0;
+	start = ~old.not_start;
+	/* order the removal before looking at the pins */
+	smp_mb();
+	kml_pin_wait(start);
+
+	before = addr - start;
+	if (before)
+		kml_reserve_add(space, start, before, old.flags & KML_RESERVE_BLACK);
+	if (old.size - before <= size)
+		return old.size - before;
+	kml_reserve_add(space, addr + size, old.size - before - size,
+			old.flags & KML_RESERVE_BLACK);
+	return size;
+}
+
+/* Size of the reserved block that starts at @start, or 0. Context: any. */
+size_t kml_reserve_size(struct kml_space *space, unsigned long start)
+{
+	struct kml_reserved **p;
+	unsigned long flags;
+	size_t size;
+
+	raw_spin_lock_irqsave(&kml_reserve_lock, flags);
+	p = kml_reserve_find(space, start);
+	size = p ? (*p)->size : 0;
+	raw_spin_unlock_irqrestore(&kml_reserve_lock, flags);
+	return size;
+}
+
+/* Is @addr in a reserved block? Context: any. */
+bool kml_reserve_holds(struct kml_space *space, unsigned long addr)
+{
+	unsigned long flags;
+	bool holds = false;
+	unsigned int i;
+
+	if (likely(!READ_ONCE(kml_reserve_nr)))
+		return false;
+	for (i = 0; i < KML_RESERVE_BUCKETS && !holds; i++) {
+		raw_spin_lock_irqsave(&kml_reserve_lock, flags);
+		holds = kml_reserve_find_alias(i, space, addr);
+		raw_spin_unlock_irqrestore(&kml_reserve_lock, flags);
+	}
+	return holds;
+}
+
+/* Reserved blocks have no colour but "not scanned". Return: was it here? */
+bool kml_reserve_paint(struct kml_space *space, unsigned long start,
+		       enum kml_reserve_paint how)
+{
+	struct kml_reserved **p;
+	unsigned long flags;
+
+	if (likely(!READ_ONCE(kml_reserve_nr)))
+		return false;
+	raw_spin_lock_irqsave(&kml_reserve_lock, flags);
+	p = kml_reserve_find(space, start);
+	if (p && how == KML_RESERVE_MAKE_GREY)
+		(*p)->flags &= ~KML_RESERVE_BLACK;
+	else if (p && how == KML_RESERVE_MAKE_BLACK)
+		(*p)->flags |= KML_RESERVE_BLACK;
+	else if (p && how == KML_RESERVE_MAKE_NO_SCAN)
+		(*p)->flags |= KML_RESERVE_NO_SCAN;
+	raw_spin_unlock_irqrestore(&kml_reserve_lock, flags);
+	return p;
+}
+
+/*
+ * Read those which are there now and which this mark has not read; those which
+ * come later wait for the next round, so that each round ends. Blocks from 256
+ * rounds ago look as if they came now: they are read by the next.
+ *
+ * Context: kml_scan_mutex.
+ */
+void kml_reserve_next_round(void)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&kml_reserve_lock, flags);
+	kml_reserve_round++;
+	raw_spin_unlock_irqrestore(&kml_reserve_lock, flags);
+	kml_reserve_at = 0;
+}
+
+/* A new mark begins: it has read no block yet. Context: kml_scan_mutex. */
+void kml_reserve_new_mark(void)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&kml_reserve_lock, flags);
+	kml_reserve_mark++;
+	raw_spin_unlock_irqrestore(&kml_reserve_lock, flags);
+	kml_reserve_next_round();
+}
+
+/**
+ * kml_reserve_next() - get a block which this round has not been given yet
+ * @block: filled
+ *
+ * Context: process, kml_scan_mutex held.
+ * Return: false if there is none.
+ */
+bool kml_reserve_next(struct kml_reserve_block *block)
+{
+	struct kml_reserved *r = NULL;
+
+	if (!READ_ONCE(kml_reserve_nr))
+		return false;
+
+	for (; kml_reserve_at < KML_RESERVE_BUCKETS; kml_reserve_at++) {
+		raw_spin_lock_irq(&kml_reserve_lock);
+		for (r = kml_reserve_hash[kml_reserve_at]; r; r = r->next)
+			if (r->mark != kml_reserve_mark &&
+			    r->round != kml_reserve_round &&
+			    !(r->flags & (KML_RESERVE_NO_SCAN | KML_RESERVE_BLACK)))
+				break;
+		if (r) {
+			r->mark = kml_reserve_mark;
+			block->space = kml_space(r->space);
+			block->start = ~r->not_start;
+			block->size = r->size;
+		}
+		raw_spin_unlock_irq(&kml_reserve_lock);
+		if (r)
+			return true;
+	}
+	return false;
+}
+
+/**
+ * kml_reserve_refill() - top up the entries
+ *
+ * Context: process; allocates.
+ */
+void kml_reserve_refill(void)
+{
+	while (READ_ONCE(kml_reserve_nr_free) < KML_RESERVE_LOW) {
+		struct kml_reserved *r = kml_pool_alloc(KML_POOL_RESERVE,
+							GFP_KERNEL);
+		unsigned int n = KML_PAGE_SIZE / sizeof(*r), i;
+
+		if (!r)
+			return;
+		for (i = 0; i < n - 1; i++)
+			r[i].next = &r[i + 1];
+
+		raw_spin_lock_irq(&kml_reserve_lock);
+		r[n - 1].next = kml_reserve_free;
+		kml_reserve_free = r;
+		WRITE_ONCE(kml_reserve_nr_free, kml_reserve_nr_free + n);
+		raw_spin_unlock_irq(&kml_reserve_lock);
+	}
+}
+
+/* kmemleak is off: forget all blocks. Context: process. */
+void kml_reserve_drop_all(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < KML_RESERVE_BUCKETS; i++) {
+		raw_spin_lock_irq(&kml_reserve_lock);
+		while (kml_reserve_hash[i])
+			kml_reserve_unlink(&kml_reserve_hash[i]);
+		raw_spin_unlock_irq(&kml_reserve_lock);
+	}
+}
+
+bool kml_reserve_ran_dry(void)
+{
+	return READ_ONCE(kml_reserve_dry);
+}
