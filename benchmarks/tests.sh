@@ -302,11 +302,11 @@ t_spans()
 	expect 2 'heaps: dense' "$bench" -n 0
 	expect 2 'no heap "vax"' "$bench" -H vax
 	expect 0 'no preemption' "$bench" -n 5000 -t 2 -r 2 -g 10000000
-	grep -q 'kml_mark_group mark_scan.c:' "$work/said"
+	grep -q 'kml_mark_group mark.c:' "$work/said"
 	[ "$(grep -c 'ended in' "$work/said")" = 3 ]
 	cp -r "$KML_TOP/mm/kmemleak" "$work/core"
 	sed -i '/^bool kml_deque_push(/,/^}/s/^\tcur->work/\tfor (unsigned int volatile i = 0; i < 100000; i++);\n&/' \
-		"$work/core/deque.c"
+		"$work/core/work.c"
 	make -s -C "$here" CORE="$work/core" BUILD="$work/slow" KSRC= "$work/slow/native/bench-spans" >/dev/null
 	expect 0 'no preemption' "$work/slow/native/bench-spans" -n 2000 -r 1
 	grep -A 2 'read-side section, us' "$work/said" | grep -q 'mark'

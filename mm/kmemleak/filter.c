@@ -57,7 +57,7 @@ static bool kml_checksum_chunk(struct kml_pins *pins, struct kml_space *space,
 	rcu_read_lock();
 	local_irq_save(flags);
 	kml_pin(pins, 0, start);
-	/* pairs with the atomic in kml_remove_entry(), see pin.h */
+	/* pairs with the atomic in kml_remove_entry(): "Pins" in index.h */
 	smp_mb();
 	/* it may have become shorter, or be another one, since the last chunk */
 	alive = kml_lookup_pinned(kml_leaf_of(space, start), start, &p) &&

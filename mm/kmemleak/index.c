@@ -403,7 +403,7 @@ void kml_settled_free(struct kml_interval *iv)
  * which belongs to the shard of the CPU that touched it first: slabs stay on
  * their CPU, so do the leaves' cache lines and, with them, the locks. Tables
  * below the intervals are allocated by 512 KiB, as objects come, and given back
- * by trim.c.
+ * by the trimmer.
  *
  * Everything here is published under space->lock and read under RCU; see the
  * head of kmemleak.h.

@@ -11,7 +11,7 @@
  * Page descriptors: the objects that start in one 4 KiB page.
  */
 
-/* grains, see page_desc.c */
+/* of grains */
 #define KML_NR_CLASSES		15
 
 /*

@@ -1,96 +1,100 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kmemleak internals: limits, types and the rules every file follows.
+ * kmemleak internals: limits, types, and the rules for every file.
  *
- * The way of a byte
- * -----------------
+ * Interface, messages and annotations are those of mm/kmemleak.c, Copyright (C)
+ * 2008 ARM Limited, written by Catalin Marinas.
  *
- * api.c takes a hook, track.c files the block in the interval index
- * (interval.c: address -> interval -> page leaf; page_desc.c: page leaf ->
- * object). A scan (scan.c) whitens all objects (prepare.c), feeds the roots
- * (roots.c) and the grey objects (mark_scan.c) word by word through the range
- * filter (filter.c), drops candidates whose 64-byte block is settled
- * (settled.c), resolves the rest and shades the objects they hit (mark.c), on
- * several CPUs (workers.c). Objects which stay white are checksummed (check.c),
- * confirmed by further marks (confirm.c), looked for in untracked memory
- * (untracked.c), and reported (report.c).
+ * Data flow of a scan
+ * -------------------
+ *
+ * A hook (hooks.c) makes an allocated block an object (object.c), whose metadata
+ * (meta.c) is found by address in the index (index.c: address -> interval -> page
+ * leaf -> page descriptor -> object).
+ *
+ * A scan (scan.c) makes all objects white and reads the roots (roots.c). Their words
+ * pass the range filter (filter.c); candidates in settled blocks are dropped, the
+ * others looked up, and the objects they point to turn grey (mark.c). Grey objects
+ * are read in the same way, on several CPUs (work.c). Objects that stay white are
+ * checksummed (scan.c), have a trial (trial.c) and are reported (report.c).
+ * Commands and files are in control.c.
  *
  * Locks, outermost first
  * ----------------------
  *
  * kml_scan_mutex (mutex)
- *	One scan, one reader or writer of the debugfs file, one trimmer at a
- *	time. Whoever walks the intervals holds it, so intervals and leaf groups
- *	vanish only under it; whoever asked for a scan holds it for all its
- *	workers. Protects the report table and scan parameters.
+ *	Serialises scans, uses of the debugfs file and the trimmer. A walk of the
+ *	intervals needs it, so intervals and leaf groups are freed only under it.
+ *	The initiator of a scan holds it for all workers. It protects the report
+ *	table and the parameters of the scan.
  * kml_part_mutex (mutex)
- *	Parts of one physical block may be freed on several CPUs: one after the
- *	other. Memory is allocated with it held.
+ *	Serialises partial frees of physical blocks. Memory is allocated under it.
  * kml_roots_at.lock, kml_last_lock (spin)
- *	Which roots come next; the statistics of the last scans.
+ *	The next roots to hand out; the statistics of the last scans.
  * leaf->lock (raw, IRQs off)
- *	The objects which start in one 4 KiB page: the page descriptor pointer,
- *	its bitmap, hot entries other than the atomic state, cold and extended
- *	metadata, and leaf->cont. Leaf locks never nest.
+ *	The objects that start in one 4 KiB page: the pointer to the page
+ *	descriptor, its bitmap, hot entries except for the atomic state, cold and
+ *	extended metadata, and leaf->cont. Leaf locks never nest.
  * space->lock (raw, IRQs off)
  *	Publication of directory tables, intervals, leaf groups and interval
- *	covers, and the windows when they grow. Never inside leaf->lock.
+ *	covers; growth of the window. Never taken inside leaf->lock.
  * shard->lock (raw, IRQs off)
- *	A shard's intervals and which of them was taken last. Inside space->lock.
+ *	The list of a shard's intervals and the position in it. Inside space->lock.
  * pool, reserve and work-list locks (raw, IRQs off)
- *	Innermost; nothing is taken inside them.
+ *	Innermost: no lock is taken inside them.
  *
- * Nothing is allocated, printed or freed to the slab under a raw lock: callers
- * allocate first, retry if that was the wrong size, and release afterwards.
- * Hooks run in any context (NMI excepted), so they take raw locks only.
+ * Under a raw lock there is no allocation, no printing and no free to the slab:
+ * callers allocate first, retry if the size was wrong, and release afterwards.
+ * Hooks run in any context except NMI, so they take raw locks only.
  *
- * Who publishes, who waits, which barrier pairs
+ * Publication order, and the barriers that pair
  * ---------------------------------------------
  *
- * Look-up:	readers walk space -> l2 -> l3 -> interval -> leaf -> desc -> hot
- *	under rcu_read_lock() and no lock. Every pointer is published with
- *	release semantics (rcu_assign_pointer() or smp_store_release()) and read
- *	with READ_ONCE()/rcu_dereference() (address dependency). What leaves the
- *	tree is freed after a grace period.
- * Slot:	a hot entry is filled, its state stored with release, then its
- *	bitmap bit is set; readers test the bit, then load the state with
- *	acquire. A reader that catches a slot between two owners may count a
- *	reference for the new one: that hides it for this scan only, and an
- *	object born during a scan is never reported by it.
- * Re-grain:	the writer (leaf->lock held) freezes each old state with an atomic
- *	OR of KML_F_FROZEN and copies the value that OR returned. Whoever meets
- *	a frozen state looks again: the new descriptor is published before the
- *	lock is dropped. State changes are cmpxchg loops, so none is lost.
- * Free against scan: see pin.h. Workers against each other: see workers.c.
- * Insert against scan: the writer reads kml_scan_active and makes the entry
- *	visible in the same RCU section. A scan sets that and waits for a grace
- *	period: it sees the entry, or the writer sees the scan. Then the object
- *	is born grey (KML_F_NEW): nobody has to count references to it, so that
- *	settled bits stay true whatever is born, and a mark has only so much to
- *	do: what was there when it began. New objects are read once, at its end,
- *	and only in intervals marked fresh. The writer files the entry, full
- *	barrier, marks the interval if it is not; kml_prepare_all() unmarks it,
- *	full barrier, and makes old ones of those it finds there.
- * Settle:	bits are cleared by kml_prepare_all() and kml_confirm_prepare() only, and
- *	set by markers after them, who do not care whether the object is still
- *	there: see above.
+ * Look-up: readers walk space -> l2 -> l3 -> interval -> leaf -> desc -> hot under
+ *	rcu_read_lock(), without a lock. Each pointer is published with release
+ *	semantics (rcu_assign_pointer() or smp_store_release()) and read with
+ *	READ_ONCE() or rcu_dereference() (address dependency). Removed tables are
+ *	freed after a grace period.
+ * Slot: a writer fills the hot entry, stores its state with release, and then sets
+ *	its bit in the bitmap. Readers test the bit, then load the state with
+ *	acquire. If a slot is freed and reused while a reader looks at it, the
+ *	reader may credit the reference to the new object. That is harmless:
+ *	objects allocated during a scan are never reported by that scan.
+ * Re-grain: the writer, with leaf->lock held, freezes each old state by an atomic OR
+ *	of KML_F_FROZEN and copies the value that the OR returned. A reader that
+ *	meets a frozen state repeats the look-up: the new descriptor is published
+ *	before the lock is dropped. State changes are cmpxchg loops, so none is lost.
+ * Free against scan: "Pins" in index.h. Workers among themselves: work.c.
+ * New objects: an inserter reads kml_scan_active and publishes the entry within one
+ *	RCU read-side section. A scan sets kml_scan_active and then waits for a
+ *	grace period, so for every insertion either the scan sees the entry or the
+ *	inserter sees the scan. In the latter case the object is flagged
+ *	KML_F_NEW: it counts as grey, needs no references, and is read once at the
+ *	end of the mark. This bounds a mark to the objects that existed when it
+ *	began. Only intervals with @fresh are searched for new objects: the
+ *	inserter publishes the entry, full barrier, sets @fresh if it is clear;
+ *	kml_prepare_all() clears it, full barrier, and clears KML_F_NEW of the
+ *	objects it finds there.
+ * Settle: bits are cleared by kml_prepare_all() and kml_confirm_prepare() only, and
+ *	set by markers. A marker need not recheck that the object is still
+ *	allocated: an object that is allocated there later is KML_F_NEW.
  * Addresses: data and bss are roots, and the static pool is in bss. Addresses of
- *	tracked blocks are kept there (and in tracked memory) inverted or shifted,
- *	else kmemleak itself would reference what it should report.
- * Hints:	interval->doubtful, leaf->doubt, the sieve and what a worker gathers for
- *	itself are written by one job of a scan and read by the next: the end of
- *	a job orders them (workers.c), so they are plain. excess, of intervals
- *	and leaves, is set by hooks at any time and never cleared. A confirmation
- *	that does not see it yet takes the references to that object for surplus,
- *	which hides a suspect for this scan. leaf->cls may be out of date, which
- *	costs a miss.
- * Vacate:	whoever takes the last object of a page out, or a mark that one reaches
- *	in, says so in the interval unless it is said already; all in one RCU
- *	section. The trimmer takes that back, waits for a grace period, and only
- *	then looks: what it was told of before is done, and what comes later says
- *	so again.
- * Trim:	marks each leaf of a group dead under its lock, then unpublishes the
- *	group. A writer who finds a dead leaf under the lock looks again.
+ *	tracked blocks are kept there, and in tracked memory, inverted or shifted.
+ *	Otherwise kmemleak itself would reference the blocks it should report.
+ * Hints: interval->doubtful, leaf->doubt, the sieve, and the results that a worker
+ *	gathers are plain fields, written by one job of a scan and read by the
+ *	next; the end of a job orders them (work.c). @excess of intervals and
+ *	leaves is set by hooks at any time and never cleared; if the confirmation
+ *	misses a new one, it takes the references to that object for surplus, and
+ *	a suspect is hidden until the next scan. leaf->cls may be out of date,
+ *	which costs a cache miss.
+ * Trim hints: removing the last object of a page, or of the pages that one reaches
+ *	into, sets iv->vacated in the same RCU section, if it is clear. The trimmer
+ *	clears the flag, waits for a grace period, and then looks at the interval:
+ *	removals that saw the old flag are complete, later ones set it again.
+ * Trim: the trimmer marks each leaf of a group dead under the leaf's lock, then
+ *	unpublishes the group. A writer that finds a dead leaf under the lock
+ *	repeats the look-up.
  */
 #ifndef _MM_KMEMLEAK_KMEMLEAK_H
 #define _MM_KMEMLEAK_KMEMLEAK_H
@@ -224,7 +228,7 @@ struct kml_ext {
 
 /*
  * What marking touches. @state packs the offset in the page, the count of
- * references, the count wanted and the flags (color.h); all changes are
+ * references, the count wanted and the flags ("Colours" below); all changes are
  * atomic. @size is the object's size, unless KML_F_BIG. @cold points to a
  * struct kml_ext with KML_F_EXT.
  */
@@ -271,7 +275,7 @@ struct kml_group {
 
 /* One 2 MiB interval of an address space, owned by the CPU that touched it first. */
 struct kml_interval {
-	unsigned long *settled;		/* a bit per 64 bytes, see settled.c */
+	unsigned long *settled;		/* a bit per 64 bytes, see mark.c */
 	struct kml_group *group[KML_GROUPS];
 	unsigned long cover;		/* like leaf->cont, for the whole interval */
 	unsigned long nr;		/* address / KML_INTERVAL_SIZE */
@@ -385,7 +389,7 @@ static inline unsigned long kml_untag(unsigned long addr)
 
 #define KML_STATE_FREE		BIT(18)
 #define KML_F_THROUGHOUT	BIT(19)	/* not referenced since a check began */
-#define KML_F_LATE		BIT(20)	/* counted after the first mark: confirm.c */
+#define KML_F_LATE		BIT(20)	/* counted after the first mark: trial.c */
 #define KML_F_NEW		BIT(21)	/* born since this mark began: grey */
 #define KML_F_ALLOCATED		BIT(22)
 #define KML_F_FROZEN		BIT(23)	/* the entry moved: look up again */

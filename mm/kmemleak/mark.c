@@ -6,9 +6,7 @@
 
 /* === Pins =============================================================== */
 
-/*
- * Pins, the side of those who wait; the protocol is in pin.h.
- */
+/* The side that waits; the protocol is in index.h. */
 
 /* All who may ever read, one a worker. They stay: a slot costs a line. */
 static struct kml_pins *kml_readers[NR_CPUS + 1];
@@ -292,8 +290,8 @@ void kml_settled_set(struct kml_space *space, unsigned long start, size_t size)
 /*
  * Marking: candidates -> settled? -> look-up -> shade.
  *
- * An object's content is read in mark_scan.c, which hands candidates to
- * kml_mark_take() here. Whoever turns an object grey (one cmpxchg wins) pushes
+ * An object's content is read further below ("Reading grey objects"), and its
+ * candidates come to kml_mark_take() here. Whoever turns an object grey (one cmpxchg wins) pushes
  * it to the list of work. Nothing is allocated; when the list is full the
  * object gets KML_F_PENDING and the scan walks the index for those once the
  * list is empty (mark stack overflow as in Boehm and Weiser, "Garbage
@@ -843,7 +841,7 @@ static bool kml_read_chunk(struct kml_worker *w, struct kml_reading *r,
 	rcu_read_lock();
 	local_irq_save(flags);
 	kml_pin(&w->pins, 0, r->start);
-	/* pairs with the atomic in kml_remove_entry(), see pin.h */
+	/* pairs with the atomic in kml_remove_entry(): "Pins" in index.h */
 	smp_mb();
 	if (r->reserved)
 		size = kml_reserve_size(r->space, r->start);
@@ -1091,7 +1089,7 @@ bool kml_mark_group(struct kml_worker *w)
 	local_irq_save(flags);
 	for (i = 0; i < n; i++)
 		kml_pin(&w->pins, i, kml_work_start(&group[i].work));
-	/* pairs with the atomic in kml_remove_entry(), see pin.h */
+	/* pairs with the atomic in kml_remove_entry(): "Pins" in index.h */
 	smp_mb();
 	for (i = 0; i < n; i++) {
 		w->win.self.len = 0;

@@ -281,7 +281,6 @@ bool kml_page_has_owner(struct page *page);
 /* Calls @section for each section that is to be an object, always grey. */
 void kml_roots_sections(void (*section)(const void *start, size_t len));
 
-/* roots_stack.c: */
 struct task_struct *kml_task_from(int *nr);
 bool kml_roots_stack(struct kml_root_sink *sink, struct task_struct *task);
 #ifdef CONFIG_KMEMLEAK_LIVE_STACKS
@@ -295,9 +294,6 @@ static inline void kml_roots_hush_stacks(void)
 
 /* === Blocks of kmalloc_nolock() ========================================= */
 
-/*
- * Blocks of kmalloc_nolock(): see nolock.c.
- */
 
 struct kml_nolock_block {
 	unsigned long start;
@@ -345,7 +341,7 @@ struct kml_worker {
 	struct kmemleak_windows base;	/* the initiator's: of this mark */
 	struct kmemleak_windows win;	/* and without the object being read */
 	struct kml_shard_cursor cursor;	/* in the current walk */
-	struct kml_extent doubtful[KML_NR_SPACES];	/* see confirm.c */
+	struct kml_extent doubtful[KML_NR_SPACES];	/* see trial.c */
 	struct kmemleak_range self_percpu;
 	bool initiator;			/* who asked for the scan, not a helper */
 	bool copies;			/* content is copied, then filtered: in this job */
@@ -365,7 +361,7 @@ struct kml_mark {
 	struct kml_worklist list;
 	atomic_long_t suspects;		/* objects with KML_F_SUSPECT */
 	bool late;			/* who turns grey now gets KML_F_LATE */
-	bool confirm;			/* count only what confirm.c has chosen */
+	bool confirm;			/* count only objects that the trial has chosen */
 	bool add_counts;		/* to those of the mark before */
 	bool bytewise;			/* words at every byte offset count */
 	const unsigned long *sieve;	/* which is all that passes here; or NULL */

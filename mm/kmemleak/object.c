@@ -1031,7 +1031,7 @@ int kml_track_no_scan(struct kml_space *space, unsigned long ptr)
  * @hush: set it
  *
  * With VMAP_STACK, a stack is a block like others, and would be read as a whole
- * by any scan, dead frames included. roots_stack.c reads what is to be read of
+ * by any scan, dead frames included. roots.c reads what is to be read of
  * it.
  *
  * Context: process.

@@ -498,10 +498,10 @@ static bool kml_check_all(struct kml_worker *w)
 /*
  * The scan: prepare, roots, mark, checksum, confirm, report.
  *
- * Prepare whitens all objects and fills the settled bitmap (prepare.c). Mark
+ * Prepare whitens all objects and fills the settled bitmap. Mark
  * reads roots and grey objects until nothing is left to read. What is white then
- * is checked (check.c). Suspects have a trial: marks that confirm them (confirm.c),
- * and a search of memory that nobody tracks (untracked.c). Suspects that are left
+ * is checked. Suspects have a trial (trial.c): marks that confirm them, and a search
+ * of memory that nobody tracks. Suspects that are left
  * are reported if they have been unreferenced often enough. A scan that is stopped
  * reports nothing.
  */

@@ -85,12 +85,11 @@ void kml_phase_unsettle_big(struct kml_visitor *v, struct kml_space *space,
 void kml_phase_push(struct kml_worker *w, struct kml_space *space,
 		    unsigned long start, struct kml_hot *hot);
 
-/* prepare.c */
+/* scan.c */
 bool kml_drain_pending(void);
 
-/* check.c */
 
-/* confirm.c */
+/* trial.c */
 bool kml_confirm_prepare(struct kml_worker *w, bool bytewise, bool add);
 bool kml_source_sweep(struct kml_worker *w);
 void kml_convict_all(void);
@@ -98,7 +97,7 @@ void kml_convict_all(void);
 /* === Untracked memory =================================================== */
 
 /*
- * Memory in use that is neither an object nor a root: see untracked.c.
+ * Memory in use that is neither an object nor a root.
  */
 
 bool kml_untracked_mark(struct kml_worker *w);

@@ -6,10 +6,6 @@
 
 /* === Sieve ============================================================== */
 
-/*
- * See sieve.h.
- */
-
 /* With more bits set it lets too much through to be worth a look. */
 #define KML_SIEVE_MAX	(KML_SIEVE_BITS / 4)
 
@@ -83,7 +79,7 @@ void kml_sieve_close(void)
  * It is cheaper by far. Next to nothing is whitened, so the settled bits stay as
  * they are: set for all but white objects. Grey objects are read in the order of
  * their addresses. The filter lets through only what points between the first
- * suspect and the last, and the sieve (sieve.h) little else than what points to
+ * suspect and the last, and the sieve little else than what points to
  * one.
  *
  * Some objects are white again and their references are counted anew, from zero:

@@ -165,7 +165,7 @@ EDITS = (
          "tools/testing/selftests/kmemleak/"),
     # What names the file that goes, or the option's words.
     Edit("Documentation/core-api/mm-api.rst",
-         replace_line(".. kernel-doc:: mm/kmemleak.c", ".. kernel-doc:: mm/kmemleak/api.c"),
+         replace_line(".. kernel-doc:: mm/kmemleak.c", ".. kernel-doc:: mm/kmemleak/hooks.c"),
          "mm/kmemleak/"),
     Edit("Documentation/admin-guide/kernel-parameters.txt",
          replace_below("kmemleak= [KNL,EARLY] Boot-time kmemleak enable/disable",

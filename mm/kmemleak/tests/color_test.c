@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The rules of color.h, over all combinations there are. */
+/* The rules of colours in kmemleak.h, over all combinations there are. */
 
 #include "common.h"
 #include "../kmemleak.h"

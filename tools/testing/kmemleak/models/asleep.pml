@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reading the stack of a task that sleeps: the head of mm/kmemleak/roots_stack.c
+ * Reading the stack of a task that sleeps: "Stacks" in mm/kmemleak/roots.c
  * as a model, with store buffers (memory.inc).
  *
  *	kml_roots_asleep()			proctype reader

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Pins: mm/kmemleak/pin.h as a model, with store buffers (memory.inc).
+ * Pins: mm/kmemleak/index.h, "Pins", as a model, with store buffers (memory.inc).
  *
  *	kml_scan_open(), kml_scan_close()	proctype scan, on processor 0
  *	kml_mark_group(), kml_read_chunk()	proctype reader, processor 1

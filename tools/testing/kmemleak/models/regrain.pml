@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Re-graining against markers: mm/kmemleak/page_desc.c, mark.c, interval.c as a
+ * Re-graining against markers: mm/kmemleak/index.c and mark.c as a
  * model, with store buffers (memory.inc).
  *
  *	kml_birth_try(), kml_leaf_room()	proctype birth, processor 0

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * When is a job done? mm/kmemleak/workers.c as a model.
+ * When is a job done? mm/kmemleak/work.c as a model.
  *
  *	kml_workers_run()	proctype initiator
  *	kml_helper_run()	proctype helper
