@@ -24,10 +24,10 @@ PHASES = [
     ("prepare", r"^(kml_prepare_all|kml_source_tables|kml_source_whiten|kml_scan_open|kml_interval_trim)$"),
     ("roots", r"^(kml_source_roots|kml_own_roots|kml_roots_\w+|scan_large_block|kmemleak_scan_task_stacks)$"),
     ("check", r"^(kml_check_\w+|kml_source_check\w*|update_checksum)$"),
-    ("confirm", r"^(kml_confirm_\w+|kml_source_sweep|kml_source_confirm|kml_convict\w*)$"),
+    ("confirm", r"^(kml_confirm_\w+|kml_source_sweep|kml_source_confirm|kml_report_visit\w*)$"),
     ("report", r"^(kml_report_\w+|confirm_leak|dedup_\w+)$"),
-    ("mark", r"^(kml_mark_\w+|kml_source_pending|kml_source_adopt|scan_gray_list|scan_block|scan_object)$"),
-    ("wait", r"^(kml_wait_for_work|kml_recall)$"),
+    ("mark", r"^(kml_mark_\w+|kml_source_pending|kml_source_newborn|scan_gray_list|scan_block|scan_object)$"),
+    ("wait", r"^(kml_wait_for_work|kml_workers_cancel)$"),
 ]
 PHASES = [(name, re.compile(text)) for name, text in PHASES]
 

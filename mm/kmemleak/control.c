@@ -117,7 +117,7 @@ static int kml_thread_fn(void *arg)
 	pr_info("Automatic memory scanning thread started\n");
 	set_user_nice(current, 10);
 	/* no scan of others reads it, either */
-	kml_track_hush_stack(true);
+	kml_own_stack_set_no_scan(true);
 
 	/* let the system come up first */
 	if (first_run) {
@@ -142,7 +142,7 @@ static int kml_thread_fn(void *arg)
 
 	pr_info("Automatic memory scanning thread ended\n");
 	/* stacks are used again, by others */
-	kml_track_hush_stack(false);
+	kml_own_stack_set_no_scan(false);
 	return 0;
 }
 
@@ -230,7 +230,7 @@ static void kml_drop_everything(void)
 {
 	lockdep_assert_held(&kml_scan_mutex);
 
-	kml_track_remove_all();
+	kml_object_remove_all();
 	kml_reserve_drop_all();
 	kml_report_drop();
 	kml_untracked_drop();
@@ -609,18 +609,18 @@ static const struct file_operations kml_fops = {
 
 static void kml_show_running(struct seq_file *seq)
 {
-	u64 begin = READ_ONCE(kml_progress.begin);
+	u64 begin = READ_ONCE(kml_running.begin);
 
 	seq_printf(seq, "running %d\n", !!begin);
 	if (!begin)
 		return;
 	seq_printf(seq, "running_phase %s\n",
-		   kml_stage_name(READ_ONCE(kml_progress.stage)));
+		   kml_stage_name(READ_ONCE(kml_running.stage)));
 	seq_printf(seq, "running_ms %llu\n",
 		   div_u64(ktime_get_ns() - begin, NSEC_PER_MSEC));
 	seq_printf(seq, "running_bytes %llu\n", kml_workers_words() * sizeof(long));
 	seq_printf(seq, "running_bytes_expected %llu\n",
-		   READ_ONCE(kml_progress.expected));
+		   READ_ONCE(kml_running.expected));
 	seq_printf(seq, "running_workers %u\n", kml_workers_nr());
 }
 
@@ -658,7 +658,7 @@ static int kml_stats_show(struct seq_file *seq, void *v)
 	scans = kcalloc(KML_SCANS_KEPT, sizeof(*scans), GFP_KERNEL);
 	if (!scans)
 		return -ENOMEM;
-	nr = kml_progress_last(scans);
+	nr = kml_stats_last(scans);
 
 	seq_printf(seq, "objects %ld\n", kml_count_objects());
 	for (i = 0; i < KML_NR_COUNTERS; i++)

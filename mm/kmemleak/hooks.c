@@ -69,14 +69,14 @@ static __always_inline void kml_insert(struct kml_space *space,
 {
 	struct kml_info hit;
 
-	if (unlikely(kml_track_insert(space, ptr, size, min_count, gfp,
+	if (unlikely(kml_object_insert(space, ptr, size, min_count, gfp,
 				      kml_stack_save(), &hit)))
 		kml_overlap(ptr, &hit);
 }
 
 static __always_inline void kml_remove(struct kml_space *space, unsigned long ptr)
 {
-	if (likely(kml_track_remove(space, ptr)))
+	if (likely(kml_object_remove(space, ptr)))
 		return;
 	/* kfree() of a kmalloc_nolock() block is fine, so say nothing */
 	if (space->id == KML_VIRT)
@@ -89,13 +89,13 @@ static __always_inline void kml_remove_part(struct kml_space *space,
 {
 	struct kml_info hit;
 
-	if (kml_track_remove_part(space, ptr, size, kml_stack_save(), &hit) == -EEXIST)
+	if (kml_object_remove_part(space, ptr, size, kml_stack_save(), &hit) == -EEXIST)
 		kml_overlap(ptr, &hit);
 }
 
 static void kml_paint(struct kml_space *space, unsigned long ptr, int color)
 {
-	if (kml_track_paint(space, ptr, color))
+	if (kml_object_paint(space, ptr, color))
 		kml_warn_alias(space, ptr);
 }
 
@@ -150,7 +150,7 @@ void __ref kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp
 	addr = (unsigned long)area->addr;
 	kml_insert(kml_space(KML_VIRT), addr, size, 2, gfp);
 
-	ret = kml_track_set_excess(kml_space(KML_VIRT), (unsigned long)area,
+	ret = kml_object_set_excess(kml_space(KML_VIRT), (unsigned long)area,
 				   addr, gfp);
 	if (!ret)
 		return;
@@ -158,7 +158,7 @@ void __ref kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp
 		kml_unknown("Setting excess_ref on", (unsigned long)area, true);
 	/* references will go missing: rather miss a leak */
 	if (ret == -ENOMEM || kml_reserve_ran_dry())
-		kml_track_paint(kml_space(KML_VIRT), addr, 0);
+		kml_object_paint(kml_space(KML_VIRT), addr, 0);
 }
 EXPORT_SYMBOL_GPL(kmemleak_vmalloc);
 
@@ -207,7 +207,7 @@ EXPORT_SYMBOL_GPL(kmemleak_free_percpu);
 void __ref kmemleak_update_trace(const void *ptr)
 {
 	if (kml_enabled() && kml_valid(ptr))
-		kml_track_set_trace(kml_space(KML_VIRT), (unsigned long)ptr,
+		kml_object_set_trace(kml_space(KML_VIRT), (unsigned long)ptr,
 				    kml_stack_save());
 }
 EXPORT_SYMBOL(kmemleak_update_trace);
@@ -233,7 +233,7 @@ void __ref kmemleak_transient_leak(const void *ptr)
 {
 	if (!kml_enabled() || !kml_valid(ptr))
 		return;
-	if (kml_track_reset_checksum(kml_space(KML_VIRT), (unsigned long)ptr))
+	if (kml_object_reset_checksum(kml_space(KML_VIRT), (unsigned long)ptr))
 		kml_unknown("Not resetting the checksum of an", (unsigned long)ptr, true);
 }
 EXPORT_SYMBOL(kmemleak_transient_leak);
@@ -276,7 +276,7 @@ void __ref kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp)
 	if (!kml_enabled() || !kml_valid(ptr) || !size)
 		return;
 
-	ret = kml_track_add_area(kml_space(KML_VIRT), (unsigned long)ptr, size,
+	ret = kml_object_add_area(kml_space(KML_VIRT), (unsigned long)ptr, size,
 				 gfp, &hit);
 	switch (ret) {
 	case -ENOENT:
@@ -302,7 +302,7 @@ void __ref kmemleak_no_scan(const void *ptr)
 {
 	if (!kml_enabled() || !kml_valid(ptr))
 		return;
-	if (kml_track_no_scan(kml_space(KML_VIRT), (unsigned long)ptr))
+	if (kml_object_no_scan(kml_space(KML_VIRT), (unsigned long)ptr))
 		kml_unknown("Not scanning", (unsigned long)ptr, true);
 }
 EXPORT_SYMBOL(kmemleak_no_scan);
@@ -354,7 +354,7 @@ static void __init kml_add_section(const void *start, size_t len)
 {
 	struct kml_info hit;
 
-	if (kml_track_insert(kml_space(KML_VIRT), (unsigned long)start, len, 0,
+	if (kml_object_insert(kml_space(KML_VIRT), (unsigned long)start, len, 0,
 			     GFP_ATOMIC, 0, &hit))
 		kml_overlap((unsigned long)start, &hit);
 }

@@ -15,7 +15,7 @@
  * Changes are made under the leaf's lock. Readers hold only rcu_read_lock().
  */
 
-/* checked by kml_desc_selftest() */
+/* checked by kml_page_selftest() */
 const struct kml_grain kml_grains[] = {
 	{ 1,	4096,	16777216 },
 	{ 2,	2048,	8388608 },
@@ -34,25 +34,25 @@ const struct kml_grain kml_grains[] = {
 	{ 4096,	1,	4096 },
 };
 
-#define KML_LAST_CLASS	(ARRAY_SIZE(kml_grains) - 1)
+#define KML_LAST_GRAIN	(ARRAY_SIZE(kml_grains) - 1)
 
-size_t kml_desc_size(unsigned int cls)
+size_t kml_page_size(unsigned int grain_idx)
 {
-	return kml_desc_head(cls) + kml_desc_slots(cls) * sizeof(struct kml_hot);
+	return kml_page_head(grain_idx) + kml_page_slots(grain_idx) * sizeof(struct kml_hot);
 }
 
 /* The coarsest grain that keeps objects this far apart in different slots. */
-unsigned int kml_desc_class(size_t size)
+unsigned int kml_page_grain_idx(size_t size)
 {
-	unsigned int cls = KML_LAST_CLASS;
+	unsigned int grain_idx = KML_LAST_GRAIN;
 
-	while (cls && kml_grains[cls].grain > size)
-		cls--;
-	return cls;
+	while (grain_idx && kml_grains[grain_idx].grain > size)
+		grain_idx--;
+	return grain_idx;
 }
 
 /* The last used slot up to and including @slot, or -1. */
-static int kml_desc_pred(const struct kml_desc *desc, int slot)
+static int kml_page_pred(const struct kml_page *page, int slot)
 {
 	int word = BIT_WORD(slot);
 	unsigned long bits;
@@ -60,30 +60,30 @@ static int kml_desc_pred(const struct kml_desc *desc, int slot)
 	if (slot < 0)
 		return -1;
 
-	bits = READ_ONCE(desc->bits[word]) & (~0UL >> (BITS_PER_LONG - 1 - slot % BITS_PER_LONG));
+	bits = READ_ONCE(page->bits[word]) & (~0UL >> (BITS_PER_LONG - 1 - slot % BITS_PER_LONG));
 	while (!bits) {
 		if (--word < 0)
 			return -1;
-		bits = READ_ONCE(desc->bits[word]);
+		bits = READ_ONCE(page->bits[word]);
 	}
 	return word * BITS_PER_LONG + __fls(bits);
 }
 
-static bool kml_desc_used(const struct kml_desc *desc, unsigned int slot)
+static bool kml_page_used(const struct kml_page *page, unsigned int slot)
 {
-	return READ_ONCE(desc->bits[BIT_WORD(slot)]) & BIT_MASK(slot);
+	return READ_ONCE(page->bits[BIT_WORD(slot)]) & BIT_MASK(slot);
 }
 
 /* The object with the largest start at or before @off, or NULL. */
-struct kml_hot *kml_desc_find(struct kml_desc *desc, unsigned int off)
+struct kml_hot *kml_page_find(struct kml_page *page, unsigned int off)
 {
-	struct kml_hot *hot = kml_desc_hot(desc);
-	int slot = kml_desc_pred(desc, kml_desc_slot(desc->cls, off));
+	struct kml_hot *hot = kml_page_hot(page);
+	int slot = kml_page_pred(page, kml_page_slot(page->grain_idx, off));
 
 	if (slot < 0)
 		return NULL;
 	if ((kml_hot_state(&hot[slot]) & KML_OFF_MASK) > off) {
-		slot = kml_desc_pred(desc, slot - 1);
+		slot = kml_page_pred(page, slot - 1);
 		if (slot < 0)
 			return NULL;
 	}
@@ -91,45 +91,45 @@ struct kml_hot *kml_desc_find(struct kml_desc *desc, unsigned int off)
 }
 
 /* The object that starts at @off, or NULL. */
-struct kml_hot *kml_desc_exact(struct kml_desc *desc, unsigned int off)
+struct kml_hot *kml_page_exact(struct kml_page *page, unsigned int off)
 {
-	unsigned int slot = kml_desc_slot(desc->cls, off);
-	struct kml_hot *hot = kml_desc_hot(desc) + slot;
+	unsigned int slot = kml_page_slot(page->grain_idx, off);
+	struct kml_hot *hot = kml_page_hot(page) + slot;
 
-	if (!kml_desc_used(desc, slot) ||
+	if (!kml_page_used(page, slot) ||
 	    (kml_hot_state(hot) & KML_OFF_MASK) != off)
 		return NULL;
 	return hot;
 }
 
 /* The first object that starts at or behind @off, or NULL. */
-struct kml_hot *kml_desc_next(struct kml_desc *desc, unsigned int off)
+struct kml_hot *kml_page_next(struct kml_page *page, unsigned int off)
 {
-	unsigned int slots = kml_desc_slots(desc->cls);
-	struct kml_hot *hot = kml_desc_hot(desc);
-	unsigned int slot = kml_desc_slot(desc->cls, off);
+	unsigned int slots = kml_page_slots(page->grain_idx);
+	struct kml_hot *hot = kml_page_hot(page);
+	unsigned int slot = kml_page_slot(page->grain_idx, off);
 
-	slot = find_next_bit(desc->bits, slots, slot);
+	slot = find_next_bit(page->bits, slots, slot);
 	if (slot < slots && (kml_hot_state(&hot[slot]) & KML_OFF_MASK) < off)
-		slot = find_next_bit(desc->bits, slots, slot + 1);
+		slot = find_next_bit(page->bits, slots, slot + 1);
 	return slot < slots ? &hot[slot] : NULL;
 }
 
-bool kml_desc_slot_free(struct kml_desc *desc, unsigned int off)
+bool kml_page_slot_free(struct kml_page *page, unsigned int off)
 {
-	return !kml_desc_used(desc, kml_desc_slot(desc->cls, off));
+	return !kml_page_used(page, kml_page_slot(page->grain_idx, off));
 }
 
 /*
  * Fill the slot of the object at the offset in @state, which must be free. The
  * order is what look-ups rely on: content, state (release), bit.
  */
-void kml_desc_add(struct kml_desc *desc, u32 state, u32 size,
+void kml_page_add(struct kml_page *page, u32 state, u32 size,
 		  struct kml_cold *cold)
 {
-	unsigned int slot = kml_desc_slot(desc->cls, state & KML_OFF_MASK);
-	struct kml_hot *hot = kml_desc_hot(desc) + slot;
-	unsigned long *word = &desc->bits[BIT_WORD(slot)];
+	unsigned int slot = kml_page_slot(page->grain_idx, state & KML_OFF_MASK);
+	struct kml_hot *hot = kml_page_hot(page) + slot;
+	unsigned long *word = &page->bits[BIT_WORD(slot)];
 
 	WRITE_ONCE(hot->size, size);
 	WRITE_ONCE(hot->cold, cold);
@@ -138,30 +138,30 @@ void kml_desc_add(struct kml_desc *desc, u32 state, u32 size,
 	/* plain store: writers are serialised by the leaf's lock */
 	smp_store_release(word, *word | BIT_MASK(slot));
 	/* trimming reads it without the lock */
-	WRITE_ONCE(desc->nr, desc->nr + 1);
+	WRITE_ONCE(page->nr, page->nr + 1);
 }
 
-void kml_desc_del(struct kml_desc *desc, struct kml_hot *hot)
+void kml_page_del(struct kml_page *page, struct kml_hot *hot)
 {
-	unsigned int slot = hot - kml_desc_hot(desc);
-	unsigned long *word = &desc->bits[BIT_WORD(slot)];
+	unsigned int slot = hot - kml_page_hot(page);
+	unsigned long *word = &page->bits[BIT_WORD(slot)];
 
 	WRITE_ONCE(*word, *word & ~BIT_MASK(slot));
-	WRITE_ONCE(desc->nr, desc->nr - 1);
+	WRITE_ONCE(page->nr, page->nr - 1);
 }
 
 /*
- * The coarsest class in which all objects of @desc and one at @off have slots
+ * The coarsest class in which all objects of @page and one at @off have slots
  * of their own, or -1 if one starts at @off already.
  */
-int kml_desc_class_for(struct kml_desc *desc, unsigned int off)
+int kml_page_grain_idx_for(struct kml_page *page, unsigned int off)
 {
-	struct kml_hot *hot = kml_desc_hot(desc);
+	struct kml_hot *hot = kml_page_hot(page);
 	unsigned int dist = KML_PAGE_SIZE, slot, o;
 	int prev = -1;
 	bool seen = false;
 
-	for_each_set_bit(slot, desc->bits, kml_desc_slots(desc->cls)) {
+	for_each_set_bit(slot, page->bits, kml_page_slots(page->grain_idx)) {
 		o = kml_hot_state(&hot[slot]) & KML_OFF_MASK;
 		if (!seen && o >= off) {
 			if (prev >= 0)
@@ -175,38 +175,38 @@ int kml_desc_class_for(struct kml_desc *desc, unsigned int off)
 	}
 	if (!seen && prev >= 0)
 		dist = min(dist, off - prev);
-	return dist ? (int)kml_desc_class(dist) : -1;
+	return dist ? (int)kml_page_grain_idx(dist) : -1;
 }
 
 /*
  * Move all objects of @from into @to, which is empty, not published and of a
- * class from kml_desc_class_for(). The old states are frozen: a marker that
+ * class from kml_page_grain_idx_for(). The old states are frozen: a marker that
  * still holds @from has to look up again and waits for @to to be published.
  */
-void kml_desc_move(struct kml_desc *to, struct kml_desc *from)
+void kml_page_move(struct kml_page *to, struct kml_page *from)
 {
-	struct kml_hot *hot = kml_desc_hot(from);
+	struct kml_hot *hot = kml_page_hot(from);
 	unsigned int slot;
 
-	for_each_set_bit(slot, from->bits, kml_desc_slots(from->cls)) {
+	for_each_set_bit(slot, from->bits, kml_page_slots(from->grain_idx)) {
 		u32 state = atomic_fetch_or(KML_F_FROZEN, &hot[slot].state);
 
-		kml_desc_add(to, state, hot[slot].size, hot[slot].cold);
+		kml_page_add(to, state, hot[slot].size, hot[slot].cold);
 	}
 	kml_count_inc(KML_C_REGRAINS);
 }
 
 /* Is slot(off) == off / grain everywhere, and within the descriptor? For KUnit. */
-bool kml_desc_selftest(void)
+bool kml_page_selftest(void)
 {
-	unsigned int cls, off;
+	unsigned int grain_idx, off;
 
-	BUILD_BUG_ON(ARRAY_SIZE(kml_grains) != KML_NR_CLASSES);
+	BUILD_BUG_ON(ARRAY_SIZE(kml_grains) != KML_NR_GRAINS);
 
-	for (cls = 0; cls < KML_NR_CLASSES; cls++)
+	for (grain_idx = 0; grain_idx < KML_NR_GRAINS; grain_idx++)
 		for (off = 0; off < KML_PAGE_SIZE; off++)
-			if (kml_desc_slot(cls, off) != off / kml_grains[cls].grain ||
-			    kml_desc_slot(cls, off) >= kml_desc_slots(cls))
+			if (kml_page_slot(grain_idx, off) != off / kml_grains[grain_idx].grain ||
+			    kml_page_slot(grain_idx, off) >= kml_page_slots(grain_idx))
 				return false;
 	return true;
 }
@@ -427,7 +427,7 @@ struct kml_space kml_spaces[KML_NR_SPACES] = {
 	},
 };
 
-u16 kml_doubt_nr;
+u16 kml_recount_seq;
 
 /**
  * kml_lookup_exact() - find the object that starts at an address
@@ -441,9 +441,9 @@ u16 kml_doubt_nr;
 struct kml_hot *kml_lookup_exact(struct kml_space *space, unsigned long start)
 {
 	struct kml_leaf *leaf = kml_leaf_of(space, start);
-	struct kml_desc *desc = leaf ? kml_leaf_desc(leaf) : NULL;
+	struct kml_page *page = leaf ? kml_leaf_page(leaf) : NULL;
 
-	return desc ? kml_desc_exact(desc, start & ~KML_PAGE_MASK) : NULL;
+	return page ? kml_page_exact(page, start & ~KML_PAGE_MASK) : NULL;
 }
 
 /**
@@ -467,12 +467,12 @@ bool kml_lookup_pinned(struct kml_leaf *leaf, unsigned long start,
 			  KML_F_EXT | KML_F_BIG;
 
 	for (;;) {
-		struct kml_desc *desc = leaf ? kml_leaf_desc(leaf) : NULL;
+		struct kml_page *page = leaf ? kml_leaf_page(leaf) : NULL;
 		struct kml_hot *hot;
 		struct kml_cold *cold;
 		u32 state, again;
 
-		hot = desc ? kml_desc_exact(desc, start & ~KML_PAGE_MASK) : NULL;
+		hot = page ? kml_page_exact(page, start & ~KML_PAGE_MASK) : NULL;
 		if (!hot)
 			return false;
 		state = kml_hot_state_acquire(hot);
@@ -490,7 +490,7 @@ bool kml_lookup_pinned(struct kml_leaf *leaf, unsigned long start,
 		p->size = READ_ONCE(hot->size);
 		p->ext = NULL;
 		cold = READ_ONCE(hot->cold);
-		/* pairs with the release of the state in kml_desc_add() */
+		/* pairs with the release of the state in kml_page_add() */
 		smp_rmb();
 		again = atomic_read(&hot->state);
 		if (unlikely((state ^ again) & fixed))
@@ -519,7 +519,7 @@ struct kml_hot *kml_lookup(struct kml_space *space, unsigned long addr,
 {
 	struct kml_interval *iv = kml_interval_find(space, addr);
 	struct kml_leaf *leaf;
-	struct kml_desc *desc;
+	struct kml_page *page;
 	struct kml_hot *hot;
 	unsigned long cont = 0;
 
@@ -528,18 +528,18 @@ struct kml_hot *kml_lookup(struct kml_space *space, unsigned long addr,
 
 	leaf = kml_leaf_find(iv, addr);
 	if (leaf) {
-		desc = kml_leaf_desc(leaf);
-		hot = desc ? kml_desc_find(desc, addr & ~KML_PAGE_MASK) : NULL;
+		page = kml_leaf_page(leaf);
+		hot = page ? kml_page_find(page, addr & ~KML_PAGE_MASK) : NULL;
 		if (hot) {
 			*start = (addr & KML_PAGE_MASK) +
 				 (kml_hot_state(hot) & KML_OFF_MASK);
 			return hot;
 		}
-		cont = READ_ONCE(leaf->cont);
+		cont = READ_ONCE(leaf->continued_from);
 	}
 	if (!cont)
-		cont = READ_ONCE(iv->cover);
-	if (!kml_cont_get(cont, start))
+		cont = READ_ONCE(iv->filled_by);
+	if (!kml_decode_start(cont, start))
 		return NULL;
 	return kml_lookup_exact(space, *start);
 }
@@ -742,18 +742,18 @@ static void kml_free_rcu(struct rcu_head *rcu, rcu_callback_t cb)
 		cb(rcu);
 }
 
-static void kml_desc_free_cb(struct rcu_head *rcu)
+static void kml_page_free_cb(struct rcu_head *rcu)
 {
-	struct kml_desc *desc = container_of(rcu, struct kml_desc, rcu);
+	struct kml_page *page = container_of(rcu, struct kml_page, rcu);
 
-	kml_pool_free(KML_POOL_DESC + desc->cls, desc);
+	kml_pool_free(KML_POOL_PAGE + page->grain_idx, page);
 }
 
-/* Context: any, no raw lock held; @desc was unpublished. */
-void kml_desc_free_rcu(struct kml_desc *desc)
+/* Context: any, no raw lock held; @page was unpublished. */
+void kml_page_free_rcu(struct kml_page *page)
 {
-	if (desc)
-		kml_free_rcu(&desc->rcu, kml_desc_free_cb);
+	if (page)
+		kml_free_rcu(&page->rcu, kml_page_free_cb);
 }
 
 /**
@@ -804,26 +804,26 @@ int kml_interval_walk(struct kml_space *space, kml_interval_fn fn, void *data)
 
 /* Visit the objects of a leaf that start at @off or later. */
 static enum kml_visit kml_walk_some(struct kml_space *space,
-				    struct kml_leaf *leaf, unsigned long page,
+				    struct kml_leaf *leaf, unsigned long base,
 				    unsigned int *off, struct kml_visitor *v)
 {
 	enum kml_visit ret = KML_VISIT_NEXT;
-	struct kml_desc *desc;
+	struct kml_page *page;
 	unsigned int n = 0;
 
 	raw_spin_lock_irq(&leaf->lock);
-	desc = kml_leaf_desc(leaf);
-	while (desc && ret == KML_VISIT_NEXT && *off < KML_PAGE_SIZE) {
-		struct kml_hot *hot = kml_desc_next(desc, *off);
+	page = kml_leaf_page(leaf);
+	while (page && ret == KML_VISIT_NEXT && *off < KML_PAGE_SIZE) {
+		struct kml_hot *hot = kml_page_next(page, *off);
 		unsigned int this;
 
 		if (!hot)
 			break;
 		this = kml_hot_state(hot) & KML_OFF_MASK;
 		*off = this + 1;
-		ret = v->visit(v, space, page + this, hot);
+		ret = v->visit(v, space, base + this, hot);
 		if (ret == KML_VISIT_NEXT && ++n == KML_WALK_BATCH)
-			ret = KML_VISIT_BREATHE;
+			ret = KML_VISIT_DROP_LOCK;
 	}
 	raw_spin_unlock_irq(&leaf->lock);
 	return ret;
@@ -854,7 +854,7 @@ static int kml_walk_interval(struct kml_space *space, struct kml_interval *iv,
 	struct kml_visitor *v = data;
 	unsigned int i, j;
 
-	if (v->want && !v->want(iv))
+	if (v->wants_interval && !v->wants_interval(iv))
 		return 0;
 	for (i = 0; i < KML_GROUPS; i++) {
 		struct kml_group *group = READ_ONCE(iv->group[i]);
@@ -867,8 +867,8 @@ static int kml_walk_interval(struct kml_space *space, struct kml_interval *iv,
 			struct kml_leaf *leaf = &group->leaf[j];
 
 			/* nobody to visit, as most often, without the lock */
-			if (rcu_access_pointer(leaf->desc) &&
-			    (!v->want_leaf || v->want_leaf(leaf)) &&
+			if (rcu_access_pointer(leaf->page) &&
+			    (!v->wants_leaf || v->wants_leaf(leaf)) &&
 			    kml_walk_leaf(space, leaf, page, v))
 				return 1;
 		}
@@ -932,48 +932,48 @@ static void kml_interval_free_cb(struct rcu_head *rcu)
 /* Does no object start in the page? Final only under leaf->lock. */
 static bool kml_leaf_unused(struct kml_leaf *leaf)
 {
-	struct kml_desc *desc;
+	struct kml_page *page;
 	bool unused;
 
 	rcu_read_lock();
-	desc = kml_leaf_desc(leaf);
-	unused = !desc || !READ_ONCE(desc->nr);
+	page = kml_leaf_page(leaf);
+	unused = !page || !READ_ONCE(page->nr);
 	rcu_read_unlock();
 	return unused;
 }
 
 static bool kml_leaf_empty(struct kml_leaf *leaf)
 {
-	return !READ_ONCE(leaf->cont) && kml_leaf_unused(leaf);
+	return !READ_ONCE(leaf->continued_from) && kml_leaf_unused(leaf);
 }
 
 /* Descriptors to be freed when no lock is held, linked through their heads. */
-static void kml_desc_chain(struct kml_desc **chain, struct kml_desc *desc)
+static void kml_page_chain(struct kml_page **chain, struct kml_page *page)
 {
-	desc->rcu.next = (struct rcu_head *)*chain;
-	*chain = desc;
+	page->rcu.next = (struct rcu_head *)*chain;
+	*chain = page;
 }
 
-static void kml_desc_free_chain(struct kml_desc *chain)
+static void kml_page_free_chain(struct kml_page *chain)
 {
 	while (chain) {
-		struct kml_desc *next = (struct kml_desc *)chain->rcu.next;
+		struct kml_page *next = (struct kml_page *)chain->rcu.next;
 
-		kml_desc_free_rcu(chain);
+		kml_page_free_rcu(chain);
 		chain = next;
 	}
 }
 
 /* Take the descriptor from a leaf without objects. Context: leaf->lock. */
-static void kml_leaf_strip(struct kml_leaf *leaf, struct kml_desc *replacement,
-			   struct kml_desc **chain)
+static void kml_leaf_strip(struct kml_leaf *leaf, struct kml_page *replacement,
+			   struct kml_page **chain)
 {
-	struct kml_desc *desc = kml_leaf_desc(leaf);
+	struct kml_page *page = kml_leaf_page(leaf);
 
 	lockdep_assert_held(&leaf->lock);
-	if (desc)
-		kml_desc_chain(chain, desc);
-	rcu_assign_pointer(leaf->desc, replacement);
+	if (page)
+		kml_page_chain(chain, page);
+	rcu_assign_pointer(leaf->page, replacement);
 }
 
 /*
@@ -983,7 +983,7 @@ static void kml_leaf_strip(struct kml_leaf *leaf, struct kml_desc *replacement,
  */
 static bool kml_group_remove(struct kml_space *space, struct kml_interval *iv,
 			     unsigned int slot, struct kml_group *group,
-			     struct kml_desc **chain)
+			     struct kml_page **chain)
 {
 	bool empty = true;
 	unsigned int i;
@@ -1000,7 +1000,7 @@ static bool kml_group_remove(struct kml_space *space, struct kml_interval *iv,
 		raw_spin_lock(&leaf->lock);
 		empty = kml_leaf_empty(leaf);
 		if (empty)
-			kml_leaf_strip(leaf, KML_DESC_DEAD, chain);
+			kml_leaf_strip(leaf, KML_PAGE_DEAD, chain);
 		raw_spin_unlock(&leaf->lock);
 	}
 	if (empty) {
@@ -1010,7 +1010,7 @@ static bool kml_group_remove(struct kml_space *space, struct kml_interval *iv,
 	} else {
 		/* a writer was faster: bring the dead back to life */
 		for (i -= 1; i--; )
-			rcu_assign_pointer(group->leaf[i].desc, NULL);
+			rcu_assign_pointer(group->leaf[i].page, NULL);
 	}
 	local_irq_enable();
 
@@ -1024,7 +1024,7 @@ static void kml_group_trim(struct kml_space *space, struct kml_interval *iv,
 			   unsigned int slot)
 {
 	struct kml_group *group = READ_ONCE(iv->group[slot]);
-	struct kml_desc *chain = NULL;
+	struct kml_page *chain = NULL;
 	unsigned int i;
 
 	if (!group)
@@ -1034,7 +1034,7 @@ static void kml_group_trim(struct kml_space *space, struct kml_interval *iv,
 		for (i = 0; i < KML_LEAVES; i++) {
 			struct kml_leaf *leaf = &group->leaf[i];
 
-			if (!rcu_access_pointer(leaf->desc) ||
+			if (!rcu_access_pointer(leaf->page) ||
 			    !kml_leaf_unused(leaf))
 				continue;
 			raw_spin_lock_irq(&leaf->lock);
@@ -1043,7 +1043,7 @@ static void kml_group_trim(struct kml_space *space, struct kml_interval *iv,
 			raw_spin_unlock_irq(&leaf->lock);
 		}
 	}
-	kml_desc_free_chain(chain);
+	kml_page_free_chain(chain);
 }
 
 /* Note what the next walk has to look at. */
@@ -1077,7 +1077,7 @@ static int kml_interval_trim_one(struct kml_space *space,
 	raw_spin_lock_irq(&space->lock);
 	for (i = 0; i < KML_GROUPS; i++)
 		used |= !!iv->group[i];
-	used |= iv->cover != 0;
+	used |= iv->filled_by != 0;
 	if (!used) {
 		struct kml_l3 *l3 = *kml_l3_slot(space, base);
 

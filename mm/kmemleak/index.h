@@ -12,12 +12,12 @@
  */
 
 /* of grains */
-#define KML_NR_CLASSES		15
+#define KML_NR_GRAINS		15
 
 /*
  * Slots per page by class. Grains between the powers of two are those of the
  * slab's size classes: with them a full slab page has no empty slot. The
- * reciprocal is exact for all offsets: see kml_desc_selftest().
+ * reciprocal is exact for all offsets: see kml_page_selftest().
  */
 struct kml_grain {
 	u16 grain;
@@ -27,44 +27,44 @@ struct kml_grain {
 
 extern const struct kml_grain kml_grains[];
 
-static inline unsigned int kml_desc_grain(unsigned int cls)
+static inline unsigned int kml_page_grain(unsigned int grain_idx)
 {
-	return kml_grains[cls].grain;
+	return kml_grains[grain_idx].grain;
 }
 
-static inline unsigned int kml_desc_slots(unsigned int cls)
+static inline unsigned int kml_page_slots(unsigned int grain_idx)
 {
-	return kml_grains[cls].slots;
+	return kml_grains[grain_idx].slots;
 }
 
-static inline unsigned int kml_desc_slot(unsigned int cls, unsigned int off)
+static inline unsigned int kml_page_slot(unsigned int grain_idx, unsigned int off)
 {
-	return ((u64)off * kml_grains[cls].recip) >> 24;
+	return ((u64)off * kml_grains[grain_idx].recip) >> 24;
 }
 
 /* Where the slots of a descriptor begin. */
-static inline size_t kml_desc_head(unsigned int cls)
+static inline size_t kml_page_head(unsigned int grain_idx)
 {
-	return offsetof(struct kml_desc, bits) +
-	       BITS_TO_LONGS(kml_desc_slots(cls)) * sizeof(long);
+	return offsetof(struct kml_page, bits) +
+	       BITS_TO_LONGS(kml_page_slots(grain_idx)) * sizeof(long);
 }
 
-static inline struct kml_hot *kml_desc_hot(struct kml_desc *desc)
+static inline struct kml_hot *kml_page_hot(struct kml_page *page)
 {
-	return (void *)desc + kml_desc_head(desc->cls);
+	return (void *)page + kml_page_head(page->grain_idx);
 }
 
-size_t kml_desc_size(unsigned int cls);
-unsigned int kml_desc_class(size_t size);
-struct kml_hot *kml_desc_find(struct kml_desc *desc, unsigned int off);
-struct kml_hot *kml_desc_exact(struct kml_desc *desc, unsigned int off);
-struct kml_hot *kml_desc_next(struct kml_desc *desc, unsigned int off);
-bool kml_desc_slot_free(struct kml_desc *desc, unsigned int off);
-void kml_desc_add(struct kml_desc *desc, u32 state, u32 size, struct kml_cold *cold);
-void kml_desc_del(struct kml_desc *desc, struct kml_hot *hot);
-int kml_desc_class_for(struct kml_desc *desc, unsigned int off);
-void kml_desc_move(struct kml_desc *to, struct kml_desc *from);
-bool kml_desc_selftest(void);
+size_t kml_page_size(unsigned int grain_idx);
+unsigned int kml_page_grain_idx(size_t size);
+struct kml_hot *kml_page_find(struct kml_page *page, unsigned int off);
+struct kml_hot *kml_page_exact(struct kml_page *page, unsigned int off);
+struct kml_hot *kml_page_next(struct kml_page *page, unsigned int off);
+bool kml_page_slot_free(struct kml_page *page, unsigned int off);
+void kml_page_add(struct kml_page *page, u32 state, u32 size, struct kml_cold *cold);
+void kml_page_del(struct kml_page *page, struct kml_hot *hot);
+int kml_page_grain_idx_for(struct kml_page *page, unsigned int off);
+void kml_page_move(struct kml_page *to, struct kml_page *from);
+bool kml_page_selftest(void);
 
 /* === Metadata of an object ============================================== */
 
@@ -119,7 +119,7 @@ static inline u32 kml_hot_state(const struct kml_hot *hot)
 /* For those who go on to read size or cold without the lock: they are valid. */
 static inline u32 kml_hot_state_acquire(const struct kml_hot *hot)
 {
-	/* pairs with the release in kml_desc_add() */
+	/* pairs with the release in kml_page_add() */
 	return atomic_read_acquire(&hot->state);
 }
 
@@ -161,8 +161,8 @@ static inline unsigned long kml_tagged(unsigned long addr,
  * The directory: address -> interval -> page leaf.
  */
 
-/* in leaf->desc: the group is being taken out of the tree, look up again */
-#define KML_DESC_DEAD	((struct kml_desc *)1UL)
+/* in leaf->page: the group is being taken out of the tree, look up again */
+#define KML_PAGE_DEAD	((struct kml_page *)1UL)
 
 static inline unsigned long kml_l2_key(unsigned long addr)
 {
@@ -217,13 +217,13 @@ static inline struct kml_leaf *kml_leaf_of(struct kml_space *space,
  * The page descriptor of @leaf, or NULL. Whoever files an object may replace it,
  * scan or not. Context: rcu_read_lock(), IRQs off, or leaf->lock.
  */
-static inline struct kml_desc *kml_leaf_desc(struct kml_leaf *leaf)
+static inline struct kml_page *kml_leaf_page(struct kml_leaf *leaf)
 {
-	struct kml_desc *desc;
+	struct kml_page *page;
 
-	desc = rcu_dereference_check(leaf->desc, rcu_read_lock_any_held() ||
+	page = rcu_dereference_check(leaf->page, rcu_read_lock_any_held() ||
 				     lockdep_is_held(&leaf->lock));
-	return likely(desc != KML_DESC_DEAD) ? desc : NULL;
+	return likely(page != KML_PAGE_DEAD) ? page : NULL;
 }
 
 /*
@@ -232,27 +232,27 @@ static inline struct kml_desc *kml_leaf_desc(struct kml_leaf *leaf)
  */
 static inline void kml_leaf_fetch(struct kml_leaf *leaf, unsigned long addr)
 {
-	unsigned long desc = (unsigned long)rcu_access_pointer(leaf->desc);
-	unsigned int cls = READ_ONCE(leaf->cls);
+	unsigned long page = (unsigned long)rcu_access_pointer(leaf->page);
+	unsigned int grain_idx = READ_ONCE(leaf->grain_idx);
 
-	prefetch((void *)desc);
-	prefetch((void *)(desc + kml_desc_head(cls) +
-			  kml_desc_slot(cls, addr & ~KML_PAGE_MASK) *
+	prefetch((void *)page);
+	prefetch((void *)(page + kml_page_head(grain_idx) +
+			  kml_page_slot(grain_idx, addr & ~KML_PAGE_MASK) *
 			  sizeof(struct kml_hot)));
 }
 
 static inline bool kml_leaf_dead(struct kml_leaf *leaf)
 {
-	return rcu_access_pointer(leaf->desc) == KML_DESC_DEAD;
+	return rcu_access_pointer(leaf->page) == KML_PAGE_DEAD;
 }
 
 /* An object with KML_F_NEW was filed. Pairs with kml_prepare_all(): kmemleak.h. */
-static inline void kml_interval_freshen(struct kml_interval *iv)
+static inline void kml_interval_set_has_new(struct kml_interval *iv)
 {
 	/* the entry before the flag */
 	smp_mb();
-	if (!READ_ONCE(iv->fresh))
-		WRITE_ONCE(iv->fresh, true);
+	if (!READ_ONCE(iv->has_new))
+		WRITE_ONCE(iv->has_new, true);
 }
 
 /*
@@ -266,28 +266,28 @@ static inline void kml_interval_vacate(struct kml_interval *iv)
 		WRITE_ONCE(iv->vacated, true);
 }
 
-/* Number of the running scan, modulo 2^16: an old leaf->doubt costs a look. */
-extern u16 kml_doubt_nr;
+/* Number of the running scan, modulo 2^16: an old leaf->recount_seq costs a look. */
+extern u16 kml_recount_seq;
 
 /* An object that the confirmation has to look at. Context: RCU. */
-static inline void kml_interval_doubt(struct kml_space *space, unsigned long addr)
+static inline void kml_interval_set_recount(struct kml_space *space, unsigned long addr)
 {
 	struct kml_interval *iv = kml_interval_find(space, addr);
 	struct kml_leaf *leaf = iv ? kml_leaf_find(iv, addr) : NULL;
 
 	if (!leaf)
 		return;
-	if (!READ_ONCE(iv->doubtful))
-		WRITE_ONCE(iv->doubtful, true);
-	if (READ_ONCE(leaf->doubt) != kml_doubt_nr)
-		WRITE_ONCE(leaf->doubt, kml_doubt_nr);
+	if (!READ_ONCE(iv->recount))
+		WRITE_ONCE(iv->recount, true);
+	if (READ_ONCE(leaf->recount_seq) != kml_recount_seq)
+		WRITE_ONCE(leaf->recount_seq, kml_recount_seq);
 }
 
-/* leaf->cont and interval->cover: inverted, so that no object is 0 */
-static inline bool kml_cont_get(unsigned long cont, unsigned long *start)
+/* leaf->continued_from and interval->filled_by: inverted, so that no object is 0 */
+static inline bool kml_decode_start(unsigned long inverted, unsigned long *start)
 {
-	*start = ~cont;
-	return cont;
+	*start = ~inverted;
+	return inverted;
 }
 
 struct kml_hot *kml_lookup(struct kml_space *space, unsigned long addr,
@@ -308,7 +308,7 @@ int kml_interval_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp);
 int kml_leaf_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp);
 void kml_window_grow(struct kml_space *space, unsigned long first,
 		     unsigned long last);
-void kml_desc_free_rcu(struct kml_desc *desc);
+void kml_page_free_rcu(struct kml_page *page);
 
 /*
  * Called for each interval of a space by kml_interval_walk(); non-zero ends the
@@ -325,7 +325,7 @@ void kml_interval_trim(bool hurry);
  * What an object reaches into behind the page where it starts.
  */
 
-struct kml_span {
+struct kml_tail {
 	struct kml_space *space;
 	unsigned long start;		/* untagged */
 	unsigned long last;
@@ -333,8 +333,8 @@ struct kml_span {
 	unsigned long hit;		/* start of the object in the way */
 };
 
-int kml_span_fill(struct kml_span *s);
-void kml_span_clear(struct kml_space *space, unsigned long start,
+int kml_tail_fill(struct kml_tail *s);
+void kml_tail_clear(struct kml_space *space, unsigned long start,
 		    unsigned long last);
 
 static inline bool kml_one_page(unsigned long start, unsigned long last)
@@ -371,7 +371,7 @@ void kml_shard_init(void);
 
 enum kml_visit {
 	KML_VISIT_NEXT,		/* go on under the same lock */
-	KML_VISIT_BREATHE,	/* go on, but release the lock first */
+	KML_VISIT_DROP_LOCK,	/* go on, but release the lock first */
 	KML_VISIT_UNLOCKED,	/* call @unlocked for this one, then go on */
 };
 
@@ -382,8 +382,8 @@ enum kml_visit {
  *	object may be gone by then.
  * @resched: called with no lock held after each leaf; NULL: cond_resched().
  *	Returns whether to stop.
- * @want: which intervals to visit; NULL: all
- * @want_leaf: which of their pages; NULL: all
+ * @wants_interval: which intervals to visit; NULL: all
+ * @wants_leaf: which of their pages; NULL: all
  */
 struct kml_visitor {
 	enum kml_visit (*visit)(struct kml_visitor *v, struct kml_space *space,
@@ -391,8 +391,8 @@ struct kml_visitor {
 	void (*unlocked)(struct kml_visitor *v, struct kml_space *space,
 			 unsigned long start);
 	bool (*resched)(struct kml_visitor *v);
-	bool (*want)(const struct kml_interval *iv);
-	bool (*want_leaf)(const struct kml_leaf *leaf);
+	bool (*wants_interval)(const struct kml_interval *iv);
+	bool (*wants_leaf)(const struct kml_leaf *leaf);
 };
 
 void kml_walk(struct kml_space *space, struct kml_visitor *v);
@@ -420,25 +420,25 @@ void kml_object_unlock(struct kml_locked *l);
 bool kml_object_info(struct kml_space *space, unsigned long addr, bool alias,
 		     struct kml_info *info);
 
-int kml_track_insert(struct kml_space *space, unsigned long ptr, size_t size,
+int kml_object_insert(struct kml_space *space, unsigned long ptr, size_t size,
 		     int min_count, gfp_t gfp, depot_stack_handle_t trace,
 		     struct kml_info *hit);
-bool kml_track_remove(struct kml_space *space, unsigned long ptr);
-int kml_track_remove_part(struct kml_space *space, unsigned long ptr,
+bool kml_object_remove(struct kml_space *space, unsigned long ptr);
+int kml_object_remove_part(struct kml_space *space, unsigned long ptr,
 			  size_t size, depot_stack_handle_t trace,
 			  struct kml_info *hit);
-void kml_track_remove_all(void);
+void kml_object_remove_all(void);
 
-int kml_track_paint(struct kml_space *space, unsigned long ptr, int color);
-int kml_track_no_scan(struct kml_space *space, unsigned long ptr);
-bool kml_track_hush(const void *stack, bool hush);
-bool kml_track_hush_stack(bool hush);
-int kml_track_reset_checksum(struct kml_space *space, unsigned long ptr);
-int kml_track_set_trace(struct kml_space *space, unsigned long ptr,
+int kml_object_paint(struct kml_space *space, unsigned long ptr, int color);
+int kml_object_no_scan(struct kml_space *space, unsigned long ptr);
+bool kml_stack_set_no_scan(const void *stack, bool hush);
+bool kml_own_stack_set_no_scan(bool hush);
+int kml_object_reset_checksum(struct kml_space *space, unsigned long ptr);
+int kml_object_set_trace(struct kml_space *space, unsigned long ptr,
 			depot_stack_handle_t trace);
-int kml_track_set_excess(struct kml_space *space, unsigned long ptr,
+int kml_object_set_excess(struct kml_space *space, unsigned long ptr,
 			 unsigned long excess_ref, gfp_t gfp);
-int kml_track_add_area(struct kml_space *space, unsigned long ptr, size_t size,
+int kml_object_add_area(struct kml_space *space, unsigned long ptr, size_t size,
 		       gfp_t gfp, struct kml_info *hit);
 
 /* === Pins =============================================================== */
@@ -563,9 +563,9 @@ static inline bool kml_settled(struct kml_space *space, unsigned long addr)
 
 /* a struct kml_worker, of which this layer knows nothing else */
 #define KML_WORKER_BYTES	(8 * KML_PAGE_SIZE)
-/* a sieve: see mark.h */
-#define KML_SIEVE_BITS		65536UL
-#define KML_SIEVE_BYTES		(KML_SIEVE_BITS / 8)
+/* a Bloom filter: see mark.h */
+#define KML_BLOOM_BITS		65536UL
+#define KML_BLOOM_BYTES		(KML_BLOOM_BITS / 8)
 
 enum kml_pool_type {
 	KML_POOL_COLD,
@@ -579,9 +579,9 @@ enum kml_pool_type {
 	KML_POOL_L2,
 	KML_POOL_WORK,
 	KML_POOL_WORKER,
-	KML_POOL_SIEVE,
-	KML_POOL_DESC,		/* KML_NR_CLASSES of them */
-	KML_NR_POOLS = KML_POOL_DESC + KML_NR_CLASSES,
+	KML_POOL_BLOOM,
+	KML_POOL_PAGE,		/* KML_NR_GRAINS of them */
+	KML_NR_POOLS = KML_POOL_PAGE + KML_NR_GRAINS,
 };
 
 void kml_pool_init(void);

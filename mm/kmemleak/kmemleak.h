@@ -34,7 +34,7 @@
  * leaf->lock (raw, IRQs off)
  *	The objects that start in one 4 KiB page: the pointer to the page
  *	descriptor, its bitmap, hot entries except for the atomic state, cold and
- *	extended metadata, and leaf->cont. Leaf locks never nest.
+ *	extended metadata, and leaf->continued_from. Leaf locks never nest.
  * space->lock (raw, IRQs off)
  *	Publication of directory tables, intervals, leaf groups and interval
  *	covers; growth of the window. Never taken inside leaf->lock.
@@ -50,7 +50,7 @@
  * Publication order, and the barriers that pair
  * ---------------------------------------------
  *
- * Look-up: readers walk space -> l2 -> l3 -> interval -> leaf -> desc -> hot under
+ * Look-up: readers walk space -> l2 -> l3 -> interval -> leaf -> page -> hot under
  *	rcu_read_lock(), without a lock. Each pointer is published with release
  *	semantics (rcu_assign_pointer() or smp_store_release()) and read with
  *	READ_ONCE() or rcu_dereference() (address dependency). Removed tables are
@@ -71,8 +71,8 @@
  *	inserter sees the scan. In the latter case the object is flagged
  *	KML_F_NEW: it counts as grey, needs no references, and is read once at the
  *	end of the mark. This bounds a mark to the objects that existed when it
- *	began. Only intervals with @fresh are searched for new objects: the
- *	inserter publishes the entry, full barrier, sets @fresh if it is clear;
+ *	began. Only intervals with @has_new are searched for new objects: the
+ *	inserter publishes the entry, full barrier, sets @has_new if it is clear;
  *	kml_prepare_all() clears it, full barrier, and clears KML_F_NEW of the
  *	objects it finds there.
  * Settle: bits are cleared by kml_prepare_all() and kml_confirm_prepare() only, and
@@ -81,12 +81,12 @@
  * Addresses: data and bss are roots, and the static pool is in bss. Addresses of
  *	tracked blocks are kept there, and in tracked memory, inverted or shifted.
  *	Otherwise kmemleak itself would reference the blocks it should report.
- * Hints: interval->doubtful, leaf->doubt, the sieve, and the results that a worker
+ * Hints: interval->recount, leaf->recount_seq, the Bloom filter, and the results that a worker
  *	gathers are plain fields, written by one job of a scan and read by the
  *	next; the end of a job orders them (work.c). @excess of intervals and
  *	leaves is set by hooks at any time and never cleared; if the confirmation
  *	misses a new one, it takes the references to that object for surplus, and
- *	a suspect is hidden until the next scan. leaf->cls may be out of date,
+ *	a suspect is hidden until the next scan. leaf->grain_idx may be out of date,
  *	which costs a cache miss.
  * Trim hints: removing the last object of a page, or of the pages that one reaches
  *	into, sets iv->vacated in the same RCU section, if it is clear. The trimmer
@@ -240,31 +240,31 @@ struct kml_hot {
 
 /*
  * The objects which start in one page: slot i holds the one which starts in
- * [i * grain, (i + 1) * grain). @cls selects the grain, never changes, and
+ * [i * grain, (i + 1) * grain). @grain_idx selects the grain, never changes, and
  * fixes how much follows: the bitmap of used slots and then the slots.
  */
-struct kml_desc {
+struct kml_page {
 	struct rcu_head rcu;
 	u16 nr;				/* used slots */
-	u8 cls;
+	u8 grain_idx;
 	bool early;			/* from the static pool */
 	unsigned long bits[];
 };
 
 /*
- * One page. @cls is the class of @desc or of one before it: with it whoever
+ * One page. @grain_idx is the grain of @page or of one before it: with it whoever
  * fetches ahead knows where an entry will be without waiting for the descriptor.
- * @doubt is the number of the last scan whose confirmation had to look here.
- * @cont is the inverted start of an object that reaches in from before the page
+ * @recount_seq is the number of the last scan whose confirmation had to look here.
+ * @continued_from is the inverted start of an object that reaches in from before the page
  * (0: none; inverted because physical memory starts at 0).
  */
 struct kml_leaf {
 	raw_spinlock_t lock;
-	u8 cls;
+	u8 grain_idx;
 	bool excess;			/* objects here passed references on */
-	u16 doubt;
-	struct kml_desc __rcu *desc;
-	unsigned long cont;
+	u16 recount_seq;
+	struct kml_page __rcu *page;
+	unsigned long continued_from;
 };
 
 /* The leaves of 512 KiB: what one slab of order zero holds. */
@@ -277,10 +277,10 @@ struct kml_group {
 struct kml_interval {
 	unsigned long *settled;		/* a bit per 64 bytes, see mark.c */
 	struct kml_group *group[KML_GROUPS];
-	unsigned long cover;		/* like leaf->cont, for the whole interval */
+	unsigned long filled_by;	/* like leaf->continued_from, for the whole interval */
 	unsigned long nr;		/* address / KML_INTERVAL_SIZE */
-	bool fresh;			/* has objects with KML_F_NEW */
-	bool doubtful;			/* with KML_F_SUSPECT or KML_F_LATE */
+	bool has_new;			/* has objects with KML_F_NEW */
+	bool recount;			/* with KML_F_SUSPECT or KML_F_PROVISIONAL */
 	bool excess;			/* that have ever passed references on */
 	bool vacated;			/* pages may have become empty: "Vacate" */
 	bool trim;			/* the trimmer's: they have been for a while */
@@ -389,7 +389,7 @@ static inline unsigned long kml_untag(unsigned long addr)
 
 #define KML_STATE_FREE		BIT(18)
 #define KML_F_THROUGHOUT	BIT(19)	/* not referenced since a check began */
-#define KML_F_LATE		BIT(20)	/* counted after the first mark: trial.c */
+#define KML_F_PROVISIONAL		BIT(20)	/* counted after the first mark: trial.c */
 #define KML_F_NEW		BIT(21)	/* born since this mark began: grey */
 #define KML_F_ALLOCATED		BIT(22)
 #define KML_F_FROZEN		BIT(23)	/* the entry moved: look up again */

@@ -234,7 +234,7 @@ static void kml_settle_part(struct kml_space *space, struct kml_interval *iv,
 	int first = kml_settled_bit(addr), last = kml_settled_bit(end);
 
 	if (table == kml_settled_none) {
-		if (READ_ONCE(iv->cover) == ~start &&
+		if (READ_ONCE(iv->filled_by) == ~start &&
 		    end - addr == KML_INTERVAL_SIZE - 1)
 			WRITE_ONCE(iv->settled, kml_settled_all);
 		return;
@@ -338,12 +338,12 @@ bool kml_mark_open(struct kml_worker *w)
 	memset(w->nr_unsettled, 0, sizeof(w->nr_unsettled));
 	w->locked_cand = 0;
 	w->locked_bytes = 0;
-	return kml_deque_open(&w->deque, &kml_mark.list);
+	return kml_greylist_open(&w->grey, &kml_mark.list);
 }
 
 void kml_mark_close(struct kml_worker *w)
 {
-	kml_deque_close(&w->deque);
+	kml_greylist_close(&w->grey);
 }
 
 /* What to look for from now on; what is known of settled tables may be old. */
@@ -352,7 +352,7 @@ void kml_mark_windows(struct kml_worker *w, const struct kmemleak_windows *win)
 	w->win = *win;
 	/* another filter may come any time, but a job is all one or all the other */
 	w->copies = kml_mark.bytewise || kml_filter_copies();
-	memset(w->near, 0, sizeof(w->near));
+	memset(w->settled_cache, 0, sizeof(w->settled_cache));
 }
 
 /**
@@ -378,7 +378,7 @@ bool kml_mark_stop(struct kml_worker *w)
 static void kml_mark_push(struct kml_worker *w, struct kml_space *space,
 			  unsigned long start, size_t size)
 {
-	if (likely(kml_deque_push(&w->deque, kml_work(space->id, start, 0, size))))
+	if (likely(kml_greylist_push(&w->grey, kml_work(space->id, start, 0, size))))
 		return;
 	w->stats.overflows++;
 	kml_mark_pending(space, start);
@@ -427,7 +427,7 @@ static bool kml_count_ref(struct kml_worker *w, struct kml_space *space,
 		if (addr - start >= size)
 			return true;
 		if (unlikely(kml_mark.confirm) && kml_white(state) &&
-		    !(state & (KML_F_SUSPECT | KML_F_LATE)))
+		    !(state & (KML_F_SUSPECT | KML_F_PROVISIONAL)))
 			return true;
 		if (!kml_white(state)) {
 			*surplus = kml_grey(state) && (state & KML_F_EXT);
@@ -435,8 +435,8 @@ static bool kml_count_ref(struct kml_worker *w, struct kml_space *space,
 		}
 
 		new = state + KML_COUNT_ONE;
-		if (kml_mark.late)
-			new |= KML_F_LATE;
+		if (kml_mark.provisional)
+			new |= KML_F_PROVISIONAL;
 		if (kml_grey(new))
 			new &= ~KML_F_SUSPECT;
 		old = state;
@@ -446,8 +446,8 @@ static bool kml_count_ref(struct kml_worker *w, struct kml_space *space,
 		state = kml_hot_state_acquire(hot);
 	}
 
-	if (unlikely(new & KML_F_LATE))
-		kml_interval_doubt(space, start);
+	if (unlikely(new & KML_F_PROVISIONAL))
+		kml_interval_set_recount(space, start);
 	if (kml_grey(new)) {
 		if (state & KML_F_SUSPECT)
 			atomic_long_dec(&kml_mark.suspects);
@@ -543,7 +543,7 @@ static bool kml_mark_settled(struct kml_worker *w, struct kml_space *space,
 			     unsigned long addr)
 {
 	unsigned long nr = addr >> KML_INTERVAL_SHIFT;
-	struct kml_near *near = &w->near[nr % KML_NEAR];
+	struct kml_settled_cache *near = &w->settled_cache[nr % KML_SETTLED_CACHE];
 	unsigned int bit = kml_settled_bit(addr);
 
 	if (unlikely(near->key != nr + 1)) {
@@ -570,11 +570,11 @@ static void kml_mark_unsettled(struct kml_worker *w, struct kml_space *space,
  * Keep only what passes the sieve, or is in the other window. Without branches:
  * what passes cannot be predicted. Return: the end of what is kept.
  */
-static unsigned int kml_mark_strain(struct kml_worker *w,
+static unsigned int kml_bloom_filter(struct kml_worker *w,
 				    const struct kmemleak_range *percpu,
 				    unsigned int from, unsigned int to)
 {
-	const unsigned long *sieve = kml_mark.sieve;
+	const unsigned long *sieve = kml_mark.bloom;
 	unsigned int i, n = from;
 
 	for (i = from; i < to; i++) {
@@ -582,19 +582,19 @@ static unsigned int kml_mark_strain(struct kml_worker *w,
 		unsigned int wanted = v - percpu->min < percpu->len;
 
 		w->cand[n] = v;
-		n += wanted | kml_sieve_passes(sieve, v);
+		n += wanted | kml_bloom_passes(sieve, v);
 	}
 	w->stats.settled += to - n;
 	return n;
 }
 
-#define KML_HURRY_LINES	4U		/* most objects have no more */
+#define KML_PREFETCH_LINES	4U		/* most objects have no more */
 
 /*
  * There is no other work: what these point to will be read next. Fetch it, and
  * the way to its entry, while the settled bits are on their way.
  */
-static void kml_mark_hurry(struct kml_worker *w, const struct kmemleak_range *win,
+static void kml_prefetch_targets(struct kml_worker *w, const struct kmemleak_range *win,
 			   unsigned int from, unsigned int to)
 {
 	unsigned int i, line;
@@ -605,7 +605,7 @@ static void kml_mark_hurry(struct kml_worker *w, const struct kmemleak_range *wi
 		if (v - win->min >= win->len)
 			continue;
 		prefetch(kml_leaf_of(kml_space(KML_VIRT), v));
-		for (line = 0; line < KML_HURRY_LINES; line++)
+		for (line = 0; line < KML_PREFETCH_LINES; line++)
 			prefetch((void *)v + line * 64);
 	}
 }
@@ -630,11 +630,11 @@ void kml_mark_take(struct kml_worker *w, const struct kmemleak_windows *win,
 	unsigned int i, settled = 0;
 
 	w->stats.candidates += to - from;
-	if (kml_mark.sieve)
-		to = kml_mark_strain(w, &win->percpu, from, to);
+	if (kml_mark.bloom)
+		to = kml_bloom_filter(w, &win->percpu, from, to);
 	rcu_read_lock();
-	if (to - from <= KML_PINS && kml_deque_empty(&w->deque))
-		kml_mark_hurry(w, &win->virt, from, to);
+	if (to - from <= KML_PINS && kml_greylist_empty(&w->grey))
+		kml_prefetch_targets(w, &win->virt, from, to);
 	for (i = from; i < to; i++) {
 		unsigned long v = w->cand[i];
 		bool known;
@@ -714,7 +714,7 @@ static bool kml_special(const struct kml_work *work, const struct kml_pinned *p)
 		return true;
 	if (likely(!p->ext) || p->state & KML_F_FULL_SCAN)
 		return false;
-	/* pairs with the release in kml_track_add_area() */
+	/* pairs with the release in kml_object_add_area() */
 	return smp_load_acquire(&p->ext->areas);
 }
 
@@ -969,7 +969,7 @@ static unsigned int kml_next_group(struct kml_worker *w, struct kml_item *group)
 	unsigned int i, line, n = 0;
 
 	rcu_read_lock();
-	while (n < KML_PINS && kml_deque_pop(&w->deque, &group[n].work)) {
+	while (n < KML_PINS && kml_greylist_pop(&w->grey, &group[n].work)) {
 		const struct kml_work *work = &group[n].work;
 
 		group[n].leaf = kml_leaf_of(kml_space(kml_work_space(work)),
@@ -979,7 +979,7 @@ static unsigned int kml_next_group(struct kml_worker *w, struct kml_item *group)
 	}
 	rcu_read_unlock();
 
-	/* alone it is needed at once, and kml_mark_hurry() has seen to it */
+	/* alone it is needed at once, and kml_prefetch_targets() has seen to it */
 	if (n < 2)
 		return n;
 
@@ -1018,7 +1018,7 @@ static void kml_slice(struct kml_worker *w, struct kml_work *work, size_t size)
 	if (work->off_space & KML_WORK_SLICE || next >= size)
 		return;
 	rest = kml_work(kml_work_space(work), kml_work_start(work), next, size);
-	if (kml_deque_push(&w->deque, rest))
+	if (kml_greylist_push(&w->grey, rest))
 		work->off_space |= KML_WORK_SLICE;
 }
 
@@ -1112,7 +1112,7 @@ bool kml_mark_group(struct kml_worker *w)
 
 	for (i = 0; i < n; i++) {
 		if (fate[i] == KML_GROUP_MORE &&
-		    !kml_deque_push(&w->deque, group[i].work))
+		    !kml_greylist_push(&w->grey, group[i].work))
 			fate[i] = KML_GROUP_SPECIAL;
 		if (fate[i] == KML_GROUP_SPECIAL)
 			kml_read_special(w, &group[i].work);

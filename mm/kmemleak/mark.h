@@ -124,7 +124,7 @@ struct kml_worklist {
 #define KML_SPARES	8U	/* empty blocks are fetched and given back by so many */
 
 /* One worker's end of it. */
-struct kml_deque {
+struct kml_greylist {
 	struct kml_worklist *list;
 	struct kml_block *cur;		/* never NULL between open and close */
 	struct kml_block *oldest;	/* full ones, linked through newer */
@@ -141,14 +141,14 @@ void kml_worklist_init(struct kml_worklist *list);
 bool kml_worklist_grow(struct kml_worklist *list, unsigned long blocks);
 void kml_worklist_shrink(struct kml_worklist *list, unsigned long keep);
 
-bool kml_deque_open(struct kml_deque *d, struct kml_worklist *list);
-void kml_deque_close(struct kml_deque *d);
-bool kml_deque_push(struct kml_deque *d, struct kml_work work);
-bool kml_deque_pop(struct kml_deque *d, struct kml_work *work);
-bool kml_deque_share(struct kml_deque *d);
+bool kml_greylist_open(struct kml_greylist *d, struct kml_worklist *list);
+void kml_greylist_close(struct kml_greylist *d);
+bool kml_greylist_push(struct kml_greylist *d, struct kml_work work);
+bool kml_greylist_pop(struct kml_greylist *d, struct kml_work *work);
+bool kml_greylist_share(struct kml_greylist *d);
 
 /* Is nothing left here? Others may have put something on the list. */
-static inline bool kml_deque_empty(const struct kml_deque *d)
+static inline bool kml_greylist_empty(const struct kml_greylist *d)
 {
 	return !d->cur->nr && !d->newest;
 }
@@ -168,16 +168,16 @@ static inline bool kml_worklist_has_work(struct kml_worklist *list)
 #define KML_SCANS_KEPT	8
 
 /* The running scan. Written by its initiator, read by anybody. */
-struct kml_progress {
+struct kml_running {
 	u64 begin;			/* ktime_get_ns(); 0: no scan runs */
 	u64 stage_begin;
 	u64 expected;			/* bytes the last whole scan read */
 	enum kml_stage stage;
 };
 
-extern struct kml_progress kml_progress;
+extern struct kml_running kml_running;
 
-unsigned int kml_progress_last(struct kml_scan_stats *scans);
+unsigned int kml_stats_last(struct kml_scan_stats *scans);
 const char *kml_stage_name(enum kml_stage stage);
 
 /* === Signals ============================================================ */
@@ -209,23 +209,23 @@ do {									\
 /* === Sieve ============================================================== */
 
 /*
- * The sieve: a bitmap small enough for a CPU's first cache, which most
+ * The Bloom filter of suspects: a bitmap small enough for a CPU's first cache, which most
  * candidates of a confirming mark do not pass. Few objects are looked for then,
  * wherever they are: what hits none of their blocks, modulo its size, is not one
  * of them. (A Bloom filter, Communications of the ACM 13, 1970, with one hash.)
  */
 
-void kml_sieve_open(void);
-void kml_sieve_add(unsigned long start, size_t size);
-const unsigned long *kml_sieve_ready(void);
-void kml_sieve_close(void);
+void kml_bloom_open(void);
+void kml_bloom_add(unsigned long start, size_t size);
+const unsigned long *kml_bloom_ready(void);
+void kml_bloom_close(void);
 
 /* Could @addr be in an object that was added? */
-static inline bool kml_sieve_passes(const unsigned long *sieve, unsigned long addr)
+static inline bool kml_bloom_passes(const unsigned long *bloom, unsigned long addr)
 {
-	unsigned long bit = (addr >> KML_BLOCK_SHIFT) % KML_SIEVE_BITS;
+	unsigned long bit = (addr >> KML_BLOCK_SHIFT) % KML_BLOOM_BITS;
 
-	return sieve[BIT_WORD(bit)] >> bit % BITS_PER_LONG & 1;
+	return bloom[BIT_WORD(bit)] >> bit % BITS_PER_LONG & 1;
 }
 
 /* === Reading objects ==================================================== */
@@ -276,7 +276,7 @@ bool kml_roots_own_stack(struct kml_root_sink *sink);
 bool kml_roots_in_use(struct kml_root_sink *sink, void *buf);
 bool kml_phys_in_lowmem(unsigned long phys, size_t size);
 bool kml_phys_is_root(unsigned long phys, size_t len);
-bool kml_page_has_owner(struct page *page);
+bool kml_pfn_has_owner(struct page *page);
 
 /* Calls @section for each section that is to be an object, always grey. */
 void kml_roots_sections(void (*section)(const void *start, size_t len));
@@ -285,9 +285,9 @@ struct task_struct *kml_task_from(int *nr);
 bool kml_roots_stack(struct kml_root_sink *sink, struct task_struct *task);
 #ifdef CONFIG_KMEMLEAK_LIVE_STACKS
 extern bool kml_live_stacks;	/* read stacks from the saved stack pointer on */
-void kml_roots_hush_stacks(void);
+void kml_stacks_set_no_scan(void);
 #else
-static inline void kml_roots_hush_stacks(void)
+static inline void kml_stacks_set_no_scan(void)
 {
 }
 #endif
@@ -313,14 +313,14 @@ unsigned long kml_nolock_missed(void);
  */
 
 #define KML_BATCH	64	/* look-ups in flight together */
-#define KML_NEAR	1024	/* settled tables at hand */
+#define KML_SETTLED_CACHE	1024	/* settled tables at hand */
 #define KML_WORDS	(KML_CHUNK / sizeof(long))
 
 /*
  * Where an interval's settled bits are. Valid for one job: a table may be
  * replaced by a better one meanwhile, and what is born needs no look-up.
  */
-struct kml_near {
+struct kml_settled_cache {
 	unsigned long key;		/* interval + 1 */
 	unsigned long *table;		/* NULL: no such interval */
 };
@@ -337,11 +337,11 @@ struct kml_extent {
  */
 struct kml_worker {
 	struct kml_pins pins;
-	struct kml_deque deque;
+	struct kml_greylist grey;
 	struct kmemleak_windows base;	/* the initiator's: of this mark */
 	struct kmemleak_windows win;	/* and without the object being read */
 	struct kml_shard_cursor cursor;	/* in the current walk */
-	struct kml_extent doubtful[KML_NR_SPACES];	/* see trial.c */
+	struct kml_extent recount[KML_NR_SPACES];	/* see trial.c */
 	struct kmemleak_range self_percpu;
 	bool initiator;			/* who asked for the scan, not a helper */
 	bool copies;			/* content is copied, then filtered: in this job */
@@ -350,7 +350,7 @@ struct kml_worker {
 	unsigned int nr_unsettled[KML_NR_SPACES];
 	struct kml_mark_stats stats;
 	unsigned long unsettled[KML_NR_SPACES][KML_BATCH];
-	struct kml_near near[KML_NEAR];
+	struct kml_settled_cache settled_cache[KML_SETTLED_CACHE];
 	unsigned long cand[KML_WORDS + KMEMLEAK_FILTER_PAD];
 	/* and what several copies need to be aligned, or to end after a word */
 	char copy[KML_CHUNK + (KML_PINS + 1) * sizeof(long)] __aligned(sizeof(long));
@@ -360,11 +360,11 @@ struct kml_worker {
 struct kml_mark {
 	struct kml_worklist list;
 	atomic_long_t suspects;		/* objects with KML_F_SUSPECT */
-	bool late;			/* who turns grey now gets KML_F_LATE */
+	bool provisional;		/* objects that turn grey get KML_F_PROVISIONAL */
 	bool confirm;			/* count only objects that the trial has chosen */
 	bool add_counts;		/* to those of the mark before */
 	bool bytewise;			/* words at every byte offset count */
-	const unsigned long *sieve;	/* which is all that passes here; or NULL */
+	const unsigned long *bloom;	/* only words that pass this count; or NULL */
 	bool overflow;			/* some objects are pending */
 	bool stopped;			/* all are to stop */
 	bool (*stop)(void);		/* asked by the initiator alone */
@@ -418,12 +418,12 @@ unsigned int kml_workers_wanted(void);
 
 struct kml_worker *kml_workers_begin(bool (*stop)(void));
 void kml_workers_end(struct kml_mark_stats *sum);
-bool kml_workers_run(kml_source source, bool drain);
-void kml_workers_feed(struct kml_worker *w);
+bool kml_workers_run(kml_source source, bool read_grey);
+void kml_workers_share(struct kml_worker *w);
 bool kml_workers_leaving(const struct kml_worker *w);
 unsigned int kml_workers_nr(void);
 u64 kml_workers_words(void);
-void kml_workers_poke(void);
+void kml_workers_wake_initiator(void);
 bool kml_workers_has(const struct task_struct *task);
 
 /* Calls @fn for the initiator's worker and those of all helpers. */

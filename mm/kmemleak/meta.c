@@ -171,7 +171,7 @@ static struct kmem_cache *kml_caches[KML_NR_POOLS] __ro_after_init;
 static const struct {
 	const char *name;
 	size_t size;
-} kml_pool_desc[] = {
+} kml_pool_page[] = {
 	[KML_POOL_COLD]		= { "kmemleak_object", sizeof(struct kml_cold) },
 	[KML_POOL_EXT]		= { "kmemleak_ext", sizeof(struct kml_ext) },
 	[KML_POOL_AREA]		= { "kmemleak_scan_area", sizeof(struct kml_area) },
@@ -183,16 +183,16 @@ static const struct {
 	[KML_POOL_L2]		= { "kmemleak_l2", sizeof(struct kml_l2) },
 	[KML_POOL_WORK]		= { "kmemleak_work", KML_PAGE_SIZE },
 	[KML_POOL_WORKER]	= { "kmemleak_worker", KML_WORKER_BYTES },
-	[KML_POOL_SIEVE]	= { "kmemleak_sieve", KML_SIEVE_BYTES },
+	[KML_POOL_BLOOM]	= { "kmemleak_bloom", KML_BLOOM_BYTES },
 };
 
-static_assert(ARRAY_SIZE(kml_pool_desc) == KML_POOL_DESC);
+static_assert(ARRAY_SIZE(kml_pool_page) == KML_POOL_PAGE);
 
 static size_t kml_pool_size(enum kml_pool_type type)
 {
-	if (type < KML_POOL_DESC)
-		return kml_pool_desc[type].size;
-	return kml_desc_size(type - KML_POOL_DESC);
+	if (type < KML_POOL_PAGE)
+		return kml_pool_page[type].size;
+	return kml_page_size(type - KML_POOL_PAGE);
 }
 
 static bool kml_is_early(const void *p)
@@ -215,7 +215,7 @@ static size_t kml_early_room(void)
 static bool kml_early_serves(enum kml_pool_type type)
 {
 	return type != KML_POOL_WORK && type != KML_POOL_WORKER &&
-	       type != KML_POOL_SIEVE;
+	       type != KML_POOL_BLOOM;
 }
 
 static void *kml_early_alloc(enum kml_pool_type type)
@@ -459,12 +459,12 @@ void __init kml_pool_init(void)
 	for (i = 0; i < KML_NR_POOLS; i++) {
 		char name[24];
 
-		if (i >= KML_POOL_DESC)
+		if (i >= KML_POOL_PAGE)
 			snprintf(name, sizeof(name), "kmemleak_page_%u",
-				 kml_desc_grain(i - KML_POOL_DESC));
+				 kml_page_grain(i - KML_POOL_PAGE));
 		/* SLAB_PANIC: nothing this small can fail this early */
-		kml_caches[i] = kmem_cache_create(i < KML_POOL_DESC ?
-						  kml_pool_desc[i].name :
+		kml_caches[i] = kmem_cache_create(i < KML_POOL_PAGE ?
+						  kml_pool_page[i].name :
 						  name,
 						  kml_pool_size(i), 0,
 						  SLAB_NOLEAKTRACE | SLAB_PANIC,

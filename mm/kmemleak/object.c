@@ -221,17 +221,17 @@ u32 kml_hot_change(struct kml_hot *hot, u32 clear, u32 set)
  * into point back to their start.
  */
 
-static void kml_cover_set(struct kml_interval *iv, unsigned long cover)
+static void kml_filled_by_set(struct kml_interval *iv, unsigned long cover)
 {
-	WRITE_ONCE(iv->cover, cover);
+	WRITE_ONCE(iv->filled_by, cover);
 }
 
 /* Does anything start in or reach into an interval? Context: RCU. */
-static bool kml_interval_taken(struct kml_span *s, struct kml_interval *iv)
+static bool kml_interval_taken(struct kml_tail *s, struct kml_interval *iv)
 {
 	unsigned int i, j;
 
-	if (kml_cont_get(READ_ONCE(iv->cover), &s->hit))
+	if (kml_decode_start(READ_ONCE(iv->filled_by), &s->hit))
 		return true;
 
 	for (i = 0; i < KML_GROUPS; i++) {
@@ -239,13 +239,13 @@ static bool kml_interval_taken(struct kml_span *s, struct kml_interval *iv)
 
 		for (j = 0; group && j < KML_LEAVES; j++) {
 			struct kml_leaf *leaf = &group->leaf[j];
-			struct kml_desc *desc = kml_leaf_desc(leaf);
+			struct kml_page *page = kml_leaf_page(leaf);
 			struct kml_hot *hot = NULL;
 
-			if (kml_cont_get(READ_ONCE(leaf->cont), &s->hit))
+			if (kml_decode_start(READ_ONCE(leaf->continued_from), &s->hit))
 				return true;
-			if (desc)
-				hot = kml_desc_find(desc, KML_PAGE_SIZE - 1);
+			if (page)
+				hot = kml_page_find(page, KML_PAGE_SIZE - 1);
 			if (hot) {
 				s->hit = kml_interval_base(iv) +
 					 i * BIT(KML_GROUP_SHIFT) +
@@ -259,7 +259,7 @@ static bool kml_interval_taken(struct kml_span *s, struct kml_interval *iv)
 }
 
 /* Say in the interval at @addr that the object fills it. */
-static int kml_fill_interval(struct kml_span *s, unsigned long addr)
+static int kml_fill_interval(struct kml_tail *s, unsigned long addr)
 {
 	struct kml_space *space = s->space;
 	struct kml_interval *iv;
@@ -281,7 +281,7 @@ static int kml_fill_interval(struct kml_span *s, unsigned long addr)
 		raw_spin_lock_irqsave(&space->lock, flags);
 		iv = kml_interval_find(space, addr);
 		if (iv)
-			kml_cover_set(iv, ~s->start);
+			kml_filled_by_set(iv, ~s->start);
 		raw_spin_unlock_irqrestore(&space->lock, flags);
 		if (iv)
 			return 0;
@@ -289,11 +289,11 @@ static int kml_fill_interval(struct kml_span *s, unsigned long addr)
 }
 
 /* Say in the page at @addr that the object reaches into it. */
-static int kml_fill_page(struct kml_span *s, unsigned long addr)
+static int kml_fill_page(struct kml_tail *s, unsigned long addr)
 {
 	unsigned long end = min(s->last - addr, KML_PAGE_SIZE - 1);
 	struct kml_interval *iv;
-	struct kml_desc *desc;
+	struct kml_page *page;
 	struct kml_leaf *leaf;
 	struct kml_hot *hot;
 	unsigned long flags;
@@ -306,18 +306,18 @@ static int kml_fill_page(struct kml_span *s, unsigned long addr)
 		ret = leaf ? -EAGAIN : -ENOENT;
 		if (leaf) {
 			raw_spin_lock_irqsave(&leaf->lock, flags);
-			desc = kml_leaf_desc(leaf);
-			hot = desc ? kml_desc_find(desc, end) : NULL;
+			page = kml_leaf_page(leaf);
+			hot = page ? kml_page_find(page, end) : NULL;
 			if (kml_leaf_dead(leaf)) {
 				cpu_relax();
 			} else if (hot) {
 				s->hit = addr + (kml_hot_state(hot) & KML_OFF_MASK);
 				ret = -EEXIST;
-			} else if (kml_cont_get(leaf->cont ?: READ_ONCE(iv->cover),
+			} else if (kml_decode_start(leaf->continued_from ?: READ_ONCE(iv->filled_by),
 						&s->hit)) {
 				ret = -EEXIST;
 			} else {
-				WRITE_ONCE(leaf->cont, ~s->start);
+				WRITE_ONCE(leaf->continued_from, ~s->start);
 				ret = 0;
 			}
 			raw_spin_unlock_irqrestore(&leaf->lock, flags);
@@ -345,16 +345,16 @@ static unsigned long kml_fill_step(unsigned long addr, unsigned long last)
 }
 
 /**
- * kml_span_clear() - no object reaches from its first page on any more
+ * kml_tail_clear() - no object reaches from its first page on any more
  * @space: where
  * @start: of the object
  * @last: its last address
  *
- * Marks of other objects stay, so this undoes half a kml_span_fill(), too.
+ * Marks of other objects stay, so this undoes half a kml_tail_fill(), too.
  *
  * Context: any.
  */
-void kml_span_clear(struct kml_space *space, unsigned long start,
+void kml_tail_clear(struct kml_space *space, unsigned long start,
 		    unsigned long last)
 {
 	unsigned long addr = start & KML_PAGE_MASK, step = KML_PAGE_SIZE, flags;
@@ -370,8 +370,8 @@ void kml_span_clear(struct kml_space *space, unsigned long start,
 		iv = kml_interval_find(space, addr);
 		if (iv && step == KML_INTERVAL_SIZE) {
 			raw_spin_lock_irqsave(&space->lock, flags);
-			if (iv->cover == ~start) {
-				kml_cover_set(iv, 0);
+			if (iv->filled_by == ~start) {
+				kml_filled_by_set(iv, 0);
 				kml_interval_vacate(iv);
 			}
 			raw_spin_unlock_irqrestore(&space->lock, flags);
@@ -379,8 +379,8 @@ void kml_span_clear(struct kml_space *space, unsigned long start,
 			leaf = kml_leaf_find(iv, addr);
 			if (leaf) {
 				raw_spin_lock_irqsave(&leaf->lock, flags);
-				if (leaf->cont == ~start) {
-					WRITE_ONCE(leaf->cont, 0);
+				if (leaf->continued_from == ~start) {
+					WRITE_ONCE(leaf->continued_from, 0);
 					kml_interval_vacate(iv);
 				}
 				raw_spin_unlock_irqrestore(&leaf->lock, flags);
@@ -391,14 +391,14 @@ void kml_span_clear(struct kml_space *space, unsigned long start,
 }
 
 /**
- * kml_span_fill() - mark what an object reaches into behind its first page
+ * kml_tail_fill() - mark what an object reaches into behind its first page
  * @s: the object; @s->hit is set on -EEXIST
  *
  * Context: as @s->gfp allows.
  * Return: 0, -ENOMEM, or -EEXIST: another object
- * is in the way. The caller then undoes what was done with kml_span_clear().
+ * is in the way. The caller then undoes what was done with kml_tail_clear().
  */
-int kml_span_fill(struct kml_span *s)
+int kml_tail_fill(struct kml_tail *s)
 {
 	unsigned long addr = s->start & KML_PAGE_MASK, step = KML_PAGE_SIZE;
 	int ret = 0;
@@ -418,8 +418,8 @@ int kml_span_fill(struct kml_span *s)
  * Filing and removing objects.
  *
  * An object has one hot entry, in the page where it starts. Pages which it
- * reaches into say so (leaf->cont), intervals which it fills say so once
- * (interval->cover), so that a gigabyte costs 512 words. These marks are set
+ * reaches into say so (leaf->continued_from), intervals which it fills say so once
+ * (interval->filled_by), so that a gigabyte costs 512 words. These marks are set
  * one by one after the entry, with no lock held in between: nobody can have a
  * pointer into the block before the hook returns. For the same reason they are
  * all gone before the hook of a free returns.
@@ -449,7 +449,7 @@ bool kml_object_lock(struct kml_locked *l, struct kml_space *space,
 	struct kml_interval *iv;
 	struct kml_hot *hot;
 	unsigned long start = addr;
-	struct kml_desc *desc;
+	struct kml_page *page;
 
 	rcu_read_lock();
 	if (alias && !kml_lookup(space, addr, &start))
@@ -461,8 +461,8 @@ bool kml_object_lock(struct kml_locked *l, struct kml_space *space,
 		goto none;
 
 	raw_spin_lock_irqsave(&l->leaf->lock, l->flags);
-	desc = kml_leaf_desc(l->leaf);
-	hot = desc ? kml_desc_exact(desc, start & ~KML_PAGE_MASK) : NULL;
+	page = kml_leaf_page(l->leaf);
+	hot = page ? kml_page_exact(page, start & ~KML_PAGE_MASK) : NULL;
 	if (hot && addr - start < kml_hot_size(hot, kml_hot_state(hot))) {
 		l->space = space;
 		l->iv = iv;
@@ -501,26 +501,26 @@ bool kml_object_info(struct kml_space *space, unsigned long addr, bool alias,
 }
 
 /* An object on its way into the index. */
-struct kml_birth {
-	struct kml_span s;
+struct kml_insert_ctx {
+	struct kml_tail s;
 	unsigned long ptr;		/* as the allocator returned it */
 	size_t size;			/* as recorded: KFENCE may know better */
 	u32 state;
 	depot_stack_handle_t trace;
 	struct kml_cold *cold;		/* for the entry, until it is filed */
-	struct kml_desc *spare;		/* for the page, likewise */
+	struct kml_page *spare;		/* for the page, likewise */
 	bool passed;			/* @before is set */
 	unsigned long before;		/* start of an object that ends before us */
 };
 
-enum kml_birth_step {
-	KML_BIRTH_DONE,
-	KML_BIRTH_AGAIN,
-	KML_BIRTH_TAKEN,
-	KML_BIRTH_REACHED,	/* is it taken by one that reaches in? */
-	KML_BIRTH_LEAF,		/* these three: allocate it and try again */
-	KML_BIRTH_COLD,
-	KML_BIRTH_DESC,		/* + class */
+enum kml_insert_step {
+	KML_INSERT_DONE,
+	KML_INSERT_AGAIN,
+	KML_INSERT_TAKEN,
+	KML_INSERT_REACHED,	/* is it taken by one that reaches in? */
+	KML_INSERT_LEAF,		/* these three: allocate it and try again */
+	KML_INSERT_COLD,
+	KML_INSERT_PAGE,		/* + class */
 };
 
 /*
@@ -529,69 +529,69 @@ enum kml_birth_step {
  * its slot, while its size is read. So what seems to be taken is looked at again,
  * under that lock. Context: leaf->lock.
  */
-static int kml_start_taken(struct kml_birth *b, struct kml_interval *iv,
-			   struct kml_leaf *leaf, struct kml_desc *desc)
+static int kml_start_taken(struct kml_insert_ctx *b, struct kml_interval *iv,
+			   struct kml_leaf *leaf, struct kml_page *page)
 {
-	unsigned long page = b->s.start & KML_PAGE_MASK;
-	unsigned long last = min(b->s.last, page + KML_PAGE_SIZE - 1);
+	unsigned long base = b->s.start & KML_PAGE_MASK;
+	unsigned long last = min(b->s.last, base + KML_PAGE_SIZE - 1);
 	struct kml_hot *hot = NULL;
 	u32 state;
 
-	if (desc)
-		hot = kml_desc_find(desc, last - page);
+	if (page)
+		hot = kml_page_find(page, last - base);
 	if (hot) {
 		state = kml_hot_state(hot);
-		b->s.hit = page + (state & KML_OFF_MASK);
+		b->s.hit = base + (state & KML_OFF_MASK);
 		if (b->s.hit >= b->s.start ||
 		    b->s.start - b->s.hit < kml_hot_size(hot, state))
-			return KML_BIRTH_TAKEN;
-		return KML_BIRTH_DONE;
+			return KML_INSERT_TAKEN;
+		return KML_INSERT_DONE;
 	}
 
-	if (likely(!kml_cont_get(leaf->cont ?: READ_ONCE(iv->cover), &b->s.hit)))
-		return KML_BIRTH_DONE;
+	if (likely(!kml_decode_start(leaf->continued_from ?: READ_ONCE(iv->filled_by), &b->s.hit)))
+		return KML_INSERT_DONE;
 	hot = kml_lookup_exact(b->s.space, b->s.hit);
 	if (!hot)
-		return KML_BIRTH_DONE;
+		return KML_INSERT_DONE;
 	if (!(kml_hot_state_acquire(hot) & KML_F_BIG) &&
 	    b->s.start - b->s.hit >= READ_ONCE(hot->size))
-		return KML_BIRTH_DONE;
-	return b->passed && b->before == b->s.hit ? KML_BIRTH_DONE :
-						    KML_BIRTH_REACHED;
+		return KML_INSERT_DONE;
+	return b->passed && b->before == b->s.hit ? KML_INSERT_DONE :
+						    KML_INSERT_REACHED;
 }
 
 /* Make room in the leaf for an entry. Context: leaf->lock. */
-static int kml_leaf_room(struct kml_birth *b, struct kml_leaf *leaf,
-			 struct kml_desc *desc, struct kml_desc **old)
+static int kml_leaf_room(struct kml_insert_ctx *b, struct kml_leaf *leaf,
+			 struct kml_page *page, struct kml_page **old)
 {
 	unsigned int off = b->s.start & ~KML_PAGE_MASK;
-	int cls;
+	int grain_idx;
 
-	if (likely(desc && desc->nr && kml_desc_slot_free(desc, off)))
-		return KML_BIRTH_DONE;
-	if (desc && desc->nr)
-		cls = kml_desc_class_for(desc, off);
+	if (likely(page && page->nr && kml_page_slot_free(page, off)))
+		return KML_INSERT_DONE;
+	if (page && page->nr)
+		grain_idx = kml_page_grain_idx_for(page, off);
 	else
-		cls = kml_desc_class(b->size);
+		grain_idx = kml_page_grain_idx(b->size);
 	/* empty, and what we want */
-	if (desc && desc->cls == cls)
-		return KML_BIRTH_DONE;
+	if (page && page->grain_idx == grain_idx)
+		return KML_INSERT_DONE;
 
-	if (!b->spare || b->spare->cls != cls)
-		return KML_BIRTH_DESC + cls;
-	if (desc)
-		kml_desc_move(b->spare, desc);
-	WRITE_ONCE(leaf->cls, b->spare->cls);
-	rcu_assign_pointer(leaf->desc, b->spare);
+	if (!b->spare || b->spare->grain_idx != grain_idx)
+		return KML_INSERT_PAGE + grain_idx;
+	if (page)
+		kml_page_move(b->spare, page);
+	WRITE_ONCE(leaf->grain_idx, b->spare->grain_idx);
+	rcu_assign_pointer(leaf->page, b->spare);
 	b->spare = NULL;
-	*old = desc;
-	return KML_BIRTH_DONE;
+	*old = page;
+	return KML_INSERT_DONE;
 }
 
-/* Try to file the entry; KML_BIRTH_* says how that went. */
-static int kml_birth_try(struct kml_birth *b)
+/* Try to file the entry; KML_INSERT_* says how that went. */
+static int kml_insert_try(struct kml_insert_ctx *b)
 {
-	struct kml_desc *desc, *old = NULL;
+	struct kml_page *page, *old = NULL;
 	struct kml_interval *iv;
 	struct kml_leaf *leaf;
 	unsigned long flags;
@@ -601,24 +601,24 @@ static int kml_birth_try(struct kml_birth *b)
 	local_irq_save(flags);
 	iv = kml_interval_find(b->s.space, b->s.start);
 	leaf = iv ? kml_leaf_find(iv, b->s.start) : NULL;
-	ret = KML_BIRTH_LEAF;
+	ret = KML_INSERT_LEAF;
 	if (!leaf)
 		goto out;
 	if (!b->cold)
 		b->cold = kml_cold_get_cached();
-	ret = KML_BIRTH_COLD;
+	ret = KML_INSERT_COLD;
 	if (!b->cold)
 		goto out;
 
 	raw_spin_lock(&leaf->lock);
-	ret = KML_BIRTH_AGAIN;
+	ret = KML_INSERT_AGAIN;
 	if (kml_leaf_dead(leaf))
 		goto unlock;
-	desc = kml_leaf_desc(leaf);
-	ret = kml_start_taken(b, iv, leaf, desc);
+	page = kml_leaf_page(leaf);
+	ret = kml_start_taken(b, iv, leaf, page);
 	if (ret)
 		goto unlock;
-	ret = kml_leaf_room(b, leaf, desc, &old);
+	ret = kml_leaf_room(b, leaf, page, &old);
 	if (ret)
 		goto unlock;
 
@@ -626,53 +626,53 @@ static int kml_birth_try(struct kml_birth *b)
 	/* in this RCU section: see "Insert against scan" in kmemleak.h */
 	if (unlikely(kml_scan_active()))
 		b->state |= KML_F_NEW;
-	kml_desc_add(kml_leaf_desc(leaf), b->state,
+	kml_page_add(kml_leaf_page(leaf), b->state,
 		     b->state & KML_F_BIG ? U32_MAX : b->size, b->cold);
 	b->cold = NULL;
 	if (unlikely(b->state & KML_F_NEW))
-		kml_interval_freshen(iv);
+		kml_interval_set_has_new(iv);
 	kml_count_irqs_off(KML_C_ALLOCS);
 unlock:
 	raw_spin_unlock(&leaf->lock);
 out:
 	local_irq_restore(flags);
 	rcu_read_unlock();
-	kml_desc_free_rcu(old);
+	kml_page_free_rcu(old);
 	return ret;
 }
 
-/* Get what kml_birth_try() found missing. */
-static int kml_birth_supply(struct kml_birth *b, int what)
+/* Get what kml_insert_try() found missing. */
+static int kml_insert_supply(struct kml_insert_ctx *b, int what)
 {
 	struct kml_info info;
 
 	switch (what) {
-	case KML_BIRTH_REACHED:
+	case KML_INSERT_REACHED:
 		if (kml_object_info(b->s.space, b->s.hit, false, &info) &&
 		    b->s.start - b->s.hit < info.size)
 			return -EEXIST;
 		b->passed = true;
 		b->before = b->s.hit;
 		return 0;
-	case KML_BIRTH_AGAIN:
+	case KML_INSERT_AGAIN:
 		cpu_relax();
 		return 0;
-	case KML_BIRTH_LEAF:
+	case KML_INSERT_LEAF:
 		return kml_leaf_ensure(b->s.space, b->s.start, b->s.gfp);
-	case KML_BIRTH_COLD:
+	case KML_INSERT_COLD:
 		b->cold = kml_pool_alloc(KML_POOL_COLD, b->s.gfp);
 		return b->cold ? 0 : -ENOMEM;
-	case KML_BIRTH_TAKEN:
+	case KML_INSERT_TAKEN:
 		return -EEXIST;
 	}
 
 	if (b->spare)
-		kml_pool_free(KML_POOL_DESC + b->spare->cls, b->spare);
-	what -= KML_BIRTH_DESC;
-	b->spare = kml_pool_alloc(KML_POOL_DESC + what, b->s.gfp);
+		kml_pool_free(KML_POOL_PAGE + b->spare->grain_idx, b->spare);
+	what -= KML_INSERT_PAGE;
+	b->spare = kml_pool_alloc(KML_POOL_PAGE + what, b->s.gfp);
 	if (!b->spare)
 		return -ENOMEM;
-	b->spare->cls = what;
+	b->spare->grain_idx = what;
 	return 0;
 }
 
@@ -681,7 +681,7 @@ static size_t kml_remove_entry(struct kml_space *space, unsigned long start,
 			       u32 *state, struct kml_cold **cold)
 {
 	struct kml_locked l;
-	struct kml_desc *desc;
+	struct kml_page *page;
 	size_t size;
 
 	if (!kml_object_lock(&l, space, start, false))
@@ -691,9 +691,9 @@ static size_t kml_remove_entry(struct kml_space *space, unsigned long start,
 	*state = atomic_fetch_andnot(KML_F_ALLOCATED, &l.hot->state);
 	size = kml_hot_size(l.hot, *state);
 	*cold = l.hot->cold;
-	desc = kml_leaf_desc(l.leaf);
-	kml_desc_del(desc, l.hot);
-	if (!desc->nr)
+	page = kml_leaf_page(l.leaf);
+	kml_page_del(page, l.hot);
+	if (!page->nr)
 		kml_interval_vacate(l.iv);
 	kml_count_irqs_off(KML_C_FREES);
 
@@ -705,7 +705,7 @@ static size_t kml_remove_entry(struct kml_space *space, unsigned long start,
 }
 
 /**
- * kml_track_insert() - file an object
+ * kml_object_insert() - file an object
  * @space: where
  * @ptr: what the allocator returned
  * @size: in bytes
@@ -720,11 +720,11 @@ static size_t kml_remove_entry(struct kml_space *space, unsigned long start,
  * Context: any.
  * Return: 0 or -EEXIST.
  */
-int kml_track_insert(struct kml_space *space, unsigned long ptr, size_t size,
+int kml_object_insert(struct kml_space *space, unsigned long ptr, size_t size,
 		     int min_count, gfp_t gfp, depot_stack_handle_t trace,
 		     struct kml_info *hit)
 {
-	struct kml_birth b = {
+	struct kml_insert_ctx b = {
 		.s	= { .space = space, .start = kml_untag(ptr), .gfp = gfp },
 		.ptr	= ptr,
 		.trace	= trace,
@@ -752,19 +752,19 @@ int kml_track_insert(struct kml_space *space, unsigned long ptr, size_t size,
 
 	kml_window_grow(space, b.s.start, b.s.last);
 	for (;;) {
-		ret = kml_birth_try(&b);
+		ret = kml_insert_try(&b);
 		if (likely(!ret))
 			break;
-		ret = kml_birth_supply(&b, ret);
+		ret = kml_insert_supply(&b, ret);
 		if (ret)
 			break;
 	}
 	if (likely(!ret) && !kml_one_page(b.s.start, b.s.last)) {
-		ret = kml_span_fill(&b.s);
+		ret = kml_tail_fill(&b.s);
 		if (ret) {
 			u32 state;
 
-			kml_span_clear(space, b.s.start, b.s.last);
+			kml_tail_clear(space, b.s.start, b.s.last);
 			if (kml_remove_entry(space, b.s.start, &state, &b.cold)) {
 				kml_pin_wait(b.s.start);
 				b.state = state;
@@ -772,7 +772,7 @@ int kml_track_insert(struct kml_space *space, unsigned long ptr, size_t size,
 		}
 	}
 	if (b.spare)
-		kml_pool_free(KML_POOL_DESC + b.spare->cls, b.spare);
+		kml_pool_free(KML_POOL_PAGE + b.spare->grain_idx, b.spare);
 	kml_cold_free(b.state, b.cold);
 
 	if (likely(!ret))
@@ -800,13 +800,13 @@ static size_t kml_detach(struct kml_space *space, unsigned long start,
 		return 0;
 	last = kml_last(start, size);
 	if (!kml_one_page(start, last))
-		kml_span_clear(space, start, last);
+		kml_tail_clear(space, start, last);
 	kml_pin_wait(start);
 	return size;
 }
 
 /**
- * kml_track_remove() - an object was freed
+ * kml_object_remove() - an object was freed
  * @space: where
  * @ptr: its start
  *
@@ -815,7 +815,7 @@ static size_t kml_detach(struct kml_space *space, unsigned long start,
  * Context: any.
  * Return: false if there is no such object.
  */
-bool kml_track_remove(struct kml_space *space, unsigned long ptr)
+bool kml_object_remove(struct kml_space *space, unsigned long ptr)
 {
 	unsigned long start = kml_untag(ptr);
 	struct kml_cold *cold = NULL;
@@ -860,7 +860,7 @@ static int kml_file_rest(const struct kml_rest *r, struct kml_info *hit)
 		if (split)
 			step = min(step, max(done, KML_CUT_MIN));
 		at = r->before ? r->size - done - step : done;
-		ret = kml_track_insert(r->space, r->ptr + at, step, r->min_count,
+		ret = kml_object_insert(r->space, r->ptr + at, step, r->min_count,
 				       GFP_KERNEL, r->trace, hit);
 	}
 	return ret;
@@ -913,12 +913,12 @@ static size_t kml_remove_piece(struct kml_space *space, unsigned long addr, size
 }
 
 /**
- * kml_track_remove_part() - a part of an object was freed
+ * kml_object_remove_part() - a part of an object was freed
  * @space: where
  * @ptr: start of the part
  * @size: of the part
  * @trace: who frees: becomes the origin of what remains
- * @hit: as for kml_track_insert()
+ * @hit: as for kml_object_insert()
  *
  * What remains before and behind the part are new objects which want as many
  * references as the old one did.
@@ -926,7 +926,7 @@ static size_t kml_remove_piece(struct kml_space *space, unsigned long addr, size
  * Context: process or boot.
  * Return: 0, -ENOENT, -EEXIST.
  */
-int kml_track_remove_part(struct kml_space *space, unsigned long ptr,
+int kml_object_remove_part(struct kml_space *space, unsigned long ptr,
 			  size_t size, depot_stack_handle_t trace,
 			  struct kml_info *hit)
 {
@@ -960,15 +960,15 @@ static enum kml_visit kml_remove_visit(struct kml_visitor *v,
 static void kml_remove_unlocked(struct kml_visitor *v, struct kml_space *space,
 				unsigned long start)
 {
-	kml_track_remove(space, start);
+	kml_object_remove(space, start);
 }
 
 /**
- * kml_track_remove_all() - forget all objects
+ * kml_object_remove_all() - forget all objects
  *
  * Context: process, kml_scan_mutex held, kmemleak is off.
  */
-void kml_track_remove_all(void)
+void kml_object_remove_all(void)
 {
 	struct kml_visitor v = {
 		.visit = kml_remove_visit,
@@ -989,14 +989,14 @@ void kml_track_remove_all(void)
  */
 
 /**
- * kml_track_paint() - make an object grey (never a leak) or black (ignored)
+ * kml_object_paint() - make an object grey (never a leak) or black (ignored)
  * @space: where
  * @ptr: start of the object
  * @color: 0 or -1
  *
  * Return: see above.
  */
-int kml_track_paint(struct kml_space *space, unsigned long ptr, int color)
+int kml_object_paint(struct kml_space *space, unsigned long ptr, int color)
 {
 	unsigned long start = kml_untag(ptr);
 	struct kml_locked l;
@@ -1012,8 +1012,8 @@ int kml_track_paint(struct kml_space *space, unsigned long ptr, int color)
 	return 0;
 }
 
-/* kml_track_no_scan() - references to the object count, its content does not */
-int kml_track_no_scan(struct kml_space *space, unsigned long ptr)
+/* kml_object_no_scan() - references to the object count, its content does not */
+int kml_object_no_scan(struct kml_space *space, unsigned long ptr)
 {
 	unsigned long start = kml_untag(ptr);
 	struct kml_locked l;
@@ -1026,7 +1026,7 @@ int kml_track_no_scan(struct kml_space *space, unsigned long ptr)
 }
 
 /**
- * kml_track_hush() - set or clear NO_SCAN on the block of a stack
+ * kml_stack_set_no_scan() - set or clear NO_SCAN on the block of a stack
  * @stack: where the stack begins; may be NULL
  * @hush: set it
  *
@@ -1037,7 +1037,7 @@ int kml_track_no_scan(struct kml_space *space, unsigned long ptr)
  * Context: process.
  * Return: true if this changed anything.
  */
-bool kml_track_hush(const void *stack, bool hush)
+bool kml_stack_set_no_scan(const void *stack, bool hush)
 {
 	unsigned long start = kml_untag((unsigned long)stack);
 	struct kml_locked l;
@@ -1054,7 +1054,7 @@ bool kml_track_hush(const void *stack, bool hush)
 }
 
 /**
- * kml_track_hush_stack() - set or clear NO_SCAN on the stack of this task
+ * kml_own_stack_set_no_scan() - set or clear NO_SCAN on the stack of this task
  * @hush: set it
  *
  * The stack of a task that scans is littered with addresses that it went
@@ -1063,13 +1063,13 @@ bool kml_track_hush(const void *stack, bool hush)
  * Context: process.
  * Return: true if this changed anything.
  */
-bool kml_track_hush_stack(bool hush)
+bool kml_own_stack_set_no_scan(bool hush)
 {
-	return kml_track_hush(task_stack_page(current), hush);
+	return kml_stack_set_no_scan(task_stack_page(current), hush);
 }
 
-/* kml_track_reset_checksum() - let the next scan take the object as changed */
-int kml_track_reset_checksum(struct kml_space *space, unsigned long ptr)
+/* kml_object_reset_checksum() - let the next scan take the object as changed */
+int kml_object_reset_checksum(struct kml_space *space, unsigned long ptr)
 {
 	unsigned long start = kml_untag(ptr);
 	struct kml_locked l;
@@ -1081,8 +1081,8 @@ int kml_track_reset_checksum(struct kml_space *space, unsigned long ptr)
 	return 0;
 }
 
-/* kml_track_set_trace() - @ptr may point anywhere into the object */
-int kml_track_set_trace(struct kml_space *space, unsigned long ptr,
+/* kml_object_set_trace() - @ptr may point anywhere into the object */
+int kml_object_set_trace(struct kml_space *space, unsigned long ptr,
 			depot_stack_handle_t trace)
 {
 	struct kml_locked l;
@@ -1117,7 +1117,7 @@ static struct kml_ext *kml_hot_extend(struct kml_hot *hot, struct kml_ext *ext,
 }
 
 /**
- * kml_track_set_excess() - pass on surplus references
+ * kml_object_set_excess() - pass on surplus references
  * @space: where
  * @ptr: start of the object
  * @excess_ref: start of the object that gets what @ptr does not need
@@ -1131,7 +1131,7 @@ static struct kml_ext *kml_hot_extend(struct kml_hot *hot, struct kml_ext *ext,
  * Return: 0, -ENOENT, or -ENOMEM: then the caller has
  * to see to it that @excess_ref is not taken for a leak.
  */
-int kml_track_set_excess(struct kml_space *space, unsigned long ptr,
+int kml_object_set_excess(struct kml_space *space, unsigned long ptr,
 			 unsigned long excess_ref, gfp_t gfp)
 {
 	unsigned long start = kml_untag(ptr);
@@ -1159,7 +1159,7 @@ int kml_track_set_excess(struct kml_space *space, unsigned long ptr,
 }
 
 /**
- * kml_track_add_area() - scan only this part of an object (and others so named)
+ * kml_object_add_area() - scan only this part of an object (and others so named)
  * @space: where
  * @ptr: start of the area, anywhere in the object
  * @size: of the area; SIZE_MAX: up to the object's end
@@ -1172,7 +1172,7 @@ int kml_track_set_excess(struct kml_space *space, unsigned long ptr,
  * Return: 0, -ENOENT, -ENOMEM, or -ERANGE if the area
  * is longer than the object.
  */
-int kml_track_add_area(struct kml_space *space, unsigned long ptr, size_t size,
+int kml_object_add_area(struct kml_space *space, unsigned long ptr, size_t size,
 		       gfp_t gfp, struct kml_info *hit)
 {
 	unsigned long addr = kml_untag(ptr);

@@ -75,7 +75,7 @@ static void *kml_modules_alloc(size_t size)
 	void *p = kvzalloc(size, GFP_KERNEL | __GFP_NOWARN);
 
 	if (p)
-		kml_track_paint(kml_space(KML_VIRT), (unsigned long)p, -1);
+		kml_object_paint(kml_space(KML_VIRT), (unsigned long)p, -1);
 	return p;
 }
 
@@ -488,7 +488,7 @@ bool kml_report_room(unsigned long more)
 	table = kvmalloc_array(room, sizeof(*table), GFP_KERNEL | __GFP_NOWARN);
 	if (!table)
 		return false;
-	kml_track_paint(kml_space(KML_VIRT), (unsigned long)table, -1);
+	kml_object_paint(kml_space(KML_VIRT), (unsigned long)table, -1);
 	if (kml_table)
 		memcpy(table, kml_table, kml_table_nr * sizeof(*table));
 	kvfree(kml_table);

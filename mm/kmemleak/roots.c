@@ -119,7 +119,7 @@ static struct {
 void kml_roots_begin(bool stacks)
 {
 	if (stacks)
-		kml_roots_hush_stacks();
+		kml_stacks_set_no_scan();
 	get_online_mems();
 	spin_lock(&kml_roots_at.lock);
 	kml_roots_at.cpu = IS_ENABLED(CONFIG_SMP) ? 0 : nr_cpu_ids;
@@ -265,7 +265,7 @@ bool kml_roots_copy(struct page *page, size_t off, void *buf, size_t len)
  * Pages that must not be read, mapped or not: given away to a hypervisor, not
  * yet taken from it, or broken.
  */
-static bool kml_page_untouchable(struct page *page, unsigned long pfn)
+static bool kml_pfn_is_untouchable(struct page *page, unsigned long pfn)
 {
 	return PageOffline(page) || is_page_hwpoison(page) ||
 	       pfn_is_unaccepted_memory(pfn);
@@ -297,7 +297,7 @@ bool kml_roots_in_use(struct kml_root_sink *sink, void *buf)
 			cond_resched_tasks_rcu_qs();
 			/* a count of 0 says nothing: slab pages have that, too */
 			if (!page || page_zone(page) != zone ||
-			    PageBuddy(page) || kml_page_untouchable(page, pfn))
+			    PageBuddy(page) || kml_pfn_is_untouchable(page, pfn))
 				continue;
 			for (off = 0; more && off < PAGE_SIZE; off += KML_CHUNK)
 				if (kml_roots_copy(page, off, buf, KML_CHUNK))
@@ -312,7 +312,7 @@ bool kml_roots_in_use(struct kml_root_sink *sink, void *buf)
  * Does the page belong to somebody else than memblock: is it free, a user's, the page
  * cache's, a slab? What is in use and none of these is untracked memory.
  */
-bool kml_page_has_owner(struct page *page)
+bool kml_pfn_has_owner(struct page *page)
 {
 	struct page *head = compound_head(page);
 
@@ -336,7 +336,7 @@ bool kml_phys_is_root(unsigned long phys, size_t len)
 	for (pfn = PHYS_PFN(phys); pfn <= PHYS_PFN(phys + len - 1); pfn++) {
 		struct page *page = pfn_to_online_page(pfn);
 
-		if (!page || PageReserved(page) || !kml_page_has_owner(page))
+		if (!page || PageReserved(page) || !kml_pfn_has_owner(page))
 			return true;
 	}
 	return false;
@@ -476,11 +476,11 @@ static bool kml_roots_live(struct kml_root_sink *sink, const struct task_struct 
 }
 
 /**
- * kml_roots_hush_stacks() - let no mark read a stack as a block
+ * kml_stacks_set_no_scan() - let no mark read a stack as a block
  *
  * Context: process, before a mark.
  */
-void kml_roots_hush_stacks(void)
+void kml_stacks_set_no_scan(void)
 {
 	struct task_struct *task;
 	int nr = 1;
@@ -491,7 +491,7 @@ void kml_roots_hush_stacks(void)
 		void *stack = try_get_task_stack(task);
 
 		if (stack) {
-			kml_track_hush(stack, true);
+			kml_stack_set_no_scan(stack, true);
 			put_task_stack(task);
 		}
 		put_task_struct(task);
@@ -722,7 +722,7 @@ void __init kml_nolock_init(void)
 	if (!slots)
 		return;
 	/* what it holds are no references, and it is never freed */
-	kml_track_paint(kml_space(KML_VIRT), (unsigned long)slots, -1);
+	kml_object_paint(kml_space(KML_VIRT), (unsigned long)slots, -1);
 	kml_nolock_bits = bits;
 	/* pairs with the acquires in the hooks */
 	smp_store_release(&kml_nolock_slots, slots);

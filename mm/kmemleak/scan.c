@@ -15,7 +15,7 @@
 #define CREATE_TRACE_POINTS
 #include <trace/events/kmemleak.h>
 
-struct kml_progress kml_progress;
+struct kml_running kml_running;
 struct kml_scan_stats kml_scan_stats;
 
 /* The last scans, the most recent one first. */
@@ -40,12 +40,12 @@ const char *kml_stage_name(enum kml_stage stage)
 }
 
 /**
- * kml_progress_begin() - a scan begins
+ * kml_stats_begin() - a scan begins
  * @workers: who may take part
  *
  * Context: process, kml_scan_mutex held.
  */
-static void kml_progress_begin(unsigned int workers)
+static void kml_stats_begin(unsigned int workers)
 {
 	struct kml_scan_stats *s = &kml_scan_stats;
 	unsigned long seq = s->seq + 1;
@@ -55,40 +55,40 @@ static void kml_progress_begin(unsigned int workers)
 		.all_stopped = s->all_stopped,
 		.workers = workers,
 	};
-	WRITE_ONCE(kml_progress.stage_begin, ktime_get_ns());
-	WRITE_ONCE(kml_progress.begin, kml_progress.stage_begin);
+	WRITE_ONCE(kml_running.stage_begin, ktime_get_ns());
+	WRITE_ONCE(kml_running.begin, kml_running.stage_begin);
 	trace_kmemleak_scan_begin(seq, kml_count_objects(), workers);
 }
 
 /* The next stage begins, and the one before ends. Context: as above. */
-static void kml_progress_stage(enum kml_stage stage)
+static void kml_stats_stage(enum kml_stage stage)
 {
 	u64 now = ktime_get_ns();
 
-	if (kml_progress.stage) {
-		kml_scan_stats.stage_ns[kml_progress.stage] +=
-			now - kml_progress.stage_begin;
-		trace_kmemleak_phase_end(kml_progress.stage);
+	if (kml_running.stage) {
+		kml_scan_stats.stage_ns[kml_running.stage] +=
+			now - kml_running.stage_begin;
+		trace_kmemleak_phase_end(kml_running.stage);
 	}
-	WRITE_ONCE(kml_progress.stage_begin, now);
-	WRITE_ONCE(kml_progress.stage, stage);
+	WRITE_ONCE(kml_running.stage_begin, now);
+	WRITE_ONCE(kml_running.stage, stage);
 	if (stage)
 		trace_kmemleak_phase_begin(stage);
 }
 
 /* The scan has ended. Context: as above. */
-static void kml_progress_end(const struct kml_mark_stats *sum, bool done)
+static void kml_stats_end(const struct kml_mark_stats *sum, bool done)
 {
 	struct kml_scan_stats *s = &kml_scan_stats;
 
-	kml_progress_stage(KML_STAGE_IDLE);
+	kml_stats_stage(KML_STAGE_IDLE);
 	s->sum = *sum;
 	s->stopped = !done;
 	s->all_stopped += !done;
-	s->ns = ktime_get_ns() - kml_progress.begin;
+	s->ns = ktime_get_ns() - kml_running.begin;
 	if (done)
-		WRITE_ONCE(kml_progress.expected, sum->words * sizeof(long));
-	WRITE_ONCE(kml_progress.begin, 0);
+		WRITE_ONCE(kml_running.expected, sum->words * sizeof(long));
+	WRITE_ONCE(kml_running.begin, 0);
 
 	spin_lock(&kml_last_lock);
 	memmove(kml_last_scans + 1, kml_last_scans, sizeof(kml_last_scans) - sizeof(kml_last_scans[0]));
@@ -99,13 +99,13 @@ static void kml_progress_end(const struct kml_mark_stats *sum, bool done)
 }
 
 /**
- * kml_progress_last() - how did the last scans go?
+ * kml_stats_last() - how did the last scans go?
  * @scans: room for KML_SCANS_KEPT, filled with the most recent one first
  *
  * Context: process.
  * Return: how many.
  */
-unsigned int kml_progress_last(struct kml_scan_stats *scans)
+unsigned int kml_stats_last(struct kml_scan_stats *scans)
 {
 	unsigned int nr;
 
@@ -125,9 +125,9 @@ unsigned int kml_progress_last(struct kml_scan_stats *scans)
  */
 
 /* After each page. */
-bool kml_phase_resched(struct kml_visitor *v)
+bool kml_walk_resched(struct kml_visitor *v)
 {
-	struct kml_phase *phase = kml_phase(v);
+	struct kml_walk_ctx *phase = kml_walk_ctx(v);
 
 	if (phase->blocks)
 		kml_settled_clear_page(phase->space, ~phase->not_page,
@@ -137,12 +137,12 @@ bool kml_phase_resched(struct kml_visitor *v)
 }
 
 /* Have an object read. Context: leaf->lock. */
-void kml_phase_push(struct kml_worker *w, struct kml_space *space,
+void kml_grey_push(struct kml_worker *w, struct kml_space *space,
 		    unsigned long start, struct kml_hot *hot)
 {
 	struct kml_work work = kml_work(space->id, start, 0, hot->size);
 
-	if (likely(kml_deque_push(&w->deque, work)))
+	if (likely(kml_greylist_push(&w->grey, work)))
 		return;
 	kml_hot_change(hot, 0, KML_F_PENDING);
 	WRITE_ONCE(kml_mark.overflow, true);
@@ -153,7 +153,7 @@ void kml_phase_push(struct kml_worker *w, struct kml_space *space,
  * Let references to an object be looked up: soon, if it is all in the page being
  * visited. Context: leaf->lock.
  */
-enum kml_visit kml_phase_unsettle(struct kml_phase *phase, struct kml_space *space,
+enum kml_visit kml_walk_unsettle(struct kml_walk_ctx *phase, struct kml_space *space,
 				  unsigned long start, size_t size)
 {
 	unsigned long first = start & ~KML_PAGE_MASK;
@@ -175,10 +175,10 @@ enum kml_visit kml_phase_unsettle(struct kml_phase *phase, struct kml_space *spa
 }
 
 /* If it was freed meanwhile, bits are cleared for nothing. */
-void kml_phase_unsettle_big(struct kml_visitor *v, struct kml_space *space,
+void kml_walk_unsettle_big(struct kml_visitor *v, struct kml_space *space,
 			    unsigned long start)
 {
-	struct kml_phase *phase = kml_phase(v);
+	struct kml_walk_ctx *phase = kml_walk_ctx(v);
 	size_t off, len;
 
 	for (off = 0; off < phase->big_size; off += len) {
@@ -195,9 +195,9 @@ static bool kml_source_tables(struct kml_worker *w)
 
 	if (!iv)
 		return false;
-	/* pairs with kml_interval_freshen(), through the barrier behind us */
-	WRITE_ONCE(iv->fresh, false);
-	WRITE_ONCE(iv->doubtful, false);
+	/* pairs with kml_interval_set_has_new(), through the barrier behind us */
+	WRITE_ONCE(iv->has_new, false);
+	WRITE_ONCE(iv->recount, false);
 	/* nobody looks a physical address up */
 	if (id != KML_PHYS)
 		kml_settled_prepare(iv);
@@ -215,7 +215,7 @@ static u32 kml_check_flag(u32 state, u32 new)
 		return new | KML_F_THROUGHOUT;
 	case KML_SCAN_NEXT:
 	case KML_SCAN_LAST:
-		if (kml_white(state) || state & KML_F_LATE)
+		if (kml_white(state) || state & KML_F_PROVISIONAL)
 			return new;
 		break;
 	default:
@@ -227,12 +227,12 @@ static u32 kml_check_flag(u32 state, u32 new)
 static enum kml_visit kml_whiten(struct kml_visitor *v, struct kml_space *space,
 				 unsigned long start, struct kml_hot *hot)
 {
-	struct kml_phase *phase = kml_phase(v);
+	struct kml_walk_ctx *phase = kml_walk_ctx(v);
 	u32 state = kml_hot_state(hot), new;
 	size_t size = kml_hot_size(hot, state);
 
 	new = state & ~(KML_COUNT_MASK | KML_F_PENDING | KML_F_NEW |
-			KML_F_LATE | KML_F_SUSPECT);
+			KML_F_PROVISIONAL | KML_F_SUSPECT);
 	/* referenced last time: its unreferenced scans start anew */
 	if (!kml_white(state))
 		new &= ~KML_F_UNREF;
@@ -247,20 +247,20 @@ static enum kml_visit kml_whiten(struct kml_visitor *v, struct kml_space *space,
 	if (state & ~new & KML_F_UNREF)
 		kml_cold_set_unref(hot->cold, 0);
 	if (kml_grey(new) && kml_scannable(new))
-		kml_phase_push(phase->w, space, start, hot);
+		kml_grey_push(phase->w, space, start, hot);
 
 	if (space->id == KML_PHYS || !(kml_white(new) || new & KML_F_EXT))
 		return KML_VISIT_NEXT;
-	return kml_phase_unsettle(phase, space, start, size);
+	return kml_walk_unsettle(phase, space, start, size);
 }
 
 static bool kml_source_whiten(struct kml_worker *w)
 {
-	struct kml_phase phase = {
+	struct kml_walk_ctx phase = {
 		.v = {
 			.visit = kml_whiten,
-			.unlocked = kml_phase_unsettle_big,
-			.resched = kml_phase_resched,
+			.unlocked = kml_walk_unsettle_big,
+			.resched = kml_walk_resched,
 		},
 		.w = w,
 	};
@@ -279,16 +279,16 @@ static bool kml_source_whiten(struct kml_worker *w)
  */
 static bool kml_prepare_all(struct kml_worker *w)
 {
-	kml_mark.late = false;
+	kml_mark.provisional = false;
 	kml_mark.confirm = false;
 	kml_mark.bytewise = false;
-	kml_mark.sieve = NULL;
+	kml_mark.bloom = NULL;
 	kml_filter_windows(&w->base);
 	kml_mark_windows(w, &w->base);
-	kml_doubt_nr++;
+	kml_recount_seq++;
 	if (!kml_workers_run(kml_source_tables, false))
 		return false;
-	/* flags before entries: pairs with kml_interval_freshen() */
+	/* flags before entries: pairs with kml_interval_set_has_new() */
 	smp_mb();
 	return kml_workers_run(kml_source_whiten, false);
 }
@@ -299,15 +299,15 @@ static enum kml_visit kml_push_pending(struct kml_visitor *v,
 {
 	if (kml_hot_state(hot) & KML_F_PENDING) {
 		kml_hot_change(hot, KML_F_PENDING, 0);
-		kml_phase_push(kml_phase(v)->w, space, start, hot);
+		kml_grey_push(kml_walk_ctx(v)->w, space, start, hot);
 	}
 	return KML_VISIT_NEXT;
 }
 
 static bool kml_source_pending(struct kml_worker *w)
 {
-	struct kml_phase phase = {
-		.v = { .visit = kml_push_pending, .resched = kml_phase_resched },
+	struct kml_walk_ctx phase = {
+		.v = { .visit = kml_push_pending, .resched = kml_walk_resched },
 		.w = w,
 	};
 
@@ -315,7 +315,7 @@ static bool kml_source_pending(struct kml_worker *w)
 }
 
 /* Read what did not fit into the list of work. Return: false if stopped. */
-bool kml_drain_pending(void)
+bool kml_read_pending(void)
 {
 	while (READ_ONCE(kml_mark.overflow)) {
 		WRITE_ONCE(kml_mark.overflow, false);
@@ -325,7 +325,7 @@ bool kml_drain_pending(void)
 	return true;
 }
 
-static enum kml_visit kml_adopt(struct kml_visitor *v, struct kml_space *space,
+static enum kml_visit kml_newborn_visit(struct kml_visitor *v, struct kml_space *space,
 				unsigned long start, struct kml_hot *hot)
 {
 	u32 state = kml_hot_state(hot);
@@ -333,22 +333,22 @@ static enum kml_visit kml_adopt(struct kml_visitor *v, struct kml_space *space,
 	if (state & KML_F_NEW && kml_grey(state) && kml_scannable(state) &&
 	    (space->id != KML_PHYS ||
 	     kml_phys_in_lowmem(start, kml_hot_size(hot, state))))
-		kml_phase_push(kml_phase(v)->w, space, start, hot);
+		kml_grey_push(kml_walk_ctx(v)->w, space, start, hot);
 	return KML_VISIT_NEXT;
 }
 
-static bool kml_is_fresh(const struct kml_interval *iv)
+static bool kml_interval_has_new(const struct kml_interval *iv)
 {
-	return READ_ONCE(iv->fresh);
+	return READ_ONCE(iv->has_new);
 }
 
-static bool kml_source_adopt(struct kml_worker *w)
+static bool kml_source_newborn(struct kml_worker *w)
 {
-	struct kml_phase phase = {
+	struct kml_walk_ctx phase = {
 		.v = {
-			.visit = kml_adopt,
-			.resched = kml_phase_resched,
-			.want = kml_is_fresh,
+			.visit = kml_newborn_visit,
+			.resched = kml_walk_resched,
+			.wants_interval = kml_interval_has_new,
 		},
 		.w = w,
 	};
@@ -357,7 +357,7 @@ static bool kml_source_adopt(struct kml_worker *w)
 }
 
 /**
- * kml_adopt_all() - read what was born since the mark began
+ * kml_scan_newborn() - read what was born since the mark began
  * @w: the initiator's
  *
  * A pointer may have moved there and nowhere else. One round, in which no more
@@ -366,11 +366,11 @@ static bool kml_source_adopt(struct kml_worker *w)
  *
  * Return: false if stopped.
  */
-static bool kml_adopt_all(struct kml_worker *w)
+static bool kml_scan_newborn(struct kml_worker *w)
 {
 	kml_reserve_next_round();
-	return kml_mark_reserve(w) && kml_workers_run(kml_source_adopt, true) &&
-	       kml_drain_pending();
+	return kml_mark_reserve(w) && kml_workers_run(kml_source_newborn, true) &&
+	       kml_read_pending();
 }
 
 /* === Check ============================================================== */
@@ -390,15 +390,15 @@ static void kml_in_use(struct kml_worker *w, struct kml_space *space,
 {
 	u32 state = kml_hot_state(hot);
 
-	state = kml_hot_change(hot, KML_COUNT_MASK, KML_F_LATE |
+	state = kml_hot_change(hot, KML_COUNT_MASK, KML_F_PROVISIONAL |
 			       kml_state_min(state) << KML_COUNT_SHIFT);
-	kml_interval_doubt(space, start);
+	kml_interval_set_recount(space, start);
 	if (kml_scannable(state))
-		kml_phase_push(w, space, start, hot);
+		kml_grey_push(w, space, start, hot);
 }
 
 /* A white object's content is known. Context: leaf->lock. */
-static void kml_judge(struct kml_worker *w, struct kml_space *space,
+static void kml_classify_white(struct kml_worker *w, struct kml_space *space,
 		      unsigned long start, struct kml_hot *hot, u32 sum)
 {
 	u32 state = kml_hot_state(hot);
@@ -410,12 +410,12 @@ static void kml_judge(struct kml_worker *w, struct kml_space *space,
 		kml_in_use(w, space, start, hot);
 	} else if (!(state & KML_F_REPORTED) && kml_report_eligible(state, hot->cold)) {
 		kml_hot_change(hot, 0, KML_F_SUSPECT);
-		kml_interval_doubt(space, start);
+		kml_interval_set_recount(space, start);
 		atomic_long_inc(&kml_mark.suspects);
 	} else {
 		/* not to be reported, but what it references may be */
-		kml_hot_change(hot, 0, KML_F_LATE);
-		kml_interval_doubt(space, start);
+		kml_hot_change(hot, 0, KML_F_PROVISIONAL);
+		kml_interval_set_recount(space, start);
 	}
 }
 
@@ -433,9 +433,9 @@ static enum kml_visit kml_check(struct kml_visitor *v, struct kml_space *space,
 		return KML_VISIT_UNLOCKED;
 
 	mem = kml_object_memory(space, start, 0);
-	kml_judge(kml_phase(v)->w, space, start, hot,
+	kml_classify_white(kml_walk_ctx(v)->w, space, start, hot,
 		  kml_checksum(0, mem, hot->size));
-	return KML_VISIT_BREATHE;
+	return KML_VISIT_DROP_LOCK;
 }
 
 static bool kml_check_stop(void *data)
@@ -446,7 +446,7 @@ static bool kml_check_stop(void *data)
 static void kml_check_unlocked(struct kml_visitor *v, struct kml_space *space,
 			       unsigned long start)
 {
-	struct kml_worker *w = kml_phase(v)->w;
+	struct kml_worker *w = kml_walk_ctx(v)->w;
 	struct kml_info info;
 	struct kml_locked l;
 	u32 sum;
@@ -458,17 +458,17 @@ static void kml_check_unlocked(struct kml_visitor *v, struct kml_space *space,
 		return;
 	/* somebody else's by now? then its sum is unknown yet */
 	if (l.hot->cold->stamp == info.stamp && l.hot->cold->born == info.born)
-		kml_judge(w, space, start, l.hot, sum);
+		kml_classify_white(w, space, start, l.hot, sum);
 	kml_object_unlock(&l);
 }
 
 static bool kml_source_check(struct kml_worker *w)
 {
-	struct kml_phase phase = {
+	struct kml_walk_ctx phase = {
 		.v = {
 			.visit = kml_check,
 			.unlocked = kml_check_unlocked,
-			.resched = kml_phase_resched,
+			.resched = kml_walk_resched,
 		},
 		.w = w,
 	};
@@ -489,8 +489,8 @@ static bool kml_check_all(struct kml_worker *w)
 {
 	if (!kml_workers_run(kml_source_check, false))
 		return false;
-	kml_mark.late = true;
-	return kml_workers_run(NULL, true) && kml_drain_pending();
+	kml_mark.provisional = true;
+	return kml_workers_run(NULL, true) && kml_read_pending();
 }
 
 /* === Scan =============================================================== */
@@ -585,7 +585,7 @@ static bool kml_scan_should_stop(void)
 void kml_scan_halt(enum kml_halt whose)
 {
 	atomic_inc(&kml_halted[whose]);
-	kml_workers_poke();
+	kml_workers_wake_initiator();
 	wake_up_all(&kml_pause_wait);
 }
 
@@ -611,7 +611,7 @@ void kml_scan_sleep(bool sleep)
 		return;
 	/* the flag before the wake-ups: pairs with those that wait */
 	smp_mb();
-	kml_workers_poke();
+	kml_workers_wake_initiator();
 	wake_up_all(&kml_pause_wait);
 }
 
@@ -737,7 +737,7 @@ static noinline bool kml_mark_from(struct kml_worker *w, kml_source source)
 	kml_roots_begin(kml_scan_params.stacks);
 	more = kml_workers_run(source, true);
 	kml_roots_end();
-	return more && kml_drain_pending() && kml_adopt_all(w);
+	return more && kml_read_pending() && kml_scan_newborn(w);
 }
 
 /*
@@ -789,15 +789,15 @@ static noinline bool kml_scan_episode(struct kml_worker *w)
 	atomic_long_set(&kml_mark.suspects, 0);
 	kml_untracked_drop();
 	kml_report_scan_began();
-	kml_progress_stage(KML_STAGE_PREPARE);
+	kml_stats_stage(KML_STAGE_PREPARE);
 	if (!kml_prepare_all(w))
 		return false;
-	kml_progress_stage(KML_STAGE_MARK);
+	kml_stats_stage(KML_STAGE_MARK);
 	kml_wipe_stack();
 	if (!kml_mark_from(w, kml_source_roots))
 		return false;
 	kml_scan_stats.marks = 1;
-	kml_progress_stage(KML_STAGE_CHECK);
+	kml_stats_stage(KML_STAGE_CHECK);
 	if (!kml_check_all(w))
 		return false;
 	kml_scan_stats.suspects = atomic_long_read(&kml_mark.suspects);
@@ -805,12 +805,12 @@ static noinline bool kml_scan_episode(struct kml_worker *w)
 		return true;
 
 	kml_report_scan_began();
-	kml_progress_stage(KML_STAGE_CONFIRM);
+	kml_stats_stage(KML_STAGE_CONFIRM);
 	/* the check had the suspects in its hands, where the next frame will be */
 	kml_wipe_stack();
 	if (!kml_confirm_all(w))
 		return false;
-	kml_convict_all();
+	kml_report_suspects();
 	return true;
 }
 
@@ -832,7 +832,7 @@ static struct kml_worker *kml_scan_open(void)
 			  min(kml_workers_wanted(), num_online_cpus()));
 
 	w = kml_workers_begin(kml_scan_should_stop);
-	kml_progress_begin(kml_workers_nr());
+	kml_stats_begin(kml_workers_nr());
 	WRITE_ONCE(kml_state.scan_active, true);
 	/* from now on hooks know, or we see what they have done: kmemleak.h */
 	synchronize_rcu_expedited();
@@ -848,18 +848,18 @@ static void kml_scan_close(bool done)
 	 * Pairs with the control dependency in kml_pin_wait().
 	 */
 	smp_store_release(&kml_state.scan_active, false);
-	kml_sieve_close();
+	kml_bloom_close();
 	kml_workers_end(&sum);
 	kml_worklist_shrink(&kml_mark.list, 4);
 
-	kml_progress_stage(KML_STAGE_REPORT);
+	kml_stats_stage(KML_STAGE_REPORT);
 	/* of a check's scans only the last changes what is listed */
 	if (done && (kml_scan_kind == KML_SCAN_PLAIN || kml_scan_kind == KML_SCAN_LAST))
 		kml_report_refresh();
 	if (done && kml_scan_stats.suspects)
 		kml_scan_stats.leaks =
 			kml_report_commit(READ_ONCE(kml_scan_params.verbose));
-	kml_progress_end(&sum, done);
+	kml_stats_end(&sum, done);
 }
 
 /**
@@ -888,13 +888,13 @@ int kml_scan(enum kml_scan_kind kind)
 	kml_scan_kind = kind;
 	kml_stop_error = 0;
 	kml_initiator = current;
-	hushed = kml_track_hush_stack(true);
+	hushed = kml_own_stack_set_no_scan(true);
 	w = kml_scan_open();
 	kml_wipe_stack();
 	done = w && kml_scan_episode(w);
 	kml_scan_close(done);
 	if (hushed)
-		kml_track_hush_stack(false);
+		kml_own_stack_set_no_scan(false);
 	kml_initiator = NULL;
 
 	if (done)

@@ -61,7 +61,7 @@ void kml_scan_resume(enum kml_halt whose);
  */
 
 /* One worker's walk through the objects. */
-struct kml_phase {
+struct kml_walk_ctx {
 	struct kml_visitor v;		/* must be first */
 	struct kml_worker *w;
 	/* to be unsettled: blocks of a page, and a big object; inverted addresses */
@@ -72,27 +72,27 @@ struct kml_phase {
 	size_t big_size;
 };
 
-static inline struct kml_phase *kml_phase(struct kml_visitor *v)
+static inline struct kml_walk_ctx *kml_walk_ctx(struct kml_visitor *v)
 {
-	return container_of(v, struct kml_phase, v);
+	return container_of(v, struct kml_walk_ctx, v);
 }
 
-bool kml_phase_resched(struct kml_visitor *v);
-enum kml_visit kml_phase_unsettle(struct kml_phase *phase, struct kml_space *space,
+bool kml_walk_resched(struct kml_visitor *v);
+enum kml_visit kml_walk_unsettle(struct kml_walk_ctx *phase, struct kml_space *space,
 				  unsigned long start, size_t size);
-void kml_phase_unsettle_big(struct kml_visitor *v, struct kml_space *space,
+void kml_walk_unsettle_big(struct kml_visitor *v, struct kml_space *space,
 			    unsigned long start);
-void kml_phase_push(struct kml_worker *w, struct kml_space *space,
+void kml_grey_push(struct kml_worker *w, struct kml_space *space,
 		    unsigned long start, struct kml_hot *hot);
 
 /* scan.c */
-bool kml_drain_pending(void);
+bool kml_read_pending(void);
 
 
 /* trial.c */
 bool kml_confirm_prepare(struct kml_worker *w, bool bytewise, bool add);
 bool kml_source_sweep(struct kml_worker *w);
-void kml_convict_all(void);
+void kml_report_suspects(void);
 
 /* === Untracked memory =================================================== */
 

@@ -7,60 +7,60 @@
 /* === Sieve ============================================================== */
 
 /* With more bits set it lets too much through to be worth a look. */
-#define KML_SIEVE_MAX	(KML_SIEVE_BITS / 4)
+#define KML_BLOOM_MAX	(KML_BLOOM_BITS / 4)
 
 /* kml_scan_mutex; the bits are set by all workers */
-static unsigned long *kml_sieve;
-static atomic_long_t kml_sieve_blocks;
+static unsigned long *kml_bloom;
+static atomic_long_t kml_bloom_blocks;
 
 /* An empty one, if there is memory. Context: process, kml_scan_mutex held. */
-void kml_sieve_open(void)
+void kml_bloom_open(void)
 {
-	kml_sieve = kml_pool_alloc(KML_POOL_SIEVE, GFP_KERNEL);
-	atomic_long_set(&kml_sieve_blocks, 0);
+	kml_bloom = kml_pool_alloc(KML_POOL_BLOOM, GFP_KERNEL);
+	atomic_long_set(&kml_bloom_blocks, 0);
 }
 
 /* Let pointers to an object through. Context: any, between open and ready. */
-void kml_sieve_add(unsigned long start, size_t size)
+void kml_bloom_add(unsigned long start, size_t size)
 {
 	unsigned long block = start >> KML_BLOCK_SHIFT;
 	unsigned long last = kml_last(start, size) >> KML_BLOCK_SHIFT;
 
-	if (!kml_sieve || last - block >= KML_SIEVE_MAX ||
-	    atomic_long_add_return(last - block + 1, &kml_sieve_blocks) >
-	    KML_SIEVE_MAX) {
-		atomic_long_set(&kml_sieve_blocks, KML_SIEVE_MAX + 1);
+	if (!kml_bloom || last - block >= KML_BLOOM_MAX ||
+	    atomic_long_add_return(last - block + 1, &kml_bloom_blocks) >
+	    KML_BLOOM_MAX) {
+		atomic_long_set(&kml_bloom_blocks, KML_BLOOM_MAX + 1);
 		return;
 	}
 	while (block <= last) {
-		unsigned int bit = block % KML_SIEVE_BITS;
+		unsigned int bit = block % KML_BLOOM_BITS;
 		unsigned int shift = bit % BITS_PER_LONG;
 		unsigned long n = min(last - block + 1, BITS_PER_LONG - shift);
 
 		/* by words: a large object has thousands of bits, and a lock held */
 		atomic_long_or((~0UL >> (BITS_PER_LONG - n)) << shift,
-			       (atomic_long_t *)&kml_sieve[BIT_WORD(bit)]);
+			       (atomic_long_t *)&kml_bloom[BIT_WORD(bit)]);
 		block += n;
 	}
 }
 
 /**
- * kml_sieve_ready() - all objects have been added
+ * kml_bloom_ready() - all objects have been added
  *
  * Context: process, kml_scan_mutex held.
  * Return: the bitmap, or NULL if everything is to be let through.
  */
-const unsigned long *kml_sieve_ready(void)
+const unsigned long *kml_bloom_ready(void)
 {
-	if (atomic_long_read(&kml_sieve_blocks) > KML_SIEVE_MAX)
+	if (atomic_long_read(&kml_bloom_blocks) > KML_BLOOM_MAX)
 		return NULL;
-	return kml_sieve;
+	return kml_bloom;
 }
 
-void kml_sieve_close(void)
+void kml_bloom_close(void)
 {
-	kml_pool_free(KML_POOL_SIEVE, kml_sieve);
-	kml_sieve = NULL;
+	kml_pool_free(KML_POOL_BLOOM, kml_bloom);
+	kml_bloom = NULL;
 }
 
 /* === Confirming marks =================================================== */
@@ -79,22 +79,22 @@ void kml_sieve_close(void)
  * It is cheaper by far. Next to nothing is whitened, so the settled bits stay as
  * they are: set for all but white objects. Grey objects are read in the order of
  * their addresses. The filter lets through only what points between the first
- * suspect and the last, and the sieve little else than what points to
+ * suspect and the last, and the bloom little else than what points to
  * one.
  *
  * Some objects are white again and their references are counted anew, from zero:
  *
  * - suspects: they may have been referenced, but not often enough;
  * - those whose colour or count depends on objects that are grey only because
- *   their checksum changed (KML_F_LATE), and these themselves. To users they
+ *   their checksum changed (KML_F_PROVISIONAL), and these themselves. To users they
  *   are unreferenced: if one has been reported, it is still listed;
  * - an object whose surplus references one of these would get. It becomes
- *   KML_F_LATE, too. Or, if it is grey anyway, the sieve lets pass what points to
+ *   KML_F_PROVISIONAL, too. Or, if it is grey anyway, the bloom lets pass what points to
  *   it: all of that is surplus;
  * - white ones that are no suspects, being reported already or too young: what
  *   they reference may be a suspect.
  *
- * What turns grey in this mark is KML_F_LATE, and on the list of work: the sweep
+ * What turns grey in this mark is KML_F_PROVISIONAL, and on the list of work: the sweep
  * leaves it alone. Each object is read once, or references would count twice.
  *
  * An object that an earlier confirming mark has found stays grey for the rest of the
@@ -108,7 +108,7 @@ static void kml_extent_add(struct kml_extent *e, unsigned long start, size_t siz
 }
 
 /* Does somebody who is counted anew get the surplus of a locked object? */
-static bool kml_feeds_counted(const struct kml_hot *hot)
+static bool kml_excess_target_recounted(const struct kml_hot *hot)
 {
 	unsigned long start = kml_untag(~kml_ext(hot)->not_excess);
 	struct kml_hot *target;
@@ -116,11 +116,11 @@ static bool kml_feeds_counted(const struct kml_hot *hot)
 	if (!start)
 		return false;
 	target = kml_lookup_exact(kml_space(KML_VIRT), start);
-	return target && kml_hot_state(target) & (KML_F_SUSPECT | KML_F_LATE);
+	return target && kml_hot_state(target) & (KML_F_SUSPECT | KML_F_PROVISIONAL);
 }
 
 /* White, not yet referenced. If it was grey its unreferenced scans start anew. */
-static void kml_bleach(struct kml_hot *hot, u32 set)
+static void kml_make_white(struct kml_hot *hot, u32 set)
 {
 	u32 clear = KML_COUNT_MASK;
 
@@ -130,10 +130,10 @@ static void kml_bleach(struct kml_hot *hot, u32 set)
 		kml_cold_set_unref(hot->cold, 0);
 }
 
-static enum kml_visit kml_doubt(struct kml_visitor *v, struct kml_space *space,
+static enum kml_visit kml_recount_visit(struct kml_visitor *v, struct kml_space *space,
 				unsigned long start, struct kml_hot *hot)
 {
-	struct kml_phase *phase = kml_phase(v);
+	struct kml_walk_ctx *phase = kml_walk_ctx(v);
 	u32 state = kml_hot_state(hot);
 	size_t size;
 
@@ -141,54 +141,54 @@ static enum kml_visit kml_doubt(struct kml_visitor *v, struct kml_space *space,
 	 * Grey for good, the sweep reads it: painted since it was found in use, or
 	 * found by the confirming mark before this one.
 	 */
-	if (state & KML_F_LATE &&
+	if (state & KML_F_PROVISIONAL &&
 	    (!kml_state_min(state) || (kml_mark.confirm && kml_grey(state))))
-		state = kml_hot_change(hot, KML_F_LATE, 0) & ~KML_F_LATE;
+		state = kml_hot_change(hot, KML_F_PROVISIONAL, 0) & ~KML_F_PROVISIONAL;
 	if (kml_mark.add_counts && kml_white(state) &&
-	    state & (KML_F_SUSPECT | KML_F_LATE)) {
+	    state & (KML_F_SUSPECT | KML_F_PROVISIONAL)) {
 		/* references from other memory are counted on top */
 	} else if (state & KML_F_SUSPECT) {
 		kml_hot_change(hot, KML_COUNT_MASK, 0);
-	} else if (state & KML_F_LATE) {
-		kml_bleach(hot, 0);
+	} else if (state & KML_F_PROVISIONAL) {
+		kml_make_white(hot, 0);
 	} else if (state & KML_F_EXT && kml_grey(state) && !(state & KML_F_NEW) &&
-		   kml_feeds_counted(hot)) {
+		   kml_excess_target_recounted(hot)) {
 		/* wants none itself: every reference to it is surplus, and has to pass */
 		if (kml_state_min(state) && !kml_mark.add_counts)
-			kml_bleach(hot, KML_F_LATE);
+			kml_make_white(hot, KML_F_PROVISIONAL);
 	} else {
 		return KML_VISIT_NEXT;
 	}
 
 	size = kml_hot_size(hot, state);
 	if (space->id == KML_VIRT)
-		kml_sieve_add(start, size);
-	kml_extent_add(&phase->w->doubtful[space->id], start, size);
+		kml_bloom_add(start, size);
+	kml_extent_add(&phase->w->recount[space->id], start, size);
 	if (!kml_grey(state))
 		return KML_VISIT_NEXT;
-	return kml_phase_unsettle(phase, space, start, size);
+	return kml_walk_unsettle(phase, space, start, size);
 }
 
 /* Visitors: intervals, and pages of them, with objects that are counted anew. */
-static bool kml_is_doubtful(const struct kml_interval *iv)
+static bool kml_interval_wants_recount(const struct kml_interval *iv)
 {
-	return READ_ONCE(iv->doubtful) || READ_ONCE(iv->excess);
+	return READ_ONCE(iv->recount) || READ_ONCE(iv->excess);
 }
 
-static bool kml_is_doubtful_leaf(const struct kml_leaf *leaf)
+static bool kml_leaf_wants_recount(const struct kml_leaf *leaf)
 {
-	return READ_ONCE(leaf->doubt) == kml_doubt_nr || READ_ONCE(leaf->excess);
+	return READ_ONCE(leaf->recount_seq) == kml_recount_seq || READ_ONCE(leaf->excess);
 }
 
-static bool kml_source_doubt(struct kml_worker *w)
+static bool kml_source_recount(struct kml_worker *w)
 {
-	struct kml_phase phase = {
+	struct kml_walk_ctx phase = {
 		.v = {
-			.visit = kml_doubt,
-			.unlocked = kml_phase_unsettle_big,
-			.resched = kml_phase_resched,
-			.want = kml_is_doubtful,
-			.want_leaf = kml_is_doubtful_leaf,
+			.visit = kml_recount_visit,
+			.unlocked = kml_walk_unsettle_big,
+			.resched = kml_walk_resched,
+			.wants_interval = kml_interval_wants_recount,
+			.wants_leaf = kml_leaf_wants_recount,
 		},
 		.w = w,
 	};
@@ -201,7 +201,7 @@ static void kml_extent_init(struct kml_worker *w, void *data)
 	unsigned int id;
 
 	for (id = 0; id < KML_NR_SPACES; id++)
-		w->doubtful[id] = (struct kml_extent){ .min = ULONG_MAX };
+		w->recount[id] = (struct kml_extent){ .min = ULONG_MAX };
 }
 
 static void kml_extent_merge(struct kml_worker *w, void *data)
@@ -210,8 +210,8 @@ static void kml_extent_merge(struct kml_worker *w, void *data)
 	unsigned int id;
 
 	for (id = 0; id < KML_NR_SPACES; id++) {
-		all[id].min = min(all[id].min, w->doubtful[id].min);
-		all[id].last = max(all[id].last, w->doubtful[id].last);
+		all[id].min = min(all[id].min, w->recount[id].min);
+		all[id].last = max(all[id].last, w->recount[id].last);
 	}
 }
 
@@ -229,18 +229,18 @@ bool kml_confirm_prepare(struct kml_worker *w, bool bytewise, bool add)
 {
 	kml_mark.add_counts = add;
 	kml_workers_each(kml_extent_init, NULL);
-	kml_sieve_close();
-	kml_sieve_open();
-	if (!kml_workers_run(kml_source_doubt, false))
+	kml_bloom_close();
+	kml_bloom_open();
+	if (!kml_workers_run(kml_source_recount, false))
 		return false;
-	kml_mark.sieve = kml_sieve_ready();
+	kml_mark.bloom = kml_bloom_ready();
 
-	kml_workers_each(kml_extent_merge, w->doubtful);
-	w->base.virt = kml_filter_range(w->doubtful[KML_VIRT].min,
-					w->doubtful[KML_VIRT].last);
-	w->base.percpu = kml_filter_range(w->doubtful[KML_PERCPU].min,
-					  w->doubtful[KML_PERCPU].last);
-	kml_mark.late = true;
+	kml_workers_each(kml_extent_merge, w->recount);
+	w->base.virt = kml_filter_range(w->recount[KML_VIRT].min,
+					w->recount[KML_VIRT].last);
+	w->base.percpu = kml_filter_range(w->recount[KML_PERCPU].min,
+					  w->recount[KML_PERCPU].last);
+	kml_mark.provisional = true;
 	kml_mark.confirm = true;
 	kml_mark.bytewise = bytewise;
 	kml_mark_windows(w, &w->base);
@@ -250,11 +250,11 @@ bool kml_confirm_prepare(struct kml_worker *w, bool bytewise, bool add)
 static enum kml_visit kml_sweep(struct kml_visitor *v, struct kml_space *space,
 				unsigned long start, struct kml_hot *hot)
 {
-	struct kml_worker *w = kml_phase(v)->w;
+	struct kml_worker *w = kml_walk_ctx(v)->w;
 	u32 state = kml_hot_state(hot);
 
 	if (!kml_grey(state) || !kml_scannable(state) ||
-	    state & (KML_F_NEW | KML_F_LATE))
+	    state & (KML_F_NEW | KML_F_PROVISIONAL))
 		return KML_VISIT_NEXT;
 	/*
 	 * We are here and hold the lock: small plain ones are read at once. What
@@ -262,20 +262,20 @@ static enum kml_visit kml_sweep(struct kml_visitor *v, struct kml_space *space,
 	 */
 	if (space->id != KML_VIRT || state & (KML_F_EXT | KML_F_BIG) ||
 	    !kml_mark_locked(w, kml_object_memory(space, start, 0), hot->size))
-		kml_phase_push(w, space, start, hot);
+		kml_grey_push(w, space, start, hot);
 	return KML_VISIT_NEXT;
 }
 
 /* After each page: read the rest. Who has to leave only makes a list of it. */
 static bool kml_sweep_page(struct kml_visitor *v)
 {
-	struct kml_worker *w = kml_phase(v)->w;
+	struct kml_worker *w = kml_walk_ctx(v)->w;
 
 	kml_mark_unlocked(w);
 	while (!kml_workers_leaving(w) && kml_mark_group(w)) {
 		if (kml_mark_stop(w))
 			return true;
-		kml_workers_feed(w);
+		kml_workers_share(w);
 	}
 	return kml_mark_stop(w);
 }
@@ -283,7 +283,7 @@ static bool kml_sweep_page(struct kml_visitor *v)
 /* The roots must have been handed out by kml_roots_next() before. */
 bool kml_source_sweep(struct kml_worker *w)
 {
-	struct kml_phase phase = {
+	struct kml_walk_ctx phase = {
 		.v = { .visit = kml_sweep, .resched = kml_sweep_page },
 		.w = w,
 	};
@@ -292,7 +292,7 @@ bool kml_source_sweep(struct kml_worker *w)
 }
 
 /* A suspect that is white after both marks: reported, if often enough. */
-static enum kml_visit kml_convict(struct kml_visitor *v, struct kml_space *space,
+static enum kml_visit kml_report_visit(struct kml_visitor *v, struct kml_space *space,
 				  unsigned long start, struct kml_hot *hot)
 {
 	unsigned int unref, wanted = kml_report_wanted();
@@ -313,12 +313,12 @@ static enum kml_visit kml_convict(struct kml_visitor *v, struct kml_space *space
 }
 
 /* Put the suspects that are left into the report. Too late to be stopped. */
-void kml_convict_all(void)
+void kml_report_suspects(void)
 {
 	struct kml_visitor v = {
-		.visit = kml_convict,
-		.want = kml_is_doubtful,
-		.want_leaf = kml_is_doubtful_leaf,
+		.visit = kml_report_visit,
+		.wants_interval = kml_interval_wants_recount,
+		.wants_leaf = kml_leaf_wants_recount,
 	};
 	unsigned int id;
 
@@ -399,14 +399,14 @@ static void *kml_table_alloc(unsigned long nr, size_t size)
 	void *table = kvcalloc(nr, size, GFP_KERNEL | __GFP_NOWARN);
 
 	if (table)
-		kml_track_paint(kml_space(KML_VIRT), (unsigned long)table, -1);
+		kml_object_paint(kml_space(KML_VIRT), (unsigned long)table, -1);
 	return table;
 }
 
-static bool kml_page_is_untracked(struct page *page, unsigned long pfn)
+static bool kml_pfn_is_untracked(struct page *page, unsigned long pfn)
 {
 	/* A count of 0 says nothing: all but the first page of a block have it. */
-	return !PageReserved(page) && !kml_page_has_owner(page) &&
+	return !PageReserved(page) && !kml_pfn_has_owner(page) &&
 	       !is_page_hwpoison(page) && !pfn_is_unaccepted_memory(pfn);
 }
 
@@ -423,7 +423,7 @@ static bool kml_target_wanted(struct kml_space *space, unsigned long addr,
 	hit->not_target = ~l.start;
 	hit->space = space->id;
 	kml_object_unlock(&l);
-	return kml_white(state) && state & (KML_F_SUSPECT | KML_F_LATE);
+	return kml_white(state) && state & (KML_F_SUSPECT | KML_F_PROVISIONAL);
 }
 
 /* Per-CPU pointers count in aligned words: see kml_take_copy(). */
@@ -431,7 +431,7 @@ static bool kml_word_wanted(const struct kml_worker *w, unsigned long word,
 			    bool aligned, struct kml_hit *hit)
 {
 	if (word - w->win.virt.min < w->win.virt.len &&
-	    (!kml_mark.sieve || kml_sieve_passes(kml_mark.sieve, word)) &&
+	    (!kml_mark.bloom || kml_bloom_passes(kml_mark.bloom, word)) &&
 	    kml_target_wanted(kml_space(KML_VIRT), word, hit))
 		return true;
 	return aligned && word - w->win.percpu.min < w->win.percpu.len &&
@@ -514,7 +514,7 @@ static bool kml_source_pages(struct kml_worker *w)
 		if (PageBuddy(page)) {
 			order = page_private(page);
 			pfn += (1UL << min_t(unsigned long, order, MAX_PAGE_ORDER)) - 1;
-		} else if (kml_page_is_untracked(page, pfn)) {
+		} else if (kml_pfn_is_untracked(page, pfn)) {
 			kml_search_page(w, page, pfn);
 			if (kml_mark_stop(w))
 				break;
@@ -712,12 +712,12 @@ static void kml_hits_drop_mapped(void)
 	struct kml_visitor v = {
 		.visit = kml_visit_mapped,
 		.unlocked = kml_hits_drop_pages,
-		.want = kml_is_mapped,
+		.wants_interval = kml_is_mapped,
 	};
 
 	sort(kml_hits, kml_nr_hits, sizeof(*kml_hits), kml_hit_cmp, NULL);
 	kml_walk(kml_space(KML_VIRT), &v);
-	v.want = NULL;
+	v.wants_interval = NULL;
 	kml_walk(kml_space(KML_PERCPU), &v);
 }
 
@@ -742,7 +742,7 @@ static void kml_hit_count(struct kml_worker *w, struct kml_hit *hit)
 		       hit->off + sizeof(long) <=
 		       kml_nolock_size(hit->nolock_at, ~hit->not_block);
 	else
-		same = kml_page_is_untracked(page, hit->pfn) &&
+		same = kml_pfn_is_untracked(page, hit->pfn) &&
 		       kml_roots_copy(page, hit->off, w->copy, sizeof(long));
 	if (same)
 		kml_mark_copy(w, sizeof(long));
@@ -760,7 +760,7 @@ static bool kml_hits_count(struct kml_worker *w)
 		if (kml_mark_stop(w))
 			return false;
 	}
-	return kml_workers_run(NULL, true) && kml_drain_pending();
+	return kml_workers_run(NULL, true) && kml_read_pending();
 }
 
 /*
@@ -774,7 +774,7 @@ static enum kml_visit kml_visit_held(struct kml_visitor *v, struct kml_space *sp
 	struct kml_held *h;
 	unsigned long i;
 
-	if (!(state & KML_F_LATE) || !kml_state_min(state) || !kml_grey(state) ||
+	if (!(state & KML_F_PROVISIONAL) || !kml_state_min(state) || !kml_grey(state) ||
 	    !kml_report_old_enough(hot->cold))
 		return KML_VISIT_NEXT;
 	if (kml_nr_held++ >= kml_held_room)
@@ -802,8 +802,8 @@ static void kml_held_list(long most)
 {
 	struct kml_visitor v = {
 		.visit = kml_visit_held,
-		.want = kml_is_doubtful,
-		.want_leaf = kml_is_doubtful_leaf,
+		.wants_interval = kml_interval_wants_recount,
+		.wants_leaf = kml_leaf_wants_recount,
 	};
 
 	if (!kml_nr_hits)

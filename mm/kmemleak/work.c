@@ -195,7 +195,7 @@ static void kml_worklist_put_full(struct kml_worklist *list,
 }
 
 /* An empty block, or NULL. Those at hand come first. */
-static struct kml_block *kml_deque_get_empty(struct kml_deque *d)
+static struct kml_block *kml_greylist_get_empty(struct kml_greylist *d)
 {
 	struct kml_block *block;
 
@@ -212,7 +212,7 @@ static struct kml_block *kml_deque_get_empty(struct kml_deque *d)
 }
 
 /* Give back the first @nr of the spare blocks. */
-static void kml_deque_put_spares(struct kml_deque *d, unsigned int nr)
+static void kml_greylist_put_spares(struct kml_greylist *d, unsigned int nr)
 {
 	struct kml_block *first = d->spares, *last = first;
 
@@ -225,16 +225,16 @@ static void kml_deque_put_spares(struct kml_deque *d, unsigned int nr)
 	kml_worklist_put_empty(d->list, first, last);
 }
 
-static void kml_deque_put_empty(struct kml_deque *d, struct kml_block *block)
+static void kml_greylist_put_empty(struct kml_greylist *d, struct kml_block *block)
 {
 	block->nr = 0;
 	block->next = d->spares;
 	d->spares = block;
 	if (++d->nr_spares == 2 * KML_SPARES)
-		kml_deque_put_spares(d, KML_SPARES);
+		kml_greylist_put_spares(d, KML_SPARES);
 }
 
-static void kml_deque_keep_full(struct kml_deque *d, struct kml_block *block)
+static void kml_greylist_keep_full(struct kml_greylist *d, struct kml_block *block)
 {
 	block->newer = NULL;
 	block->next = d->newest;
@@ -246,7 +246,7 @@ static void kml_deque_keep_full(struct kml_deque *d, struct kml_block *block)
 }
 
 /* There is one. */
-static struct kml_block *kml_deque_newest(struct kml_deque *d)
+static struct kml_block *kml_greylist_newest(struct kml_greylist *d)
 {
 	struct kml_block *block = d->newest;
 
@@ -259,7 +259,7 @@ static struct kml_block *kml_deque_newest(struct kml_deque *d)
 }
 
 /* The oldest full block goes to the others. There is one. */
-static void kml_deque_give(struct kml_deque *d)
+static void kml_greylist_give(struct kml_greylist *d)
 {
 	struct kml_block *block = d->oldest;
 
@@ -271,17 +271,17 @@ static void kml_deque_give(struct kml_deque *d)
 	kml_worklist_put_full(d->list, block, block, 1);
 }
 
-bool kml_deque_open(struct kml_deque *d, struct kml_worklist *list)
+bool kml_greylist_open(struct kml_greylist *d, struct kml_worklist *list)
 {
 	unsigned int one = 1;
 
-	*d = (struct kml_deque){ .list = list };
+	*d = (struct kml_greylist){ .list = list };
 	d->cur = kml_worklist_get_empty(list, &one);
 	return d->cur;
 }
 
 /* What is left undone goes to the others. */
-void kml_deque_close(struct kml_deque *d)
+void kml_greylist_close(struct kml_greylist *d)
 {
 	struct kml_block *block;
 	unsigned long nr = 0;
@@ -295,9 +295,9 @@ void kml_deque_close(struct kml_deque *d)
 	if (d->cur && d->cur->nr)
 		kml_worklist_put_full(d->list, d->cur, d->cur, 1);
 	else if (d->cur)
-		kml_deque_put_empty(d, d->cur);
+		kml_greylist_put_empty(d, d->cur);
 	d->cur = NULL;
-	kml_deque_put_spares(d, d->nr_spares);
+	kml_greylist_put_spares(d, d->nr_spares);
 }
 
 /*
@@ -305,19 +305,19 @@ void kml_deque_close(struct kml_deque *d)
  * large parts of the graph are still to be seen. Context: process. Return: false
  * if it is not worth it, or for want of a block.
  */
-bool kml_deque_share(struct kml_deque *d)
+bool kml_greylist_share(struct kml_greylist *d)
 {
 	struct kml_block *block, *cur = d->cur;
 	unsigned long n = cur->nr / 2;
 
 	if (d->oldest) {
-		kml_deque_give(d);
+		kml_greylist_give(d);
 		return true;
 	}
 	/* the rest of a large object is always worth it */
 	if (!n || (n < KML_SHARE_MIN && !kml_work_off(&cur->work[0])))
 		return false;
-	block = kml_deque_get_empty(d);
+	block = kml_greylist_get_empty(d);
 	if (!block)
 		return false;
 
@@ -330,15 +330,15 @@ bool kml_deque_share(struct kml_deque *d)
 }
 
 /* Context: any. Return: false if there is no room. */
-bool kml_deque_push(struct kml_deque *d, struct kml_work work)
+bool kml_greylist_push(struct kml_greylist *d, struct kml_work work)
 {
 	struct kml_block *cur = d->cur;
 
 	if (unlikely(cur->nr == KML_BLOCK_WORK)) {
-		cur = kml_deque_get_empty(d);
+		cur = kml_greylist_get_empty(d);
 		if (!cur)
 			return false;
-		kml_deque_keep_full(d, d->cur);
+		kml_greylist_keep_full(d, d->cur);
 		cur->nr = 0;
 		d->cur = cur;
 	}
@@ -347,7 +347,7 @@ bool kml_deque_push(struct kml_deque *d, struct kml_work work)
 }
 
 /* Take a block from the list. Return: NULL if there is none. */
-static struct kml_block *kml_deque_steal(struct kml_deque *d)
+static struct kml_block *kml_greylist_steal(struct kml_greylist *d)
 {
 	struct kml_worklist *list = d->list;
 	struct kml_block *block;
@@ -366,15 +366,15 @@ static struct kml_block *kml_deque_steal(struct kml_deque *d)
 }
 
 /* Context: process. Return: false if there is nothing here nor to share. */
-bool kml_deque_pop(struct kml_deque *d, struct kml_work *work)
+bool kml_greylist_pop(struct kml_greylist *d, struct kml_work *work)
 {
 	if (unlikely(!d->cur->nr)) {
 		struct kml_block *block;
 
-		block = d->newest ? kml_deque_newest(d) : kml_deque_steal(d);
+		block = d->newest ? kml_greylist_newest(d) : kml_greylist_steal(d);
 		if (!block)
 			return false;
-		kml_deque_put_empty(d, d->cur);
+		kml_greylist_put_empty(d, d->cur);
 		d->cur = block;
 	}
 	*work = d->cur->work[--d->cur->nr];
@@ -411,7 +411,7 @@ bool kml_deque_pop(struct kml_deque *d, struct kml_work *work)
  * model.
  *
  * Idle workers spin for a while, then sleep on kml_job.wait. Busy ones who see
- * that somebody is hungry put half of what they have on the list and wake them.
+ * that others are idle put half of what they have on the list and wake them.
  */
 
 #include <trace/events/kmemleak.h>
@@ -433,9 +433,9 @@ static DEFINE_PER_CPU(struct task_struct *, kml_helper_task);
 
 static struct kml_job {
 	kml_source source;
-	bool drain;
+	bool read_grey;
 	atomic_t busy;			/* workers who have work or look for it */
-	atomic_t hungry;		/* who have found none */
+	atomic_t nr_idle;	/* workers that have found no work */
 	wait_queue_head_t wait;		/* they */
 	wait_queue_head_t left;		/* the initiator, for its helpers */
 	int nice;			/* the initiator's */
@@ -456,13 +456,13 @@ static bool kml_have_threads;
  * Does somebody have nothing to do? Then share. What is on the list already is
  * better than half of ours. Context: process, no lock held.
  */
-void kml_workers_feed(struct kml_worker *w)
+void kml_workers_share(struct kml_worker *w)
 {
 	struct kml_worklist *list = &kml_mark.list;
 
-	if (likely(!atomic_read(&kml_job.hungry)))
+	if (likely(!atomic_read(&kml_job.nr_idle)))
 		return;
-	if (!kml_worklist_has_work(list) && !kml_deque_share(&w->deque))
+	if (!kml_worklist_has_work(list) && !kml_greylist_share(&w->grey))
 		return;
 	if (wq_has_sleeper(&kml_job.wait))
 		wake_up(&kml_job.wait);
@@ -502,7 +502,7 @@ static bool kml_wait_for_work(struct kml_worker *w)
 {
 	unsigned int spins = 0;
 
-	atomic_inc(&kml_job.hungry);
+	atomic_inc(&kml_job.nr_idle);
 	/* full barrier: what we put on the list comes before */
 	if (!atomic_dec_return(&kml_job.busy))
 		wake_up_all(&kml_job.wait);
@@ -510,7 +510,7 @@ static bool kml_wait_for_work(struct kml_worker *w)
 	while (!kml_worklist_has_work(&kml_mark.list)) {
 		if (kml_job_may_be_done() || kml_mark_stop(w) ||
 		    kml_workers_leaving(w)) {
-			atomic_dec(&kml_job.hungry);
+			atomic_dec(&kml_job.nr_idle);
 			return false;
 		}
 		if (spins++ < KML_IDLE_SPINS)
@@ -518,7 +518,7 @@ static bool kml_wait_for_work(struct kml_worker *w)
 		else
 			kml_wait_once(kml_job.wait, kml_wait_is_over(w));
 	}
-	atomic_dec(&kml_job.hungry);
+	atomic_dec(&kml_job.nr_idle);
 	/* before we take any: pairs with kml_job_may_be_done() */
 	atomic_inc_return(&kml_job.busy);
 	return true;
@@ -531,23 +531,23 @@ static void kml_do_job(struct kml_worker *w)
 	u64 begin = ktime_get_ns();
 	bool busy = true;
 
-	trace_kmemleak_worker_begin(READ_ONCE(kml_progress.stage));
+	trace_kmemleak_worker_begin(READ_ONCE(kml_running.stage));
 	kml_mark_windows(w, &kml_first_worker->base);
 	kml_shard_cursor_init(&w->cursor, raw_smp_processor_id());
 
 	/* before we take any: pairs with kml_job_may_be_done() */
 	atomic_inc_return(&kml_job.busy);
 	while (!kml_mark_stop(w) && !kml_workers_leaving(w)) {
-		if ((kml_job.drain && kml_mark_group(w)) ||
+		if ((kml_job.read_grey && kml_mark_group(w)) ||
 		    (kml_job.source && kml_job.source(w))) {
-			kml_workers_feed(w);
+			kml_workers_share(w);
 			continue;
 		}
 		if (kml_mark_unresolved(w)) {
 			kml_mark_flush(w);
 			continue;
 		}
-		if (!kml_job.drain)
+		if (!kml_job.read_grey)
 			break;
 		busy = kml_wait_for_work(w);
 		if (!busy)
@@ -555,8 +555,8 @@ static void kml_do_job(struct kml_worker *w)
 	}
 
 	kml_mark_flush(w);
-	w->stats.steals += w->deque.stolen;
-	w->deque.stolen = 0;
+	w->stats.steals += w->grey.stolen;
+	w->grey.stolen = 0;
 	if (!w->initiator)
 		kml_mark_close(w);
 	/* full barrier: what we gave back is on the list */
@@ -564,7 +564,7 @@ static void kml_do_job(struct kml_worker *w)
 	    READ_ONCE(kml_mark.stopped))
 		wake_up_all(&kml_job.wait);
 	w->stats.ns += ktime_get_ns() - begin;
-	trace_kmemleak_worker_end(READ_ONCE(kml_progress.stage),
+	trace_kmemleak_worker_end(READ_ONCE(kml_running.stage),
 				  w->stats.words - was.words,
 				  w->stats.candidates - was.candidates,
 				  w->stats.settled - was.settled,
@@ -582,7 +582,7 @@ static void kml_helper_run(unsigned int cpu)
 {
 	struct kml_helper *h = per_cpu_ptr(&kml_helpers, cpu);
 
-	/* pairs with the release in kml_post() */
+	/* pairs with the release in kml_workers_queue() */
 	if (atomic_cmpxchg(&h->state, KML_HELPER_POSTED, KML_HELPER_RUNNING) !=
 	    KML_HELPER_POSTED)
 		return;
@@ -599,9 +599,9 @@ static void kml_helper_setup(unsigned int cpu)
 {
 	struct kml_helper *h = per_cpu_ptr(&kml_helpers, cpu);
 
-	kml_track_hush_stack(true);
+	kml_own_stack_set_no_scan(true);
 	if (!h->w)
-		/* pairs with the acquire in kml_hire() */
+		/* pairs with the acquire in kml_workers_select() */
 		smp_store_release(&h->w, kml_worker_alloc());
 }
 
@@ -626,7 +626,7 @@ static bool kml_is_housekeeping(unsigned int cpu)
 }
 
 /* Choose who will help with this scan. */
-static void kml_hire(void)
+static void kml_workers_select(void)
 {
 	unsigned int cpu, here = raw_smp_processor_id(), nr = 1;
 	struct kml_helper *h;
@@ -646,7 +646,7 @@ static void kml_hire(void)
 	WRITE_ONCE(kml_nr_workers, nr);
 }
 
-static void kml_post(void)
+static void kml_workers_queue(void)
 {
 	struct kml_helper *h;
 	unsigned int cpu;
@@ -668,7 +668,7 @@ static bool kml_helper_is_idle(struct kml_helper *h)
 }
 
 /* Wait for a helper who still works; we may be told to stop meanwhile. */
-static void kml_await(struct kml_helper *h)
+static void kml_workers_wait(struct kml_helper *h)
 {
 	while (!kml_helper_is_idle(h) && !kml_mark_stop(kml_first_worker))
 		kml_wait_once(kml_job.left,
@@ -678,7 +678,7 @@ static void kml_await(struct kml_helper *h)
 }
 
 /* The job is done: nobody need begin, and those who did have ended. */
-static void kml_recall(void)
+static void kml_workers_cancel(void)
 {
 	struct kml_helper *h;
 	unsigned int cpu;
@@ -691,18 +691,18 @@ static void kml_recall(void)
 			continue;
 		/* Taken. A cmpxchg that fails orders nothing: this acquires. */
 		if (!kml_helper_is_idle(h))
-			kml_await(h);
+			kml_workers_wait(h);
 	}
 }
 
 /**
- * kml_workers_poke() - have the initiator look whether it should stop
+ * kml_workers_wake_initiator() - have the initiator look whether it should stop
  *
  * It may sleep until a helper has something for it, or has ended.
  *
  * Context: process.
  */
-void kml_workers_poke(void)
+void kml_workers_wake_initiator(void)
 {
 	wake_up_all(&kml_job.wait);
 	wake_up_all(&kml_job.left);
@@ -711,12 +711,12 @@ void kml_workers_poke(void)
 /**
  * kml_workers_run() - do a job
  * @source: of work, or NULL
- * @drain: read grey objects, too
+ * @read_grey: read grey objects, too
  *
  * Context: process; between kml_workers_begin() and kml_workers_end().
  * Return: false if the scan was stopped.
  */
-bool kml_workers_run(kml_source source, bool drain)
+bool kml_workers_run(kml_source source, bool read_grey)
 {
 	lockdep_assert_held(&kml_scan_mutex);
 
@@ -724,17 +724,17 @@ bool kml_workers_run(kml_source source, bool drain)
 		return false;
 
 	kml_job.source = source;
-	kml_job.drain = drain;
+	kml_job.read_grey = read_grey;
 	kml_job.nice = task_nice(current);
 	atomic_set(&kml_job.busy, 0);
-	atomic_set(&kml_job.hungry, 0);
+	atomic_set(&kml_job.nr_idle, 0);
 	kml_shards_rewind();
 
-	kml_post();
+	kml_workers_queue();
 	kml_do_job(kml_first_worker);
-	kml_recall();
+	kml_workers_cancel();
 	/* what the last to leave have left */
-	while (drain && !READ_ONCE(kml_mark.stopped) &&
+	while (read_grey && !READ_ONCE(kml_mark.stopped) &&
 	       kml_worklist_has_work(&kml_mark.list))
 		kml_do_job(kml_first_worker);
 	return !READ_ONCE(kml_mark.stopped);
@@ -776,7 +776,7 @@ struct kml_worker *kml_workers_begin(bool (*stop)(void))
 
 	kml_mark.stop = stop;
 	kml_mark.stopped = false;
-	kml_hire();
+	kml_workers_select();
 	memset(&w->stats, 0, sizeof(w->stats));
 	return kml_mark_open(w) ? w : NULL;
 }

@@ -28,14 +28,14 @@ static void paint_fn(struct kunit *test, struct kml_space *space)
 	kml_test_insert(space, KML_OBJ, KML_OBJ_SIZE);
 	KUNIT_EXPECT_EQ(test, state_of(space), born);
 
-	KUNIT_EXPECT_EQ(test, kml_track_paint(space, KML_OBJ, 0), 0);
+	KUNIT_EXPECT_EQ(test, kml_object_paint(space, KML_OBJ, 0), 0);
 	KUNIT_EXPECT_EQ(test, state_of(space), kml_state_set_min(born, 0));
-	KUNIT_EXPECT_EQ(test, kml_track_paint(space, KML_OBJ, -1), 0);
+	KUNIT_EXPECT_EQ(test, kml_object_paint(space, KML_OBJ, -1), 0);
 	KUNIT_EXPECT_EQ(test, state_of(space), kml_state_set_min(born, -1) | KML_F_NO_SCAN);
 
 	/* its start it must be, and an object's */
-	KUNIT_EXPECT_EQ(test, kml_track_paint(space, KML_OBJ + 1, 0), -ENOENT);
-	KUNIT_EXPECT_EQ(test, kml_track_paint(space, KML_OBJ - 1, -1), -ENOENT);
+	KUNIT_EXPECT_EQ(test, kml_object_paint(space, KML_OBJ + 1, 0), -ENOENT);
+	KUNIT_EXPECT_EQ(test, kml_object_paint(space, KML_OBJ - 1, -1), -ENOENT);
 	KUNIT_EXPECT_EQ(test, state_of(space), kml_state_set_min(born, -1) | KML_F_NO_SCAN);
 }
 
@@ -56,7 +56,7 @@ static void paint_keeps_fn(struct kunit *test, struct kml_space *space)
 		return;
 	kml_hot_change(l.hot, 0, flags);
 	kml_object_unlock(&l);
-	kml_track_paint(space, KML_OBJ, 0);
+	kml_object_paint(space, KML_OBJ, 0);
 	KUNIT_EXPECT_EQ(test, state_of(space), flags | KML_F_ALLOCATED);
 }
 
@@ -68,9 +68,9 @@ static void paint_keeps_the_rest(struct kunit *test)
 static void no_scan_fn(struct kunit *test, struct kml_space *space)
 {
 	kml_test_insert(space, KML_OBJ, KML_OBJ_SIZE);
-	KUNIT_EXPECT_EQ(test, kml_track_no_scan(space, KML_OBJ + 8), -ENOENT);
+	KUNIT_EXPECT_EQ(test, kml_object_no_scan(space, KML_OBJ + 8), -ENOENT);
 	KUNIT_EXPECT_EQ(test, state_of(space) & KML_F_NO_SCAN, 0U);
-	KUNIT_EXPECT_EQ(test, kml_track_no_scan(space, KML_OBJ), 0);
+	KUNIT_EXPECT_EQ(test, kml_object_no_scan(space, KML_OBJ), 0);
 	KUNIT_EXPECT_EQ(test, state_of(space),
 			kml_state_set_min(KML_F_ALLOCATED | KML_F_NO_SCAN, 1));
 	KUNIT_EXPECT_FALSE(test, kml_scannable(state_of(space)));
@@ -93,9 +93,9 @@ static void checksum_fn(struct kunit *test, struct kml_space *space)
 		return;
 	l.hot->cold->checksum = 5;
 	kml_object_unlock(&l);
-	KUNIT_EXPECT_EQ(test, kml_track_reset_checksum(space, KML_OBJ + 1), -ENOENT);
+	KUNIT_EXPECT_EQ(test, kml_object_reset_checksum(space, KML_OBJ + 1), -ENOENT);
 	KUNIT_EXPECT_EQ(test, info_of(space, KML_OBJ).checksum, 5U);
-	KUNIT_EXPECT_EQ(test, kml_track_reset_checksum(space, KML_OBJ), 0);
+	KUNIT_EXPECT_EQ(test, kml_object_reset_checksum(space, KML_OBJ), 0);
 	KUNIT_EXPECT_EQ(test, info_of(space, KML_OBJ).checksum, ~0U);
 }
 
@@ -108,11 +108,11 @@ static void reset_checksum(struct kunit *test)
 static void trace_fn(struct kunit *test, struct kml_space *space)
 {
 	kml_test_insert(space, KML_OBJ, KML_OBJ_SIZE);
-	KUNIT_EXPECT_EQ(test, kml_track_set_trace(space, KML_OBJ, 11), 0);
+	KUNIT_EXPECT_EQ(test, kml_object_set_trace(space, KML_OBJ, 11), 0);
 	KUNIT_EXPECT_EQ(test, info_of(space, KML_OBJ).trace, (depot_stack_handle_t)11);
-	KUNIT_EXPECT_EQ(test, kml_track_set_trace(space, KML_OBJ + KML_OBJ_SIZE - 1, 12), 0);
+	KUNIT_EXPECT_EQ(test, kml_object_set_trace(space, KML_OBJ + KML_OBJ_SIZE - 1, 12), 0);
 	KUNIT_EXPECT_EQ(test, info_of(space, KML_OBJ).trace, (depot_stack_handle_t)12);
-	KUNIT_EXPECT_EQ(test, kml_track_set_trace(space, KML_OBJ + KML_OBJ_SIZE, 13), -ENOENT);
+	KUNIT_EXPECT_EQ(test, kml_object_set_trace(space, KML_OBJ + KML_OBJ_SIZE, 13), -ENOENT);
 	KUNIT_EXPECT_EQ(test, info_of(space, KML_OBJ).trace, (depot_stack_handle_t)12);
 }
 
@@ -137,20 +137,20 @@ static void excess_fn(struct kunit *test, struct kml_space *space)
 	struct kml_info before, after;
 
 	kml_test_insert(space, KML_OBJ, KML_OBJ_SIZE);
-	kml_track_set_trace(space, KML_OBJ, 99);
+	kml_object_set_trace(space, KML_OBJ, 99);
 	before = info_of(space, KML_OBJ);
 
-	KUNIT_EXPECT_EQ(test, kml_track_set_excess(space, KML_OBJ + 1, 7, GFP_KERNEL), -ENOENT);
+	KUNIT_EXPECT_EQ(test, kml_object_set_excess(space, KML_OBJ + 1, 7, GFP_KERNEL), -ENOENT);
 	KUNIT_EXPECT_EQ(test, info_of(space, KML_OBJ).state, before.state);
 
-	KUNIT_EXPECT_EQ(test, kml_track_set_excess(space, KML_OBJ, 0xabcd, GFP_KERNEL), 0);
+	KUNIT_EXPECT_EQ(test, kml_object_set_excess(space, KML_OBJ, 0xabcd, GFP_KERNEL), 0);
 	after = info_of(space, KML_OBJ);
 	KUNIT_EXPECT_EQ(test, after.excess_ref, 0xabcdUL);
 	KUNIT_EXPECT_EQ(test, after.state & KML_F_EXT, (u32)KML_F_EXT);
 	same_facts(test, &before, &after);
 
 	/* the second time there is an extension already */
-	KUNIT_EXPECT_EQ(test, kml_track_set_excess(space, KML_OBJ, 0xbcde, GFP_KERNEL), 0);
+	KUNIT_EXPECT_EQ(test, kml_object_set_excess(space, KML_OBJ, 0xbcde, GFP_KERNEL), 0);
 	after = info_of(space, KML_OBJ);
 	KUNIT_EXPECT_EQ(test, after.excess_ref, 0xbcdeUL);
 	same_facts(test, &before, &after);
@@ -195,7 +195,7 @@ static void areas_fn(struct kunit *test, struct kml_space *space)
 	kml_test_insert(space, KML_OBJ, KML_OBJ_SIZE);
 	before = info_of(space, KML_OBJ);
 	for (i = 0; i < ARRAY_SIZE(areas); i++)
-		KUNIT_EXPECT_EQ(test, kml_track_add_area(space, KML_OBJ + areas[i].off,
+		KUNIT_EXPECT_EQ(test, kml_object_add_area(space, KML_OBJ + areas[i].off,
 							 areas[i].size, GFP_KERNEL, &hit), 0);
 	n = areas_of(space, KML_OBJ, found, ARRAY_SIZE(found));
 	KUNIT_EXPECT_EQ(test, n, (unsigned int)ARRAY_SIZE(areas));
@@ -219,17 +219,17 @@ static void bad_areas_fn(struct kunit *test, struct kml_space *space)
 	struct kml_info hit = {};
 
 	kml_test_insert(space, KML_OBJ, KML_OBJ_SIZE);
-	KUNIT_EXPECT_EQ(test, kml_track_add_area(space, KML_OBJ, KML_OBJ_SIZE + 1,
+	KUNIT_EXPECT_EQ(test, kml_object_add_area(space, KML_OBJ, KML_OBJ_SIZE + 1,
 						 GFP_KERNEL, &hit), -ERANGE);
 	KUNIT_EXPECT_EQ(test, hit.addr, KML_OBJ);
 	KUNIT_EXPECT_EQ(test, hit.size, KML_OBJ_SIZE);
-	KUNIT_EXPECT_EQ(test, kml_track_add_area(space, KML_OBJ + 999, 2,
+	KUNIT_EXPECT_EQ(test, kml_object_add_area(space, KML_OBJ + 999, 2,
 						 GFP_KERNEL, &hit), -ERANGE);
-	KUNIT_EXPECT_EQ(test, kml_track_add_area(space, KML_OBJ + 8, SIZE_MAX - 8,
+	KUNIT_EXPECT_EQ(test, kml_object_add_area(space, KML_OBJ + 8, SIZE_MAX - 8,
 						 GFP_KERNEL, &hit), -ERANGE);
-	KUNIT_EXPECT_EQ(test, kml_track_add_area(space, KML_OBJ + KML_OBJ_SIZE, 1,
+	KUNIT_EXPECT_EQ(test, kml_object_add_area(space, KML_OBJ + KML_OBJ_SIZE, 1,
 						 GFP_KERNEL, &hit), -ENOENT);
-	KUNIT_EXPECT_EQ(test, kml_track_add_area(space, KML_OBJ - 1, 1,
+	KUNIT_EXPECT_EQ(test, kml_object_add_area(space, KML_OBJ - 1, 1,
 						 GFP_KERNEL, &hit), -ENOENT);
 	KUNIT_EXPECT_EQ(test, areas_of(space, KML_OBJ, found, 2), 0U);
 	KUNIT_EXPECT_EQ(test, state_of(space) & KML_F_FULL_SCAN, 0U);
@@ -248,11 +248,11 @@ static void together_fn(struct kunit *test, struct kml_space *space)
 	struct kml_info info;
 
 	KUNIT_EXPECT_EQ(test, kml_test_insert(space, KML_OBJ, size), 0);
-	KUNIT_EXPECT_EQ(test, kml_track_add_area(space, KML_OBJ + size - 8, 8,
+	KUNIT_EXPECT_EQ(test, kml_object_add_area(space, KML_OBJ + size - 8, 8,
 						 GFP_KERNEL, &info), 0);
-	KUNIT_EXPECT_EQ(test, kml_track_set_excess(space, KML_OBJ, 0x55, GFP_KERNEL), 0);
-	KUNIT_EXPECT_EQ(test, kml_track_add_area(space, KML_OBJ, SIZE_MAX, GFP_KERNEL, &info), 0);
-	kml_track_paint(space, KML_OBJ, -1);
+	KUNIT_EXPECT_EQ(test, kml_object_set_excess(space, KML_OBJ, 0x55, GFP_KERNEL), 0);
+	KUNIT_EXPECT_EQ(test, kml_object_add_area(space, KML_OBJ, SIZE_MAX, GFP_KERNEL, &info), 0);
+	kml_object_paint(space, KML_OBJ, -1);
 
 	info = info_of(space, KML_OBJ + size / 2);
 	KUNIT_EXPECT_EQ(test, info.size, size);
@@ -261,7 +261,7 @@ static void together_fn(struct kunit *test, struct kml_space *space)
 	KUNIT_EXPECT_EQ(test, areas_of(space, KML_OBJ, found, 4), 2U);
 	KUNIT_EXPECT_EQ(test, found[0].size, size);
 	KUNIT_EXPECT_EQ(test, found[1].not_start, ~(KML_OBJ + size - 8));
-	KUNIT_EXPECT_TRUE(test, kml_track_remove(space, KML_OBJ));
+	KUNIT_EXPECT_TRUE(test, kml_object_remove(space, KML_OBJ));
 	KUNIT_EXPECT_EQ(test, info_of(space, KML_OBJ).size, (size_t)0);
 }
 

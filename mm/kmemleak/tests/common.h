@@ -57,14 +57,14 @@ static inline void kml_test_intervals(struct kml_space *space,
 }
 
 /* In a space that is the test's alone. */
-static inline struct kml_desc *kml_test_desc(struct kml_leaf *leaf)
+static inline struct kml_page *kml_test_page(struct kml_leaf *leaf)
 {
-	struct kml_desc *desc;
+	struct kml_page *page;
 
 	rcu_read_lock();
-	desc = kml_leaf_desc(leaf);
+	page = kml_leaf_page(leaf);
 	rcu_read_unlock();
-	return desc;
+	return page;
 }
 
 static inline void kml_test_interval_empty(struct kml_space *space,
@@ -74,16 +74,16 @@ static inline void kml_test_interval_empty(struct kml_space *space,
 
 	for (i = 0; i < KML_GROUPS; i++) {
 		for (j = 0; iv->group[i] && j < KML_LEAVES; j++) {
-			struct kml_desc *desc = kml_test_desc(&iv->group[i]->leaf[j]);
-			unsigned long page = kml_interval_base(iv) +
+			struct kml_page *page = kml_test_page(&iv->group[i]->leaf[j]);
+			unsigned long base = kml_interval_base(iv) +
 					     ((unsigned long)i << KML_GROUP_SHIFT) +
 					     ((unsigned long)j << KML_PAGE_SHIFT);
 
-			if (!desc)
+			if (!page)
 				continue;
-			for_each_set_bit(slot, desc->bits, kml_desc_slots(desc->cls))
-				kml_track_remove(space, page +
-						 (kml_hot_state(kml_desc_hot(desc) + slot) &
+			for_each_set_bit(slot, page->bits, kml_page_slots(page->grain_idx))
+				kml_object_remove(space, base +
+						 (kml_hot_state(kml_page_hot(page) + slot) &
 						  KML_OFF_MASK));
 		}
 	}
@@ -101,7 +101,7 @@ static inline void kml_test_interval_free(struct kml_space *space,
 
 	for (i = 0; i < KML_GROUPS; i++) {
 		for (j = 0; iv->group[i] && j < KML_LEAVES; j++)
-			kml_desc_free_rcu(kml_test_desc(&iv->group[i]->leaf[j]));
+			kml_page_free_rcu(kml_test_page(&iv->group[i]->leaf[j]));
 		kml_pool_free(KML_POOL_GROUP, iv->group[i]);
 	}
 	kml_settled_free(iv);
@@ -148,13 +148,13 @@ static inline void kml_test_in_space(struct kunit *test, enum kml_space_id id,
 	mutex_unlock(&kml_scan_mutex);
 }
 
-/* File an object of which only the place matters. Return: as kml_track_insert(). */
+/* File an object of which only the place matters. Return: as kml_object_insert(). */
 static inline int kml_test_insert(struct kml_space *space, unsigned long start,
 				  size_t size)
 {
 	struct kml_info hit;
 
-	return kml_track_insert(space, start, size, 1, GFP_KERNEL, 0, &hit);
+	return kml_object_insert(space, start, size, 1, GFP_KERNEL, 0, &hit);
 }
 
 #endif /* _MM_KMEMLEAK_TESTS_COMMON_H */

@@ -212,10 +212,10 @@ static void cont_of_address_zero(struct kunit *test)
 {
 	unsigned long start = 1;
 
-	KUNIT_EXPECT_FALSE(test, kml_cont_get(0, &start));
-	KUNIT_EXPECT_TRUE(test, kml_cont_get(~0UL, &start));
+	KUNIT_EXPECT_FALSE(test, kml_decode_start(0, &start));
+	KUNIT_EXPECT_TRUE(test, kml_decode_start(~0UL, &start));
 	KUNIT_EXPECT_EQ(test, start, 0UL);
-	KUNIT_EXPECT_TRUE(test, kml_cont_get(~0x123456UL, &start));
+	KUNIT_EXPECT_TRUE(test, kml_decode_start(~0x123456UL, &start));
 	KUNIT_EXPECT_EQ(test, start, 0x123456UL);
 }
 
@@ -288,7 +288,7 @@ static void trim_gives_back_what_is_empty(struct kunit *test)
 
 	for (i = 0; i < KML_TRIM_NR; i++)
 		if (i % 192 != 1)
-			kml_ok(test, kml_track_remove(space, trim_addr(i)));
+			kml_ok(test, kml_object_remove(space, trim_addr(i)));
 	kml_interval_trim(true);
 	rcu_read_lock();
 	for (i = 0; i < KML_TRIM_NR; i++)
@@ -304,8 +304,8 @@ static void trim_gives_back_what_is_empty(struct kunit *test)
 		if (i % 192 != 1)
 			kml_ok(test, !kml_test_insert(space, trim_addr(i), 1000));
 	for (i = 0; i < KML_TRIM_NR; i++)
-		kml_ok(test, kml_track_remove(space, trim_addr(i)));
-	kml_ok(test, kml_track_remove(space, KML_TRIM_BASE + 4 * KML_INTERVAL_SIZE - 1));
+		kml_ok(test, kml_object_remove(space, trim_addr(i)));
+	kml_ok(test, kml_object_remove(space, KML_TRIM_BASE + 4 * KML_INTERVAL_SIZE - 1));
 
 	kml_interval_trim(true);
 	for (i = 0; i < 6; i++)

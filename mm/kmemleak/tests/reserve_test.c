@@ -195,19 +195,19 @@ static void tracking_fn(struct kunit *test, struct kml_space *space)
 	struct kml_info hit;
 
 	kml_reserve_add(space, nth(0), 1000, 0);
-	KUNIT_EXPECT_EQ(test, kml_track_paint(space, nth(0), 0), 0);
-	KUNIT_EXPECT_EQ(test, kml_track_reset_checksum(space, nth(0)), 0);
+	KUNIT_EXPECT_EQ(test, kml_object_paint(space, nth(0), 0), 0);
+	KUNIT_EXPECT_EQ(test, kml_object_reset_checksum(space, nth(0)), 0);
 	/* an unknown one of the same kind is still unknown */
-	KUNIT_EXPECT_EQ(test, kml_track_no_scan(space, nth(1)), -ENOENT);
-	KUNIT_EXPECT_EQ(test, kml_track_add_area(space, nth(0) + 10, 10, GFP_KERNEL, &hit), 0);
-	KUNIT_EXPECT_EQ(test, kml_track_set_excess(space, nth(0), 1, GFP_KERNEL), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, kml_object_no_scan(space, nth(1)), -ENOENT);
+	KUNIT_EXPECT_EQ(test, kml_object_add_area(space, nth(0) + 10, 10, GFP_KERNEL, &hit), 0);
+	KUNIT_EXPECT_EQ(test, kml_object_set_excess(space, nth(0), 1, GFP_KERNEL), -ENOMEM);
 	KUNIT_EXPECT_EQ(test, walks_by(space, nth(0), 1000), 1U);
-	KUNIT_EXPECT_EQ(test, kml_track_no_scan(space, nth(0)), 0);
+	KUNIT_EXPECT_EQ(test, kml_object_no_scan(space, nth(0)), 0);
 	KUNIT_EXPECT_EQ(test, walks_by(space, nth(0), 1000), 0U);
-	KUNIT_EXPECT_EQ(test, kml_track_remove_part(space, nth(0) + 100, 100, 0, &hit), 0);
-	KUNIT_EXPECT_TRUE(test, kml_track_remove(space, nth(0)));
-	KUNIT_EXPECT_TRUE(test, kml_track_remove(space, nth(0) + 200));
-	KUNIT_EXPECT_FALSE(test, kml_track_remove(space, nth(0)));
+	KUNIT_EXPECT_EQ(test, kml_object_remove_part(space, nth(0) + 100, 100, 0, &hit), 0);
+	KUNIT_EXPECT_TRUE(test, kml_object_remove(space, nth(0)));
+	KUNIT_EXPECT_TRUE(test, kml_object_remove(space, nth(0) + 200));
+	KUNIT_EXPECT_FALSE(test, kml_object_remove(space, nth(0)));
 }
 
 static void reserved_objects_are_known(struct kunit *test)

@@ -142,7 +142,7 @@ static bool mark_randomly(struct kunit *test, struct kml_space *space,
 		if (kml_test_below(seed, 4))
 			set_state(space, m->obj[i].start, 0, kml_test_below(seed, 4) - 1);
 		if (!kml_test_below(seed, 8))
-			kml_track_set_excess(space, m->obj[i].start, 1, GFP_KERNEL);
+			kml_object_set_excess(space, m->obj[i].start, 1, GFP_KERNEL);
 	}
 	prepare(space);
 	for (i = 0; i < KML_NR_BLOCKS; i += 61)
@@ -288,7 +288,7 @@ static void born_fn(struct kunit *test, struct kml_space *space)
 	kml_test_insert(space, KML_BASE, 64);
 	prepare(space);
 	iv = kml_interval_find(space, KML_BASE);
-	KUNIT_EXPECT_FALSE(test, iv->fresh);
+	KUNIT_EXPECT_FALSE(test, iv->has_new);
 	KUNIT_EXPECT_TRUE(test, kml_settled(space, KML_BASE + 4000));
 
 	/* kml_scan_mutex is held: nobody else is told a tale */
@@ -300,9 +300,9 @@ static void born_fn(struct kunit *test, struct kml_space *space)
 
 	KUNIT_EXPECT_TRUE(test, kml_settled(space, KML_BASE + 4000));
 	KUNIT_EXPECT_TRUE(test, kml_settled(space, KML_BASE + 4199));
-	KUNIT_EXPECT_TRUE(test, iv->fresh);
-	KUNIT_EXPECT_TRUE(test, kml_interval_find(space, other)->fresh);
-	KUNIT_EXPECT_TRUE(test, kml_interval_find(space, other - 8)->fresh);
+	KUNIT_EXPECT_TRUE(test, iv->has_new);
+	KUNIT_EXPECT_TRUE(test, kml_interval_find(space, other)->has_new);
+	KUNIT_EXPECT_TRUE(test, kml_interval_find(space, other - 8)->has_new);
 
 	rcu_read_lock();
 	state = kml_hot_state(kml_lookup_exact(space, KML_BASE + 4000));
@@ -334,7 +334,7 @@ static void try_at_top(struct kunit *test, struct kml_space *space, size_t size)
 	set_state(space, start, 1, 1);
 	settle(space, start, size);
 	KUNIT_EXPECT_TRUE(test, kml_settled(space, ~0UL));
-	kml_track_remove(space, start);
+	kml_object_remove(space, start);
 }
 
 static void top_fn(struct kunit *test, struct kml_space *space)

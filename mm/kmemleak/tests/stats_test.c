@@ -77,7 +77,7 @@ static void core_fn(struct kunit *test, struct kml_space *space)
 	KUNIT_EXPECT_GT(test, kml_count_sum(KML_C_REGRAINS), regrains);
 
 	for (i = 0; i < 100; i++)
-		kml_track_remove(space, 4096 + 300 * i);
+		kml_object_remove(space, 4096 + 300 * i);
 	KUNIT_EXPECT_GE(test, kml_count_sum(KML_C_FREES), frees + 100);
 }
 

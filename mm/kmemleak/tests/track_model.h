@@ -104,14 +104,14 @@ static inline void count_left(struct kml_space *space, struct kml_interval *iv, 
 {
 	unsigned int *left = data, i, j;
 
-	*left += iv->cover != 0;
+	*left += iv->filled_by != 0;
 	for (i = 0; i < KML_GROUPS; i++) {
 		for (j = 0; iv->group[i] && j < KML_LEAVES; j++) {
 			struct kml_leaf *leaf = &iv->group[i]->leaf[j];
-			struct kml_desc *desc = kml_test_desc(leaf);
+			struct kml_page *page = kml_test_page(leaf);
 
-			*left += leaf->cont != 0;
-			*left += desc ? desc->nr : 0;
+			*left += leaf->continued_from != 0;
+			*left += page ? page->nr : 0;
 		}
 	}
 }
@@ -133,7 +133,7 @@ static inline bool insert(struct kunit *test, struct kml_space *space, struct km
 	struct kml_info hit = {};
 	int ret;
 
-	ret = kml_track_insert(space, start, size, min_count, GFP_KERNEL, 0, &hit);
+	ret = kml_object_insert(space, start, size, min_count, GFP_KERNEL, 0, &hit);
 	if (!kml_ok(test, ret == (room ? 0 : -EEXIST)))
 		return false;
 	if (room)
@@ -152,7 +152,7 @@ static inline bool drop(struct kunit *test, struct kml_space *space, struct kml_
 	bool there = i >= 0 && m->obj[i].start == start;
 	unsigned long last = i >= 0 ? m->obj[i].last : start;
 
-	if (!kml_ok(test, kml_track_remove(space, start) == there))
+	if (!kml_ok(test, kml_object_remove(space, start) == there))
 		return false;
 	if (there)
 		m->obj[i] = m->obj[--m->nr];
@@ -166,7 +166,7 @@ static inline bool drop_part(struct kunit *test, struct kml_space *space,
 	struct kml_model_object old;
 	struct kml_info hit;
 
-	ret = kml_track_remove_part(space, addr, size, 0, &hit);
+	ret = kml_object_remove_part(space, addr, size, 0, &hit);
 	if (!kml_ok(test, ret == (i >= 0 ? 0 : -ENOENT)))
 		return false;
 	if (i < 0)

@@ -50,9 +50,9 @@ static void top_fn(struct kunit *test, struct kml_space *space)
 	KUNIT_EXPECT_EQ(test, info.addr, start);
 	KUNIT_EXPECT_FALSE(test, kml_object_info(space, 0, true, &info));
 	KUNIT_EXPECT_EQ(test, kml_test_insert(space, 0, 100), 0);
-	KUNIT_EXPECT_TRUE(test, kml_track_remove(space, start));
+	KUNIT_EXPECT_TRUE(test, kml_object_remove(space, start));
 	KUNIT_EXPECT_FALSE(test, kml_object_info(space, ~0UL, true, &info));
-	KUNIT_EXPECT_TRUE(test, kml_track_remove(space, 0));
+	KUNIT_EXPECT_TRUE(test, kml_object_remove(space, 0));
 	KUNIT_EXPECT_EQ(test, left_over(space), 0U);
 }
 
@@ -109,8 +109,8 @@ static void split_colour_fn(struct kunit *test, struct kml_space *space)
 
 	for (i = 0; i < ARRAY_SIZE(colours); i++) {
 		kml_test_insert(space, 10000, 3000);
-		kml_track_paint(space, 10000, colours[i]);
-		KUNIT_EXPECT_EQ(test, kml_track_remove_part(space, 11000, 1000, 0, &info), 0);
+		kml_object_paint(space, 10000, colours[i]);
+		KUNIT_EXPECT_EQ(test, kml_object_remove_part(space, 11000, 1000, 0, &info), 0);
 		KUNIT_EXPECT_TRUE(test, kml_object_info(space, 10000, false, &info));
 		KUNIT_EXPECT_EQ(test, kml_state_min_count(info.state), colours[i]);
 		KUNIT_EXPECT_TRUE(test, kml_object_info(space, 12000, false, &info));
@@ -160,16 +160,16 @@ static void unknown_fn(struct kunit *test, struct kml_space *space)
 
 	KUNIT_EXPECT_EQ(test, kml_test_insert(space, 4096, 0), 0);
 	KUNIT_EXPECT_FALSE(test, kml_object_info(space, 4096, true, &info));
-	KUNIT_EXPECT_FALSE(test, kml_track_remove(space, 4096));
-	KUNIT_EXPECT_EQ(test, kml_track_remove_part(space, 4096, 10, 0, &info), -ENOENT);
+	KUNIT_EXPECT_FALSE(test, kml_object_remove(space, 4096));
+	KUNIT_EXPECT_EQ(test, kml_object_remove_part(space, 4096, 10, 0, &info), -ENOENT);
 
 	kml_test_insert(space, 4096, 100);
 	/* only the start of an object frees it */
-	KUNIT_EXPECT_FALSE(test, kml_track_remove(space, 4097));
-	KUNIT_EXPECT_FALSE(test, kml_track_remove(space, 4195));
-	KUNIT_EXPECT_EQ(test, kml_track_remove_part(space, 4196, 10, 0, &info), -ENOENT);
-	KUNIT_EXPECT_TRUE(test, kml_track_remove(space, 4096));
-	KUNIT_EXPECT_FALSE(test, kml_track_remove(space, 4096));
+	KUNIT_EXPECT_FALSE(test, kml_object_remove(space, 4097));
+	KUNIT_EXPECT_FALSE(test, kml_object_remove(space, 4195));
+	KUNIT_EXPECT_EQ(test, kml_object_remove_part(space, 4196, 10, 0, &info), -ENOENT);
+	KUNIT_EXPECT_TRUE(test, kml_object_remove(space, 4096));
+	KUNIT_EXPECT_FALSE(test, kml_object_remove(space, 4096));
 }
 
 static void unknown_objects(struct kunit *test)
@@ -183,7 +183,7 @@ static void facts_fn(struct kunit *test, struct kml_space *space)
 	unsigned long before = jiffies;
 	struct kml_info info;
 
-	KUNIT_EXPECT_EQ(test, kml_track_insert(space, 123456, 789, 2, GFP_KERNEL, 0x77, &info), 0);
+	KUNIT_EXPECT_EQ(test, kml_object_insert(space, 123456, 789, 2, GFP_KERNEL, 0x77, &info), 0);
 	if (!kml_ok(test, kml_object_info(space, 123456 + 788, true, &info)))
 		return;
 	KUNIT_EXPECT_EQ(test, info.space, KML_PERCPU);

@@ -35,7 +35,7 @@ static bool reported(unsigned long addr)
 /* Asked every few KiB: the first time in the second mark's stage. */
 static void poll(void)
 {
-	if (!arrive || READ_ONCE(kml_progress.stage) != KML_STAGE_CONFIRM)
+	if (!arrive || READ_ONCE(kml_running.stage) != KML_STAGE_CONFIRM)
 		return;
 	arrive();
 	arrive = NULL;
@@ -182,7 +182,7 @@ static int holder_of_surplus(void *unused)
 /* A reference to HOLDER arrives in the first confirming mark, one to VICTIM in the next. */
 static void poll_marks(void)
 {
-	if (READ_ONCE(kml_progress.stage) != KML_STAGE_CONFIRM)
+	if (READ_ONCE(kml_running.stage) != KML_STAGE_CONFIRM)
 		return;
 	WRITE_ONCE(CELL[1], HOLDER);
 	if (READ_ONCE(kml_scan_stats.marks) >= 2)

@@ -3,11 +3,11 @@
  * "Insert against scan" in mm/kmemleak/kmemleak.h as a model, with store buffers
  * (memory.inc).
  *
- *	kml_birth_try(), kml_interval_freshen()	proctype birth, processors 1 ...
+ *	kml_insert_try(), kml_interval_set_has_new()	proctype birth, processors 1 ...
  *	kml_scan_open()			the beginning of proctype scan
  *	kml_source_tables()		the same, fresh = false
  *	kml_walk_interval(), kml_whiten()	the same, whiten
- *	kml_source_adopt()		the same, its end
+ *	kml_source_newborn()		the same, its end
  *	rcu_read_lock(), synchronize_rcu_expedited()	sections[], grace_period()
  *
  * One interval with PAGES pages, without descriptors to begin with: who walks
@@ -99,7 +99,7 @@ proctype birth(byte i)
 	fi;
 	MB(i + 1);
 #endif
-	/* kml_desc_add() */
+	/* kml_page_add() */
 	ST(i + 1, ISNEW(i), born_new);
 	REL(i + 1, USED(i), 1);
 #ifndef BREAK_FLAG_FIRST
@@ -177,7 +177,7 @@ proctype scan()
 #endif
 		marking = true;
 
-		/* kml_adopt_all(): who was there by now? */
+		/* kml_scan_newborn(): who was there by now? */
 		d_step {
 			had[0] = mem[RETURNED(0)];
 #if BIRTHS > 1

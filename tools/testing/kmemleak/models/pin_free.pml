@@ -4,11 +4,11 @@
  *
  *	kml_scan_open(), kml_scan_close()	proctype scan, on processor 0
  *	kml_mark_group(), kml_read_chunk()	proctype reader, processor 1
- *	kml_post(), kml_recall()		POST, between these two
- *	kml_track_remove(), kml_pin_wait()	release_block(); called by proctype
+ *	kml_workers_queue(), kml_workers_cancel()		POST, between these two
+ *	kml_object_remove(), kml_pin_wait()	release_block(); called by proctype
  *		owner on processor 2 and by an interrupt handler on processor 1,
  *		while which the reader stands still (proctype interrupt)
- *	kml_track_insert()			in the owner: the same address again
+ *	kml_object_insert()			in the owner: the same address again
  *
  * Two blocks, pinned together with one barrier, as in a group; SCANS scans.
  * The owner frees block 0, gets its address again and frees that; the handler

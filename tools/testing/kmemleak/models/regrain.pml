@@ -3,8 +3,8 @@
  * Re-graining against markers: mm/kmemleak/index.c and mark.c as a
  * model, with store buffers (memory.inc).
  *
- *	kml_birth_try(), kml_leaf_room()	proctype birth, processor 0
- *	kml_desc_move(), kml_desc_add()		move(), add()
+ *	kml_insert_try(), kml_leaf_room()	proctype birth, processor 0
+ *	kml_page_move(), kml_page_add()		move(), add()
  *	kml_remove_entry(), kml_pin_wait()	proctype death, processor 1
  *	kml_shade_one(), kml_lookup_exact()	proctype marker, processors 2 ...
  *	kml_count_ref()				its cmpxchg loop
@@ -73,7 +73,7 @@ byte counted, pushed;		/* ghosts */
 bool freed, doomed;		/* A's free has returned, begins */
 byte left = MARKERS + READERS + 2;
 
-/* kml_desc_add() */
+/* kml_page_add() */
 inline add(d, word, who)
 {
 #ifdef BREAK_NO_RELEASE

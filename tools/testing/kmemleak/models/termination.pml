@@ -7,8 +7,8 @@
  *	kml_do_job()		do_job()
  *	kml_wait_for_work()	wait_for_work(); the spinning is left out
  *	kml_wait_is_over()	sleep_on_wait(), with wait_event_interruptible()
- *	kml_workers_feed()		feed_the_hungry()
- *	kml_post(), kml_recall()	in the initiator
+ *	kml_workers_share()		feed_the_hungry()
+ *	kml_workers_queue(), kml_workers_cancel()	in the initiator
  *	kml_mark_group(), kml_job.source	one item each; own[] is the deque
  *		with what is being fetched ahead, list the shared list
  *	kthread_park(), signals, kml_state_disable()	proctype world

@@ -77,34 +77,34 @@ static void no_references_left_behind(struct kunit *test)
 {
 	struct kml_worklist *list = new_list(test, 1);
 	const unsigned long *word, *end;
-	struct kml_deque d;
+	struct kml_greylist d;
 	struct kml_work w;
 
-	KUNIT_ASSERT_TRUE(test, kml_deque_open(&d, list));
-	kml_ok(test, kml_deque_push(&d, kml_work(KML_VIRT, 0x12345000, 0, KML_SLICE)));
-	kml_ok(test, kml_deque_pop(&d, &w));
+	KUNIT_ASSERT_TRUE(test, kml_greylist_open(&d, list));
+	kml_ok(test, kml_greylist_push(&d, kml_work(KML_VIRT, 0x12345000, 0, KML_SLICE)));
+	kml_ok(test, kml_greylist_pop(&d, &w));
 	KUNIT_EXPECT_EQ(test, kml_work_start(&w), 0x12345000UL);
 	end = (const unsigned long *)&d.cur->work[KML_BLOCK_WORK];
 	for (word = (const unsigned long *)d.cur->work; word < end; word++)
 		if (!kml_ok(test, *word - 0x12345000 >= KML_SLICE))
 			break;
-	kml_deque_close(&d);
+	kml_greylist_close(&d);
 	end_list(test, list);
 }
 
 static void nothing_in_an_empty_list(struct kunit *test)
 {
 	struct kml_worklist *list = new_list(test, 0);
-	struct kml_deque d;
+	struct kml_greylist d;
 	struct kml_work w;
 
-	KUNIT_EXPECT_FALSE(test, kml_deque_open(&d, list));
-	kml_deque_close(&d);
+	KUNIT_EXPECT_FALSE(test, kml_greylist_open(&d, list));
+	kml_greylist_close(&d);
 	kml_worklist_grow(list, 1);
-	KUNIT_EXPECT_TRUE(test, kml_deque_open(&d, list));
-	KUNIT_EXPECT_FALSE(test, kml_deque_pop(&d, &w));
+	KUNIT_EXPECT_TRUE(test, kml_greylist_open(&d, list));
+	KUNIT_EXPECT_FALSE(test, kml_greylist_pop(&d, &w));
 	KUNIT_EXPECT_FALSE(test, kml_worklist_has_work(list));
-	kml_deque_close(&d);
+	kml_greylist_close(&d);
 	end_list(test, list);
 }
 
@@ -114,22 +114,22 @@ static void last_in_first_out(struct kunit *test)
 	unsigned long total = 30 * KML_BLOCK_WORK - 5, n;
 	struct kml_worklist *list = new_list(test, 31);
 	unsigned int round;
-	struct kml_deque d;
+	struct kml_greylist d;
 	struct kml_work w;
 
-	KUNIT_ASSERT_TRUE(test, kml_deque_open(&d, list));
+	KUNIT_ASSERT_TRUE(test, kml_greylist_open(&d, list));
 	for (round = 0; round < 3; round++) {
 		for (n = 0; n < total; n++)
-			if (!kml_ok(test, kml_deque_push(&d, nth_work(n))))
+			if (!kml_ok(test, kml_greylist_push(&d, nth_work(n))))
 				goto out;
 		KUNIT_EXPECT_FALSE(test, kml_worklist_has_work(list));
 		while (n--)
-			if (!kml_ok(test, kml_deque_pop(&d, &w)) || !kml_ok(test, is_nth(&w, n)))
+			if (!kml_ok(test, kml_greylist_pop(&d, &w)) || !kml_ok(test, is_nth(&w, n)))
 				goto out;
-		KUNIT_EXPECT_FALSE(test, kml_deque_pop(&d, &w));
+		KUNIT_EXPECT_FALSE(test, kml_greylist_pop(&d, &w));
 	}
 out:
-	kml_deque_close(&d);
+	kml_greylist_close(&d);
 	end_list(test, list);
 }
 
@@ -138,25 +138,25 @@ static void overflow(struct kunit *test)
 {
 	struct kml_worklist *list = new_list(test, 3);
 	unsigned long room = 3 * KML_BLOCK_WORK, n;
-	struct kml_deque d;
+	struct kml_greylist d;
 	struct kml_work w;
 
-	KUNIT_ASSERT_TRUE(test, kml_deque_open(&d, list));
+	KUNIT_ASSERT_TRUE(test, kml_greylist_open(&d, list));
 	for (n = 0; n < room; n++)
-		if (!kml_ok(test, kml_deque_push(&d, nth_work(n))))
+		if (!kml_ok(test, kml_greylist_push(&d, nth_work(n))))
 			goto out;
-	KUNIT_EXPECT_FALSE(test, kml_deque_push(&d, nth_work(n)));
-	KUNIT_EXPECT_FALSE(test, kml_deque_push(&d, nth_work(n)));
+	KUNIT_EXPECT_FALSE(test, kml_greylist_push(&d, nth_work(n)));
+	KUNIT_EXPECT_FALSE(test, kml_greylist_push(&d, nth_work(n)));
 	/* one out, one in */
-	KUNIT_EXPECT_TRUE(test, kml_deque_pop(&d, &w) && is_nth(&w, room - 1));
-	KUNIT_EXPECT_TRUE(test, kml_deque_push(&d, nth_work(room - 1)));
-	KUNIT_EXPECT_FALSE(test, kml_deque_push(&d, nth_work(room)));
+	KUNIT_EXPECT_TRUE(test, kml_greylist_pop(&d, &w) && is_nth(&w, room - 1));
+	KUNIT_EXPECT_TRUE(test, kml_greylist_push(&d, nth_work(room - 1)));
+	KUNIT_EXPECT_FALSE(test, kml_greylist_push(&d, nth_work(room)));
 	for (n = room; n--;)
-		if (!kml_ok(test, kml_deque_pop(&d, &w)) || !kml_ok(test, is_nth(&w, n)))
+		if (!kml_ok(test, kml_greylist_pop(&d, &w)) || !kml_ok(test, is_nth(&w, n)))
 			break;
-	KUNIT_EXPECT_FALSE(test, kml_deque_pop(&d, &w));
+	KUNIT_EXPECT_FALSE(test, kml_greylist_pop(&d, &w));
 out:
-	kml_deque_close(&d);
+	kml_greylist_close(&d);
 	end_list(test, list);
 }
 
@@ -166,24 +166,24 @@ static void sharing(struct kunit *test)
 	unsigned long each = 5 * KML_BLOCK_WORK, total = 2 * each, n, got = 0;
 	struct kml_worklist *list = new_list(test, 4 * KML_WORKER_BLOCKS);
 	u8 *seen = kunit_kzalloc(test, total, GFP_KERNEL);
-	struct kml_deque d[3];
+	struct kml_greylist d[3];
 	struct kml_work w;
 	unsigned int i;
 	u64 seed = 4;
 
 	KUNIT_ASSERT_NOT_NULL(test, seen);
 	for (i = 0; i < ARRAY_SIZE(d); i++)
-		KUNIT_ASSERT_TRUE(test, kml_deque_open(&d[i], list));
+		KUNIT_ASSERT_TRUE(test, kml_greylist_open(&d[i], list));
 
 	for (n = 0; n < total; n++)
-		kml_ok(test, kml_deque_push(&d[n / each], nth_work(n)));
+		kml_ok(test, kml_greylist_push(&d[n / each], nth_work(n)));
 	KUNIT_EXPECT_FALSE(test, kml_worklist_has_work(list));
 	for (i = 0; i < 4; i++)
-		KUNIT_EXPECT_TRUE(test, kml_deque_share(&d[i % 2]));
+		KUNIT_EXPECT_TRUE(test, kml_greylist_share(&d[i % 2]));
 	KUNIT_EXPECT_EQ(test, list->nr_full, 4UL);
 	KUNIT_EXPECT_TRUE(test, kml_worklist_has_work(list));
 	/* work that was not shared, a third worker does not get */
-	while (kml_deque_pop(&d[2], &w)) {
+	while (kml_greylist_pop(&d[2], &w)) {
 		kml_ok(test, nth(&w) < total && !seen[nth(&w)]++);
 		got++;
 	}
@@ -191,7 +191,7 @@ static void sharing(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, kml_worklist_has_work(list));
 
 	for (n = 0; got < total && n < 100 * total; n++) {
-		if (!kml_deque_pop(&d[kml_test_below(&seed, 3)], &w))
+		if (!kml_greylist_pop(&d[kml_test_below(&seed, 3)], &w))
 			continue;
 		got++;
 		if (!kml_ok(test, nth(&w) < total && !seen[nth(&w)]++))
@@ -199,7 +199,7 @@ static void sharing(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, got, total);
 	for (i = 0; i < ARRAY_SIZE(d); i++)
-		kml_deque_close(&d[i]);
+		kml_greylist_close(&d[i]);
 	end_list(test, list);
 }
 
@@ -209,25 +209,25 @@ static void random_workers(struct kunit *test)
 	struct kml_worklist *list = new_list(test, 24);
 	u8 *inside = kunit_kzalloc(test, 4096, GFP_KERNEL);
 	unsigned long pushed = 0, popped = 0, step;
-	struct kml_deque d[3];
+	struct kml_greylist d[3];
 	struct kml_work w;
 	unsigned int i;
 	u64 seed = 5;
 
 	KUNIT_ASSERT_NOT_NULL(test, inside);
 	for (i = 0; i < ARRAY_SIZE(d); i++)
-		KUNIT_ASSERT_TRUE(test, kml_deque_open(&d[i], list));
+		KUNIT_ASSERT_TRUE(test, kml_greylist_open(&d[i], list));
 
 	for (step = 0; step < 50000; step++) {
-		struct kml_deque *one = &d[kml_test_below(&seed, 3)];
+		struct kml_greylist *one = &d[kml_test_below(&seed, 3)];
 		/* long phases of filling and of draining */
 		bool push = kml_test_below(&seed, 10) < (step / 5000 % 2 ? 2 : 8);
 
 		if (push && !inside[pushed % 4096]) {
-			if (!kml_deque_push(one, nth_work(pushed % 4096)))
+			if (!kml_greylist_push(one, nth_work(pushed % 4096)))
 				continue;
 			inside[pushed++ % 4096] = 1;
-		} else if (kml_deque_pop(one, &w)) {
+		} else if (kml_greylist_pop(one, &w)) {
 			popped++;
 			if (!kml_ok(test, nth(&w) < 4096 && inside[nth(&w)]) ||
 			    !kml_ok(test, is_nth(&w, nth(&w))))
@@ -235,15 +235,15 @@ static void random_workers(struct kunit *test)
 			inside[nth(&w)] = 0;
 		}
 		if (!kml_test_below(&seed, 100))
-			kml_deque_share(one);
+			kml_greylist_share(one);
 	}
 	for (i = 0; i < ARRAY_SIZE(d); i++)
-		while (kml_deque_pop(&d[i], &w))
+		while (kml_greylist_pop(&d[i], &w))
 			popped++;
 	KUNIT_EXPECT_GT(test, pushed, 1000UL);
 	KUNIT_EXPECT_EQ(test, pushed, popped);
 	for (i = 0; i < ARRAY_SIZE(d); i++)
-		kml_deque_close(&d[i]);
+		kml_greylist_close(&d[i]);
 	end_list(test, list);
 }
 
@@ -251,23 +251,23 @@ static void random_workers(struct kunit *test)
 static void work_left_behind(struct kunit *test)
 {
 	struct kml_worklist *list = new_list(test, 5);
-	struct kml_deque d;
+	struct kml_greylist d;
 	struct kml_work w;
 	unsigned long n;
 
-	KUNIT_ASSERT_TRUE(test, kml_deque_open(&d, list));
+	KUNIT_ASSERT_TRUE(test, kml_greylist_open(&d, list));
 	for (n = 0; n < 3 * KML_BLOCK_WORK + 7; n++)
-		kml_ok(test, kml_deque_push(&d, nth_work(n)));
-	kml_deque_close(&d);
+		kml_ok(test, kml_greylist_push(&d, nth_work(n)));
+	kml_greylist_close(&d);
 	KUNIT_EXPECT_TRUE(test, kml_worklist_has_work(list));
 	kml_worklist_shrink(list, 4);
 	KUNIT_EXPECT_FALSE(test, kml_worklist_has_work(list));
 	KUNIT_EXPECT_EQ(test, list->nr_blocks, 4UL);
 	KUNIT_EXPECT_EQ(test, empty_blocks(list), 4UL);
 
-	KUNIT_ASSERT_TRUE(test, kml_deque_open(&d, list));
-	KUNIT_EXPECT_FALSE(test, kml_deque_pop(&d, &w));
-	kml_deque_close(&d);
+	KUNIT_ASSERT_TRUE(test, kml_greylist_open(&d, list));
+	KUNIT_EXPECT_FALSE(test, kml_greylist_pop(&d, &w));
+	kml_greylist_close(&d);
 	end_list(test, list);
 }
 
@@ -275,30 +275,30 @@ static void work_left_behind(struct kunit *test)
 static void half_for_others(struct kunit *test)
 {
 	struct kml_worklist *list = new_list(test, 4);
-	struct kml_deque a, b;
+	struct kml_greylist a, b;
 	struct kml_work w;
 	unsigned long n;
 
-	KUNIT_ASSERT_TRUE(test, kml_deque_open(&a, list));
-	KUNIT_ASSERT_TRUE(test, kml_deque_open(&b, list));
-	KUNIT_EXPECT_FALSE(test, kml_deque_share(&a));
+	KUNIT_ASSERT_TRUE(test, kml_greylist_open(&a, list));
+	KUNIT_ASSERT_TRUE(test, kml_greylist_open(&b, list));
+	KUNIT_EXPECT_FALSE(test, kml_greylist_share(&a));
 	for (n = 0; n < 7; n++)
-		kml_deque_push(&a, nth_work(n));
-	KUNIT_EXPECT_FALSE(test, kml_deque_share(&a));	/* not worth it */
-	kml_deque_push(&a, nth_work(n++));
+		kml_greylist_push(&a, nth_work(n));
+	KUNIT_EXPECT_FALSE(test, kml_greylist_share(&a));	/* not worth it */
+	kml_greylist_push(&a, nth_work(n++));
 	KUNIT_EXPECT_FALSE(test, kml_worklist_has_work(list));
-	KUNIT_EXPECT_TRUE(test, kml_deque_share(&a));
+	KUNIT_EXPECT_TRUE(test, kml_greylist_share(&a));
 	KUNIT_EXPECT_TRUE(test, kml_worklist_has_work(list));
 
 	for (n = 4; n--; )
-		KUNIT_EXPECT_TRUE(test, kml_deque_pop(&b, &w) && is_nth(&w, n));
-	KUNIT_EXPECT_FALSE(test, kml_deque_pop(&b, &w));
+		KUNIT_EXPECT_TRUE(test, kml_greylist_pop(&b, &w) && is_nth(&w, n));
+	KUNIT_EXPECT_FALSE(test, kml_greylist_pop(&b, &w));
 	KUNIT_EXPECT_EQ(test, b.stolen, 1UL);
 	for (n = 8; n-- > 4; )
-		KUNIT_EXPECT_TRUE(test, kml_deque_pop(&a, &w) && is_nth(&w, n));
-	KUNIT_EXPECT_FALSE(test, kml_deque_pop(&a, &w));
-	kml_deque_close(&a);
-	kml_deque_close(&b);
+		KUNIT_EXPECT_TRUE(test, kml_greylist_pop(&a, &w) && is_nth(&w, n));
+	KUNIT_EXPECT_FALSE(test, kml_greylist_pop(&a, &w));
+	kml_greylist_close(&a);
+	kml_greylist_close(&b);
 	end_list(test, list);
 }
 
@@ -307,27 +307,27 @@ static void oldest_block_for_others(struct kunit *test)
 {
 	struct kml_worklist *list = new_list(test, 6);
 	unsigned long n, total = 3 * KML_BLOCK_WORK + 1;
-	struct kml_deque a, b;
+	struct kml_greylist a, b;
 	struct kml_work w;
 
-	KUNIT_ASSERT_TRUE(test, kml_deque_open(&a, list));
-	KUNIT_ASSERT_TRUE(test, kml_deque_open(&b, list));
+	KUNIT_ASSERT_TRUE(test, kml_greylist_open(&a, list));
+	KUNIT_ASSERT_TRUE(test, kml_greylist_open(&b, list));
 	for (n = 0; n < total; n++)
-		kml_ok(test, kml_deque_push(&a, nth_work(n)));
-	KUNIT_EXPECT_FALSE(test, kml_deque_pop(&b, &w));
-	KUNIT_EXPECT_TRUE(test, kml_deque_share(&a));
+		kml_ok(test, kml_greylist_push(&a, nth_work(n)));
+	KUNIT_EXPECT_FALSE(test, kml_greylist_pop(&b, &w));
+	KUNIT_EXPECT_TRUE(test, kml_greylist_share(&a));
 	KUNIT_EXPECT_EQ(test, list->nr_full, 1UL);
 	for (n = KML_BLOCK_WORK; n--; )
-		kml_ok(test, kml_deque_pop(&b, &w) && is_nth(&w, n));
-	KUNIT_EXPECT_FALSE(test, kml_deque_pop(&b, &w));
+		kml_ok(test, kml_greylist_pop(&b, &w) && is_nth(&w, n));
+	KUNIT_EXPECT_FALSE(test, kml_greylist_pop(&b, &w));
 
 	/* who leaves takes nothing along */
-	kml_deque_close(&a);
+	kml_greylist_close(&a);
 	KUNIT_EXPECT_EQ(test, list->nr_full, 3UL);
-	for (n = 0; kml_deque_pop(&b, &w); n++)
+	for (n = 0; kml_greylist_pop(&b, &w); n++)
 		;
 	KUNIT_EXPECT_EQ(test, n, 2 * KML_BLOCK_WORK + 1);
-	kml_deque_close(&b);
+	kml_greylist_close(&b);
 	end_list(test, list);
 }
 
@@ -360,7 +360,7 @@ static void grow_and_shrink(struct kunit *test)
 	end_list(test, list);
 }
 
-static struct kunit_case kml_deque_cases[] = {
+static struct kunit_case kml_greylist_cases[] = {
 	KUNIT_CASE(work_keeps_its_fields),
 	KUNIT_CASE(no_references_left_behind),
 	KUNIT_CASE(nothing_in_an_empty_list),
@@ -376,9 +376,9 @@ static struct kunit_case kml_deque_cases[] = {
 	{}
 };
 
-static struct kunit_suite kml_deque_suite = {
-	.name = "kmemleak_deque",
-	.test_cases = kml_deque_cases,
+static struct kunit_suite kml_greylist_suite = {
+	.name = "kmemleak_greylist",
+	.test_cases = kml_greylist_cases,
 };
 
-kunit_test_suite(kml_deque_suite);
+kunit_test_suite(kml_greylist_suite);

@@ -25,18 +25,18 @@ static u32 fake_state(unsigned int off)
 	       (off % 5 ? 0 : KML_F_NO_SCAN);
 }
 
-static struct kml_desc *new_desc(struct kunit *test, unsigned int cls)
+static struct kml_page *new_page(struct kunit *test, unsigned int grain_idx)
 {
-	struct kml_desc *desc = kunit_kzalloc(test, kml_desc_size(cls), GFP_KERNEL);
+	struct kml_page *page = kunit_kzalloc(test, kml_page_size(grain_idx), GFP_KERNEL);
 
-	KUNIT_ASSERT_NOT_NULL(test, desc);
-	desc->cls = cls;
-	return desc;
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	page->grain_idx = grain_idx;
+	return page;
 }
 
-static void add(struct kml_desc *desc, struct kml_page_model *m, unsigned int off)
+static void add(struct kml_page *page, struct kml_page_model *m, unsigned int off)
 {
-	kml_desc_add(desc, fake_state(off), off + 7, fake_cold(off));
+	kml_page_add(page, fake_state(off), off + 7, fake_cold(off));
 	m->size[off] = off + 8;
 	m->nr++;
 }
@@ -50,7 +50,7 @@ static bool is(const struct kml_hot *hot, int off, u32 flags)
 }
 
 /* Ask for every offset. Return: did all answers match the model? */
-static bool check(struct kunit *test, struct kml_desc *desc,
+static bool check(struct kunit *test, struct kml_page *page,
 		  const struct kml_page_model *m, u32 flags)
 {
 	unsigned int off, slot, nr = 0;
@@ -59,20 +59,20 @@ static bool check(struct kunit *test, struct kml_desc *desc,
 	for (off = 0; off < KML_PAGE_SIZE; off++) {
 		if (m->size[off])
 			pred = off;
-		if (!kml_ok(test, is(kml_desc_find(desc, off), pred, flags)) ||
-		    !kml_ok(test, is(kml_desc_exact(desc, off),
+		if (!kml_ok(test, is(kml_page_find(page, off), pred, flags)) ||
+		    !kml_ok(test, is(kml_page_exact(page, off),
 				     m->size[off] ? (int)off : -1, flags)))
 			return false;
 	}
 	while (off--) {
 		if (m->size[off])
 			succ = off;
-		if (!kml_ok(test, is(kml_desc_next(desc, off), succ, flags)))
+		if (!kml_ok(test, is(kml_page_next(page, off), succ, flags)))
 			return false;
 	}
-	for_each_set_bit(slot, desc->bits, kml_desc_slots(desc->cls))
+	for_each_set_bit(slot, page->bits, kml_page_slots(page->grain_idx))
 		nr++;
-	return kml_ok(test, nr == m->nr) && kml_ok(test, desc->nr == m->nr);
+	return kml_ok(test, nr == m->nr) && kml_ok(test, page->nr == m->nr);
 }
 
 static struct kml_page_model *new_model(struct kunit *test)
@@ -85,20 +85,20 @@ static struct kml_page_model *new_model(struct kunit *test)
 
 static void slots_of_all_classes(struct kunit *test)
 {
-	unsigned int cls, off;
+	unsigned int grain_idx, off;
 
-	KUNIT_EXPECT_TRUE(test, kml_desc_selftest());
+	KUNIT_EXPECT_TRUE(test, kml_page_selftest());
 
-	for (cls = 0; cls < KML_NR_CLASSES; cls++) {
-		unsigned int grain = kml_desc_grain(cls), slots = kml_desc_slots(cls);
+	for (grain_idx = 0; grain_idx < KML_NR_GRAINS; grain_idx++) {
+		unsigned int grain = kml_page_grain(grain_idx), slots = kml_page_slots(grain_idx);
 
-		KUNIT_EXPECT_GT(test, grain, cls ? kml_desc_grain(cls - 1) : 0U);
+		KUNIT_EXPECT_GT(test, grain, grain_idx ? kml_page_grain(grain_idx - 1) : 0U);
 		/* the last byte of a page has a slot, and there is none to spare */
-		KUNIT_EXPECT_EQ(test, kml_desc_slot(cls, KML_PAGE_SIZE - 1), slots - 1);
-		KUNIT_EXPECT_GE(test, kml_desc_size(cls),
-				sizeof(struct kml_desc) + slots * sizeof(struct kml_hot));
+		KUNIT_EXPECT_EQ(test, kml_page_slot(grain_idx, KML_PAGE_SIZE - 1), slots - 1);
+		KUNIT_EXPECT_GE(test, kml_page_size(grain_idx),
+				sizeof(struct kml_page) + slots * sizeof(struct kml_hot));
 		for (off = 0; off < KML_PAGE_SIZE; off++)
-			if (!kml_ok(test, kml_desc_slot(cls, off) == off / grain))
+			if (!kml_ok(test, kml_page_slot(grain_idx, off) == off / grain))
 				return;
 	}
 }
@@ -109,70 +109,70 @@ static void class_of_a_size(struct kunit *test)
 	size_t size;
 
 	for (size = 0; size < 3 * KML_PAGE_SIZE; size++) {
-		unsigned int cls = kml_desc_class(size);
+		unsigned int grain_idx = kml_page_grain_idx(size);
 
-		if (!kml_ok(test, cls < KML_NR_CLASSES) ||
-		    !kml_ok(test, !cls || kml_desc_grain(cls) <= size) ||
-		    !kml_ok(test, cls == KML_NR_CLASSES - 1 ||
-			    kml_desc_grain(cls + 1) > size))
+		if (!kml_ok(test, grain_idx < KML_NR_GRAINS) ||
+		    !kml_ok(test, !grain_idx || kml_page_grain(grain_idx) <= size) ||
+		    !kml_ok(test, grain_idx == KML_NR_GRAINS - 1 ||
+			    kml_page_grain(grain_idx + 1) > size))
 			return;
 	}
-	KUNIT_EXPECT_EQ(test, kml_desc_class(~0UL), KML_NR_CLASSES - 1U);
+	KUNIT_EXPECT_EQ(test, kml_page_grain_idx(~0UL), KML_NR_GRAINS - 1U);
 }
 
 static void entries_lie_behind_the_bitmap(struct kunit *test)
 {
-	unsigned int cls;
+	unsigned int grain_idx;
 
-	for (cls = 0; cls < KML_NR_CLASSES; cls++) {
-		struct kml_desc *desc = new_desc(test, cls);
-		void *end = (void *)desc + kml_desc_size(cls);
-		struct kml_hot *hot = kml_desc_hot(desc);
+	for (grain_idx = 0; grain_idx < KML_NR_GRAINS; grain_idx++) {
+		struct kml_page *page = new_page(test, grain_idx);
+		void *end = (void *)page + kml_page_size(grain_idx);
+		struct kml_hot *hot = kml_page_hot(page);
 
-		KUNIT_EXPECT_GE(test, (unsigned long)hot, (unsigned long)desc->bits +
-				DIV_ROUND_UP(kml_desc_slots(cls), 8));
-		KUNIT_EXPECT_PTR_EQ(test, (void *)(hot + kml_desc_slots(cls)), end);
+		KUNIT_EXPECT_GE(test, (unsigned long)hot, (unsigned long)page->bits +
+				DIV_ROUND_UP(kml_page_slots(grain_idx), 8));
+		KUNIT_EXPECT_PTR_EQ(test, (void *)(hot + kml_page_slots(grain_idx)), end);
 	}
 }
 
 static void empty_page(struct kunit *test)
 {
 	struct kml_page_model *m = new_model(test);
-	unsigned int cls;
+	unsigned int grain_idx;
 
-	for (cls = 0; cls < KML_NR_CLASSES; cls++)
-		if (!check(test, new_desc(test, cls), m, 0))
+	for (grain_idx = 0; grain_idx < KML_NR_GRAINS; grain_idx++)
+		if (!check(test, new_page(test, grain_idx), m, 0))
 			return;
 }
 
 /* Fill at random, check, empty at random, check in between. */
 static void random_pages(struct kunit *test)
 {
-	unsigned int cls, round, n, off;
+	unsigned int grain_idx, round, n, off;
 	u64 seed = 1;
 
-	for (cls = 0; cls < KML_NR_CLASSES; cls++) {
+	for (grain_idx = 0; grain_idx < KML_NR_GRAINS; grain_idx++) {
 		for (round = 0; round < 6; round++) {
 			struct kml_page_model *m = new_model(test);
-			struct kml_desc *desc = new_desc(test, cls);
+			struct kml_page *page = new_page(test, grain_idx);
 			unsigned int tries = 1U << 2 * round;
 
 			for (n = 0; n < tries; n++) {
 				off = kml_test_below(&seed, KML_PAGE_SIZE);
-				if (kml_desc_slot_free(desc, off))
-					add(desc, m, off);
+				if (kml_page_slot_free(page, off))
+					add(page, m, off);
 			}
-			if (!check(test, desc, m, 0))
+			if (!check(test, page, m, 0))
 				return;
 
 			for (off = 0; off < KML_PAGE_SIZE; off++) {
 				if (!m->size[off] || kml_test_below(&seed, 2))
 					continue;
-				kml_desc_del(desc, kml_desc_exact(desc, off));
+				kml_page_del(page, kml_page_exact(page, off));
 				m->size[off] = 0;
 				m->nr--;
 			}
-			if (!check(test, desc, m, 0))
+			if (!check(test, page, m, 0))
 				return;
 		}
 	}
@@ -181,20 +181,20 @@ static void random_pages(struct kunit *test)
 /* A slot per grain, all used, each time at another place in the slot. */
 static void full_pages(struct kunit *test)
 {
-	unsigned int cls, slot, grain, off, shift;
+	unsigned int grain_idx, slot, grain, off, shift;
 
-	for (cls = 0; cls < KML_NR_CLASSES; cls++) {
-		grain = kml_desc_grain(cls);
+	for (grain_idx = 0; grain_idx < KML_NR_GRAINS; grain_idx++) {
+		grain = kml_page_grain(grain_idx);
 		for (shift = 0; shift < 3; shift++) {
 			struct kml_page_model *m = new_model(test);
-			struct kml_desc *desc = new_desc(test, cls);
+			struct kml_page *page = new_page(test, grain_idx);
 
-			for (slot = 0; slot < kml_desc_slots(cls); slot++) {
+			for (slot = 0; slot < kml_page_slots(grain_idx); slot++) {
 				off = slot * grain + shift * (grain - 1) / 2;
 				if (off < KML_PAGE_SIZE)
-					add(desc, m, off);
+					add(page, m, off);
 			}
-			if (!check(test, desc, m, 0))
+			if (!check(test, page, m, 0))
 				return;
 		}
 	}
@@ -202,16 +202,16 @@ static void full_pages(struct kunit *test)
 
 static void slot_free_means_the_whole_slot(struct kunit *test)
 {
-	unsigned int cls, off;
+	unsigned int grain_idx, off;
 
-	for (cls = 0; cls < KML_NR_CLASSES; cls++) {
+	for (grain_idx = 0; grain_idx < KML_NR_GRAINS; grain_idx++) {
 		struct kml_page_model *m = new_model(test);
-		struct kml_desc *desc = new_desc(test, cls);
-		unsigned int grain = kml_desc_grain(cls), used = 2048 + grain / 3;
+		struct kml_page *page = new_page(test, grain_idx);
+		unsigned int grain = kml_page_grain(grain_idx), used = 2048 + grain / 3;
 
-		add(desc, m, used);
+		add(page, m, used);
 		for (off = 0; off < KML_PAGE_SIZE; off++)
-			if (!kml_ok(test, kml_desc_slot_free(desc, off) ==
+			if (!kml_ok(test, kml_page_slot_free(page, off) ==
 				    (off / grain != used / grain)))
 				return;
 	}
@@ -234,22 +234,22 @@ static unsigned int least_distance(const struct kml_page_model *m, unsigned int 
 }
 
 /* All of @from and one at @off have to come out of a move unharmed. */
-static bool regrain(struct kunit *test, struct kml_desc *from,
+static bool regrain(struct kunit *test, struct kml_page *from,
 		    struct kml_page_model *m, unsigned int off)
 {
-	int cls = kml_desc_class_for(from, off);
-	struct kml_desc *to;
+	int grain_idx = kml_page_grain_idx_for(from, off);
+	struct kml_page *to;
 
-	if (!kml_ok(test, cls >= 0))
+	if (!kml_ok(test, grain_idx >= 0))
 		return false;
-	if (!kml_ok(test, cls == kml_desc_class(least_distance(m, off))))
+	if (!kml_ok(test, grain_idx == kml_page_grain_idx(least_distance(m, off))))
 		return false;
-	to = new_desc(test, cls);
-	kml_desc_move(to, from);
+	to = new_page(test, grain_idx);
+	kml_page_move(to, from);
 	/* the old one says the same and tells everyone to look again */
 	if (!check(test, to, m, 0) || !check(test, from, m, KML_F_FROZEN))
 		return false;
-	if (!kml_ok(test, kml_desc_slot_free(to, off)))
+	if (!kml_ok(test, kml_page_slot_free(to, off)))
 		return false;
 	add(to, m, off);
 	return check(test, to, m, 0);
@@ -257,23 +257,23 @@ static bool regrain(struct kunit *test, struct kml_desc *from,
 
 static void regraining_keeps_everything(struct kunit *test)
 {
-	unsigned int cls, round, n, off;
+	unsigned int grain_idx, round, n, off;
 	u64 seed = 2;
 
-	for (cls = 0; cls < KML_NR_CLASSES; cls++) {
+	for (grain_idx = 0; grain_idx < KML_NR_GRAINS; grain_idx++) {
 		for (round = 0; round < 4; round++) {
 			struct kml_page_model *m = new_model(test);
-			struct kml_desc *desc = new_desc(test, cls);
+			struct kml_page *page = new_page(test, grain_idx);
 
 			for (n = 0; n < 1U << 2 * round; n++) {
 				off = kml_test_below(&seed, KML_PAGE_SIZE);
-				if (kml_desc_slot_free(desc, off))
-					add(desc, m, off);
+				if (kml_page_slot_free(page, off))
+					add(page, m, off);
 			}
 			do {
 				off = kml_test_below(&seed, KML_PAGE_SIZE);
 			} while (m->size[off] && m->nr < KML_PAGE_SIZE);
-			if (m->nr < KML_PAGE_SIZE && !regrain(test, desc, m, off))
+			if (m->nr < KML_PAGE_SIZE && !regrain(test, page, m, off))
 				return;
 		}
 	}
@@ -290,10 +290,10 @@ static void regraining_at_the_edges(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(at); i++) {
 		struct kml_page_model *m = new_model(test);
-		struct kml_desc *desc = new_desc(test, KML_NR_CLASSES - 1);
+		struct kml_page *page = new_page(test, KML_NR_GRAINS - 1);
 
-		add(desc, m, at[i][0]);
-		if (!regrain(test, desc, m, at[i][1]))
+		add(page, m, at[i][0]);
+		if (!regrain(test, page, m, at[i][1]))
 			return;
 	}
 }
@@ -302,50 +302,50 @@ static void regraining_at_the_edges(struct kunit *test)
 static void class_for_every_place(struct kunit *test)
 {
 	struct kml_page_model *m = new_model(test);
-	struct kml_desc *desc = new_desc(test, KML_NR_CLASSES - 2);
+	struct kml_page *page = new_page(test, KML_NR_GRAINS - 2);
 	unsigned int off;
 
-	add(desc, m, 1000);
-	add(desc, m, 3300);
+	add(page, m, 1000);
+	add(page, m, 3300);
 	for (off = 0; off < KML_PAGE_SIZE; off++)
 		if (!m->size[off] &&
-		    !kml_ok(test, kml_desc_class_for(desc, off) ==
-			    kml_desc_class(least_distance(m, off))))
+		    !kml_ok(test, kml_page_grain_idx_for(page, off) ==
+			    kml_page_grain_idx(least_distance(m, off))))
 			return;
 }
 
 static void no_class_for_a_taken_start(struct kunit *test)
 {
 	struct kml_page_model *m = new_model(test);
-	struct kml_desc *desc = new_desc(test, kml_desc_class(64));
+	struct kml_page *page = new_page(test, kml_page_grain_idx(64));
 	unsigned int off;
 
 	for (off = 0; off < KML_PAGE_SIZE; off += 320)
-		add(desc, m, off);
+		add(page, m, off);
 	for (off = 0; off < KML_PAGE_SIZE; off++)
-		if (!kml_ok(test, (kml_desc_class_for(desc, off) == -1) == !!m->size[off]))
+		if (!kml_ok(test, (kml_page_grain_idx_for(page, off) == -1) == !!m->size[off]))
 			return;
 }
 
 /* References counted up to the very freeze move along; later ones fail. */
 static void counts_survive_a_move(struct kunit *test)
 {
-	struct kml_desc *from = new_desc(test, KML_NR_CLASSES - 1), *to = new_desc(test, 0);
+	struct kml_page *from = new_page(test, KML_NR_GRAINS - 1), *to = new_page(test, 0);
 	struct kml_hot *hot;
 
-	kml_desc_add(from, kml_state_set_min(5, 2) | KML_F_ALLOCATED, 9, NULL);
-	hot = kml_desc_exact(from, 5);
+	kml_page_add(from, kml_state_set_min(5, 2) | KML_F_ALLOCATED, 9, NULL);
+	hot = kml_page_exact(from, 5);
 	atomic_add(KML_COUNT_ONE, &hot->state);
-	kml_desc_move(to, from);
+	kml_page_move(to, from);
 
 	KUNIT_EXPECT_EQ(test, kml_hot_state(hot) & KML_F_FROZEN, (u32)KML_F_FROZEN);
-	hot = kml_desc_exact(to, 5);
+	hot = kml_page_exact(to, 5);
 	KUNIT_ASSERT_NOT_NULL(test, hot);
 	KUNIT_EXPECT_EQ(test, kml_state_count(kml_hot_state(hot)), 1U);
 	KUNIT_EXPECT_EQ(test, kml_hot_state(hot) & KML_F_FROZEN, 0U);
 }
 
-static struct kunit_case kml_page_desc_cases[] = {
+static struct kunit_case kml_page_cases[] = {
 	KUNIT_CASE(slots_of_all_classes),
 	KUNIT_CASE(class_of_a_size),
 	KUNIT_CASE(entries_lie_behind_the_bitmap),
@@ -361,9 +361,9 @@ static struct kunit_case kml_page_desc_cases[] = {
 	{}
 };
 
-static struct kunit_suite kml_page_desc_suite = {
-	.name = "kmemleak_page_desc",
-	.test_cases = kml_page_desc_cases,
+static struct kunit_suite kml_page_suite = {
+	.name = "kmemleak_page",
+	.test_cases = kml_page_cases,
 };
 
-kunit_test_suite(kml_page_desc_suite);
+kunit_test_suite(kml_page_suite);

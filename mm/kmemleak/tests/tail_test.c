@@ -7,10 +7,10 @@
 static int fill(struct kml_space *space, unsigned long start, unsigned long last,
 		unsigned long *hit)
 {
-	struct kml_span s = {
+	struct kml_tail s = {
 		.space = space, .start = start, .last = last, .gfp = GFP_KERNEL,
 	};
-	int ret = kml_span_fill(&s);
+	int ret = kml_tail_fill(&s);
 
 	if (hit)
 		*hit = s.hit;
@@ -23,9 +23,9 @@ static unsigned long mark_at(struct kml_space *space, unsigned long addr)
 	struct kml_interval *iv = kml_interval_find(space, addr);
 	struct kml_leaf *leaf = iv ? kml_leaf_find(iv, addr) : NULL;
 
-	if (leaf && leaf->cont)
-		return leaf->cont;
-	return iv ? iv->cover : 0;
+	if (leaf && leaf->continued_from)
+		return leaf->continued_from;
+	return iv ? iv->filled_by : 0;
 }
 
 /*
@@ -88,7 +88,7 @@ static void fill_and_clear_fn(struct kunit *test, struct kml_space *space)
 		if (!kml_ok(test, !fill(space, start, last, NULL)) ||
 		    !marked(test, space, start, last, true))
 			return;
-		kml_span_clear(space, start, last);
+		kml_tail_clear(space, start, last);
 		if (!marked(test, space, start, last, false))
 			return;
 	}
@@ -112,11 +112,11 @@ static void cheap_fn(struct kunit *test, struct kml_space *space)
 
 		if (!kml_ok(test, iv))
 			return;
-		KUNIT_EXPECT_EQ(test, iv->cover, ~(base - 1));
+		KUNIT_EXPECT_EQ(test, iv->filled_by, ~(base - 1));
 		for (j = 0; j < KML_GROUPS; j++)
 			KUNIT_EXPECT_NULL(test, iv->group[j]);
 	}
-	kml_span_clear(space, base - 1, base + 4 * KML_INTERVAL_SIZE - 1);
+	kml_tail_clear(space, base - 1, base + 4 * KML_INTERVAL_SIZE - 1);
 }
 
 static void covered_intervals_are_cheap(struct kunit *test)
@@ -152,10 +152,10 @@ static void in_the_way_fn(struct kunit *test, struct kml_space *space)
 			hit = 0;
 			kml_ok(test, fill(space, start, last, &hit) == -EEXIST);
 			kml_ok(test, hit == at[i]);
-			kml_span_clear(space, start, last);
+			kml_tail_clear(space, start, last);
 			kml_ok(test, marked(test, space, at[i], other_last, true));
 			kml_ok(test, marked(test, space, start, last, false));
-			if (!kml_ok(test, kml_track_remove(space, at[i])))
+			if (!kml_ok(test, kml_object_remove(space, at[i])))
 				return;
 		}
 	}
@@ -177,7 +177,7 @@ static void neighbours_fn(struct kunit *test, struct kml_space *space)
 	KUNIT_EXPECT_EQ(test, kml_test_insert(space, last + 1, 2 * KML_PAGE_SIZE), 0);
 	KUNIT_EXPECT_EQ(test, fill(space, start, last, NULL), 0);
 	marked(test, space, start, last, true);
-	kml_span_clear(space, start, last);
+	kml_tail_clear(space, start, last);
 	KUNIT_EXPECT_EQ(test, mark_at(space, start), ~(start - 2 * KML_PAGE_SIZE));
 	marked(test, space, last + 1, last + 2 * KML_PAGE_SIZE, true);
 }
@@ -197,7 +197,7 @@ static void one_page(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, kml_one_page(~0UL - KML_PAGE_SIZE, ~0UL));
 }
 
-static struct kunit_case kml_span_cases[] = {
+static struct kunit_case kml_tail_cases[] = {
 	KUNIT_CASE(fill_and_clear),
 	KUNIT_CASE(covered_intervals_are_cheap),
 	KUNIT_CASE(something_in_the_way),
@@ -206,9 +206,9 @@ static struct kunit_case kml_span_cases[] = {
 	{}
 };
 
-static struct kunit_suite kml_span_suite = {
-	.name = "kmemleak_span",
-	.test_cases = kml_span_cases,
+static struct kunit_suite kml_tail_suite = {
+	.name = "kmemleak_tail",
+	.test_cases = kml_tail_cases,
 };
 
-kunit_test_suite(kml_span_suite);
+kunit_test_suite(kml_tail_suite);

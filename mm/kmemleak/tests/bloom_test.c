@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The sieve: what was added passes, most of the rest does not. */
+/* The bloom: what was added passes, most of the rest does not. */
 
 #include "common.h"
 #include "../mark.h"
 
 #define KML_BASE	(40 * KML_INTERVAL_SIZE)
-#define KML_FAR		(2 * KML_SIEVE_BITS * KML_BLOCK_SIZE)
+#define KML_FAR		(2 * KML_BLOOM_BITS * KML_BLOCK_SIZE)
 
 static void what_was_added_passes(struct kunit *test)
 {
@@ -17,30 +17,30 @@ static void what_was_added_passes(struct kunit *test)
 		{ KML_FAR - 64, 128 }, { ULONG_MAX - 9, 10 }, { 0, 64 },
 		{ KML_FAR + KML_BASE + 640, 100000 },
 	};
-	const unsigned long *sieve;
+	const unsigned long *bloom;
 	unsigned int i, passed = 0;
 	unsigned long off;
 
 	mutex_lock(&kml_scan_mutex);
-	kml_sieve_open();
+	kml_bloom_open();
 	for (i = 0; i < ARRAY_SIZE(obj); i++)
-		kml_sieve_add(obj[i].start, obj[i].size);
-	sieve = kml_sieve_ready();
-	if (!sieve)
+		kml_bloom_add(obj[i].start, obj[i].size);
+	bloom = kml_bloom_ready();
+	if (!bloom)
 		goto out;
 
 	for (i = 0; i < ARRAY_SIZE(obj); i++)
 		for (off = 0; off < obj[i].size; off++)
-			kml_ok(test, kml_sieve_passes(sieve, obj[i].start + off));
+			kml_ok(test, kml_bloom_passes(bloom, obj[i].start + off));
 	/* 1563 blocks of the large one, and a few */
-	for (off = 0; off < KML_SIEVE_BITS; off++)
-		passed += kml_sieve_passes(sieve, off << KML_BLOCK_SHIFT);
+	for (off = 0; off < KML_BLOOM_BITS; off++)
+		passed += kml_bloom_passes(bloom, off << KML_BLOCK_SHIFT);
 	KUNIT_EXPECT_GT(test, passed, 1560U);
 	KUNIT_EXPECT_LT(test, passed, 1580U);
 out:
-	kml_sieve_close();
+	kml_bloom_close();
 	mutex_unlock(&kml_scan_mutex);
-	KUNIT_EXPECT_NOT_NULL(test, sieve);
+	KUNIT_EXPECT_NOT_NULL(test, bloom);
 }
 
 /* One object too large, or many. */
@@ -49,31 +49,31 @@ static void too_much_lets_everything_through(struct kunit *test)
 	unsigned long i;
 
 	mutex_lock(&kml_scan_mutex);
-	kml_sieve_open();
-	kml_sieve_add(KML_BASE, KML_SIEVE_BITS * KML_BLOCK_SIZE);
-	KUNIT_EXPECT_NULL(test, kml_sieve_ready());
+	kml_bloom_open();
+	kml_bloom_add(KML_BASE, KML_BLOOM_BITS * KML_BLOCK_SIZE);
+	KUNIT_EXPECT_NULL(test, kml_bloom_ready());
 	/* and small ones do not change that */
-	kml_sieve_add(KML_BASE, 8);
-	KUNIT_EXPECT_NULL(test, kml_sieve_ready());
-	kml_sieve_close();
+	kml_bloom_add(KML_BASE, 8);
+	KUNIT_EXPECT_NULL(test, kml_bloom_ready());
+	kml_bloom_close();
 
-	kml_sieve_open();
-	for (i = 0; i < KML_SIEVE_BITS / 2; i++)
-		kml_sieve_add(KML_BASE + i * 4096, 64);
-	KUNIT_EXPECT_NULL(test, kml_sieve_ready());
-	kml_sieve_close();
+	kml_bloom_open();
+	for (i = 0; i < KML_BLOOM_BITS / 2; i++)
+		kml_bloom_add(KML_BASE + i * 4096, 64);
+	KUNIT_EXPECT_NULL(test, kml_bloom_ready());
+	kml_bloom_close();
 	mutex_unlock(&kml_scan_mutex);
 }
 
-static struct kunit_case kml_sieve_cases[] = {
+static struct kunit_case kml_bloom_cases[] = {
 	KUNIT_CASE(what_was_added_passes),
 	KUNIT_CASE(too_much_lets_everything_through),
 	{}
 };
 
-static struct kunit_suite kml_sieve_suite = {
-	.name = "kmemleak_sieve",
-	.test_cases = kml_sieve_cases,
+static struct kunit_suite kml_bloom_suite = {
+	.name = "kmemleak_bloom",
+	.test_cases = kml_bloom_cases,
 };
 
-kunit_test_suite(kml_sieve_suite);
+kunit_test_suite(kml_bloom_suite);
