@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Profile scans: this machine's kernel by default, or a guest in user-mode Linux
-# by its process here. Counts events, shows time by phase and by function, leaves
+# by its process here. Counts events, shows time by stage and by function, leaves
 # folded stacks for flame graphs.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
@@ -19,7 +19,7 @@ usage()
 	                    [--heap KIND] [--objects N] [...as above]
 	  --scans N      scans to profile (default 3)
 	  --frequency HZ samples a second and CPU (default 997)
-	  --out DIR      where perf.data, stat.txt, phases.txt and scan.folded go
+	  --out DIR      where perf.data, stat.txt, stages.txt and scan.folded go
 	                 (default: below the cache, by date)
 	  --uml          boot a guest of make kernel, and profile its process: kernels
 	                 as make bench uses them, with a heap of KIND (dense) and N
@@ -93,8 +93,8 @@ choose_events()
 summary()
 {
 	perf script -i "$out/perf.data" -F comm,pid,tid,cpu,time,period,event,trace,ip,sym 2>/dev/null |
-		"$here/perf_phases.py" --folded "$out/scan.folded" - | tee "$out/phases.txt"
-	note "  ok  $out: perf.data, stat.txt, phases.txt, scan.folded"
+		"$here/perf_stages.py" --folded "$out/scan.folded" - | tee "$out/stages.txt"
+	note "  ok  $out: perf.data, stat.txt, stages.txt, scan.folded"
 }
 
 profile_live()
@@ -109,10 +109,10 @@ profile_live()
 	local loop='for i in $(seq "$1"); do echo scan >"$2"; done'
 	perf stat -a -e "$stat_events" -o "$out/stat.txt" -- sh -c "$loop" sh "$scans" $k
 	cat "$out/stat.txt"
-	if perf list 'kmemleak:*' 2>/dev/null | grep -q 'kmemleak:.*phase'; then
+	if perf list 'kmemleak:*' 2>/dev/null | grep -q 'kmemleak:.*stage'; then
 		traced=(-e 'kmemleak:*')
 	else
-		note "no tracepoints kmemleak:*: phases are told by the functions on the stack"
+		note "no tracepoints kmemleak:*: stages are told by the functions on the stack"
 	fi
 	# -F would thin out tracepoints, too
 	perf record -q -a -g -e "$sample_event/freq=$frequency/" "${traced[@]}" -o "$out/perf.data" -- \
@@ -133,7 +133,7 @@ profile_guest()
 		--quiet --timeout 900 --log "$out/console" --add "$module:/kml/kmemleak_scale.ko"
 		--env "HEAP=$heap" --env "OBJECTS=$objects" --env "SCANS=$((scans + 1))"
 		--env "WORKERS=${workers:-$cpus}" -- "$here/kernel/guest-perf.sh")
-	note "events are of the whole guest, boot included; phases only of its scans"
+	note "events are of the whole guest, boot included; stages only of its scans"
 	logged "$out/guest.log" "a guest under perf: $cpus CPU(s), $objects blocks, $scans scans" \
 		perf stat -e "$stat_events" -o "$out/stat.txt" -- \
 		perf record -q --sample-cpu --call-graph fp -F "$frequency" -e "$sample_event" -o "$out/perf.data" -- "${guest[@]}"

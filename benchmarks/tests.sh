@@ -129,8 +129,8 @@ t_regress()
 	expect 2 'bench-ours and bench-stock' "$here/compare.py"
 }
 
-# Phases of a made-up profile, by symbols and by tracepoints.
-t_phases()
+# Stages of a made-up profile, by symbols and by tracepoints.
+t_stages()
 {
 	cat >"$work/symbols" <<-'EOT'
 	linux 1/1 [000] 1.000000:  1003009 cpu-clock: 
@@ -146,24 +146,24 @@ t_phases()
 	bash 2/2 [001] 1.002000:  1003009 cpu-clock: 
 	        10 do_fork
 	EOT
-	expect 0 '2 samples of scans, of 3 in all; phases by symbols' \
-		"$here/perf_phases.py" "$work/symbols" --folded "$work/folded"
+	expect 0 '2 samples of scans, of 3 in all; stages by symbols' \
+		"$here/perf_stages.py" "$work/symbols" --folded "$work/folded"
 	grep -q '50.0 %  mark' "$work/said"
 	grep -q '50.0 %  prepare' "$work/said"
 	grep -qx 'kml_do_job;kml_mark_group;kml_filter_generic 1' "$work/folded"
 	cat >"$work/traced" <<-'EOT'
-	bash 1/1 [000] 1.000000: kmemleak:kmemleak_phase_begin: phase=confirm
+	bash 1/1 [000] 1.000000: kmemleak:kmemleak_stage_begin: stage=confirm
 	bash 1/1 [000] 1.000500:  1 cycles: 
 	        20 kml_mark_group
 	        30 kml_scan
 
-	bash 1/1 [000] 1.000600: kmemleak:kmemleak_phase_end: phase=confirm
+	bash 1/1 [000] 1.000600: kmemleak:kmemleak_stage_end: stage=confirm
 	EOT
-	expect 0 'phases by tracepoints' "$here/perf_phases.py" "$work/traced"
+	expect 0 'stages by tracepoints' "$here/perf_stages.py" "$work/traced"
 	grep -q '100.0 %  confirm' "$work/said"
 	echo nothing >"$work/empty"
-	expect 1 'none of 0 samples' "$here/perf_phases.py" "$work/empty"
-	expect 1 'No such file' "$here/perf_phases.py" "$work/none"
+	expect 1 'none of 0 samples' "$here/perf_stages.py" "$work/empty"
+	expect 1 'No such file' "$here/perf_stages.py" "$work/none"
 }
 
 t_scripts_refuse()
@@ -377,7 +377,7 @@ check "user space: bad choices are refused, and say which there are" t_user_refu
 check "user space: every bench and heap, ours and stock; the same leaks" t_user_quick
 check "regress: what moved, and what is noise" t_regress
 check "figures: tables in a text" t_figures
-check "perf: phases by symbols, by tracepoints" t_phases
+check "perf: stages by symbols, by tracepoints" t_stages
 check "spans: who makes others wait" t_spans
 check "model: finds the costs behind the times" t_model
 check "accuracy: a table, goals and JSON of what guests have said" t_accuracy_table

@@ -614,7 +614,7 @@ static void kml_show_running(struct seq_file *seq)
 	seq_printf(seq, "running %d\n", !!begin);
 	if (!begin)
 		return;
-	seq_printf(seq, "running_phase %s\n",
+	seq_printf(seq, "running_stage %s\n",
 		   kml_stage_name(READ_ONCE(kml_running.stage)));
 	seq_printf(seq, "running_ms %llu\n",
 		   div_u64(ktime_get_ns() - begin, NSEC_PER_MSEC));

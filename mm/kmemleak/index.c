@@ -1095,11 +1095,11 @@ static int kml_interval_trim_one(struct kml_space *space,
 
 /**
  * kml_interval_trim() - give back the memory of what has become empty
- * @hurry: somebody waits for it
+ * @expedited: a task waits for it
  *
  * Context: process, kml_scan_mutex held, no scan active.
  */
-void kml_interval_trim(bool hurry)
+void kml_interval_trim(bool expedited)
 {
 	bool any = false;
 	unsigned int id;
@@ -1109,7 +1109,7 @@ void kml_interval_trim(bool hurry)
 	if (!any)
 		return;
 	/* see "Vacate" in kmemleak.h */
-	if (hurry)
+	if (expedited)
 		synchronize_rcu_expedited();
 	else
 		synchronize_rcu();

@@ -317,7 +317,7 @@ void kml_page_free_rcu(struct kml_page *page);
 typedef int (*kml_interval_fn)(struct kml_space *space, struct kml_interval *iv,
 			       void *data);
 int kml_interval_walk(struct kml_space *space, kml_interval_fn fn, void *data);
-void kml_interval_trim(bool hurry);
+void kml_interval_trim(bool expedited);
 
 /* === Objects that span pages ============================================ */
 
@@ -431,8 +431,8 @@ void kml_object_remove_all(void);
 
 int kml_object_paint(struct kml_space *space, unsigned long ptr, int color);
 int kml_object_no_scan(struct kml_space *space, unsigned long ptr);
-bool kml_stack_set_no_scan(const void *stack, bool hush);
-bool kml_own_stack_set_no_scan(bool hush);
+bool kml_stack_set_no_scan(const void *stack, bool on);
+bool kml_own_stack_set_no_scan(bool on);
 int kml_object_reset_checksum(struct kml_space *space, unsigned long ptr);
 int kml_object_set_trace(struct kml_space *space, unsigned long ptr,
 			depot_stack_handle_t trace);

@@ -559,7 +559,7 @@ struct kml_mark_stats {
 	u64 ns;				/* at work or waiting for some */
 };
 
-/* The phases of a scan; include/trace/events/kmemleak.h names them, too. */
+/* The stages of a scan; include/trace/events/kmemleak.h names them, too. */
 enum kml_stage {
 	KML_STAGE_IDLE,
 	KML_STAGE_PREPARE,

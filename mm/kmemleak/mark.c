@@ -567,14 +567,14 @@ static void kml_mark_unsettled(struct kml_worker *w, struct kml_space *space,
 }
 
 /*
- * Keep only what passes the sieve, or is in the other window. Without branches:
+ * Keep only what passes the Bloom filter, or is in the other window. Without branches:
  * what passes cannot be predicted. Return: the end of what is kept.
  */
 static unsigned int kml_bloom_filter(struct kml_worker *w,
 				    const struct kmemleak_range *percpu,
 				    unsigned int from, unsigned int to)
 {
-	const unsigned long *sieve = kml_mark.bloom;
+	const unsigned long *bloom = kml_mark.bloom;
 	unsigned int i, n = from;
 
 	for (i = from; i < to; i++) {
@@ -582,7 +582,7 @@ static unsigned int kml_bloom_filter(struct kml_worker *w,
 		unsigned int wanted = v - percpu->min < percpu->len;
 
 		w->cand[n] = v;
-		n += wanted | kml_bloom_passes(sieve, v);
+		n += wanted | kml_bloom_passes(bloom, v);
 	}
 	w->stats.settled += to - n;
 	return n;

@@ -1028,7 +1028,7 @@ int kml_object_no_scan(struct kml_space *space, unsigned long ptr)
 /**
  * kml_stack_set_no_scan() - set or clear NO_SCAN on the block of a stack
  * @stack: where the stack begins; may be NULL
- * @hush: set it
+ * @on: set or clear the flag
  *
  * With VMAP_STACK, a stack is a block like others, and would be read as a whole
  * by any scan, dead frames included. roots.c reads what is to be read of
@@ -1037,7 +1037,7 @@ int kml_object_no_scan(struct kml_space *space, unsigned long ptr)
  * Context: process.
  * Return: true if this changed anything.
  */
-bool kml_stack_set_no_scan(const void *stack, bool hush)
+bool kml_stack_set_no_scan(const void *stack, bool on)
 {
 	unsigned long start = kml_untag((unsigned long)stack);
 	struct kml_locked l;
@@ -1045,17 +1045,17 @@ bool kml_stack_set_no_scan(const void *stack, bool hush)
 
 	if (!start || !kml_object_lock(&l, kml_space(KML_VIRT), start, false))
 		return false;
-	change = hush == !(kml_hot_state(l.hot) & KML_F_NO_SCAN);
+	change = on == !(kml_hot_state(l.hot) & KML_F_NO_SCAN);
 	if (change)
-		kml_hot_change(l.hot, hush ? 0 : KML_F_NO_SCAN,
-			       hush ? KML_F_NO_SCAN : 0);
+		kml_hot_change(l.hot, on ? 0 : KML_F_NO_SCAN,
+			       on ? KML_F_NO_SCAN : 0);
 	kml_object_unlock(&l);
 	return change;
 }
 
 /**
  * kml_own_stack_set_no_scan() - set or clear NO_SCAN on the stack of this task
- * @hush: set it
+ * @on: set or clear the flag
  *
  * The stack of a task that scans is littered with addresses that it went
  * through.
@@ -1063,9 +1063,9 @@ bool kml_stack_set_no_scan(const void *stack, bool hush)
  * Context: process.
  * Return: true if this changed anything.
  */
-bool kml_own_stack_set_no_scan(bool hush)
+bool kml_own_stack_set_no_scan(bool on)
 {
-	return kml_stack_set_no_scan(task_stack_page(current), hush);
+	return kml_stack_set_no_scan(task_stack_page(current), on);
 }
 
 /* kml_object_reset_checksum() - let the next scan take the object as changed */

@@ -522,7 +522,7 @@ bool kml_roots_stack(struct kml_root_sink *sink, struct task_struct *task)
 
 /*
  * Our own. Below the frames in use, it is littered with addresses that we went
- * through in an earlier phase: they are not references. Not inlined, so that
+ * through in an earlier stage: they are not references. Not inlined, so that
  * registers which our callers saved lie above.
  */
 noinline bool kml_roots_own_stack(struct kml_root_sink *sink)

@@ -68,12 +68,12 @@ static void kml_stats_stage(enum kml_stage stage)
 	if (kml_running.stage) {
 		kml_scan_stats.stage_ns[kml_running.stage] +=
 			now - kml_running.stage_begin;
-		trace_kmemleak_phase_end(kml_running.stage);
+		trace_kmemleak_stage_end(kml_running.stage);
 	}
 	WRITE_ONCE(kml_running.stage_begin, now);
 	WRITE_ONCE(kml_running.stage, stage);
 	if (stage)
-		trace_kmemleak_phase_begin(stage);
+		trace_kmemleak_stage_begin(stage);
 }
 
 /* The scan has ended. Context: as above. */
@@ -127,13 +127,13 @@ unsigned int kml_stats_last(struct kml_scan_stats *scans)
 /* After each page. */
 bool kml_walk_resched(struct kml_visitor *v)
 {
-	struct kml_walk_ctx *phase = kml_walk_ctx(v);
+	struct kml_walk_ctx *ctx = kml_walk_ctx(v);
 
-	if (phase->blocks)
-		kml_settled_clear_page(phase->space, ~phase->not_page,
-				       phase->blocks);
-	phase->blocks = 0;
-	return kml_mark_stop(phase->w);
+	if (ctx->blocks)
+		kml_settled_clear_page(ctx->space, ~ctx->not_page,
+				       ctx->blocks);
+	ctx->blocks = 0;
+	return kml_mark_stop(ctx->w);
 }
 
 /* Have an object read. Context: leaf->lock. */
@@ -153,21 +153,21 @@ void kml_grey_push(struct kml_worker *w, struct kml_space *space,
  * Let references to an object be looked up: soon, if it is all in the page being
  * visited. Context: leaf->lock.
  */
-enum kml_visit kml_walk_unsettle(struct kml_walk_ctx *phase, struct kml_space *space,
+enum kml_visit kml_walk_unsettle(struct kml_walk_ctx *ctx, struct kml_space *space,
 				  unsigned long start, size_t size)
 {
 	unsigned long first = start & ~KML_PAGE_MASK;
 
 	if (likely(first + size <= KML_PAGE_SIZE)) {
-		phase->space = space;
-		phase->not_page = ~(start & KML_PAGE_MASK);
-		phase->blocks |= GENMASK_ULL((first + size - 1) >> KML_BLOCK_SHIFT,
+		ctx->space = space;
+		ctx->not_page = ~(start & KML_PAGE_MASK);
+		ctx->blocks |= GENMASK_ULL((first + size - 1) >> KML_BLOCK_SHIFT,
 					     first >> KML_BLOCK_SHIFT);
 		return KML_VISIT_NEXT;
 	}
 	if (unlikely(size > KML_INTERVAL_SIZE)) {
-		phase->not_big_start = ~start;
-		phase->big_size = size;
+		ctx->not_big_start = ~start;
+		ctx->big_size = size;
 		return KML_VISIT_UNLOCKED;
 	}
 	kml_settled_clear(space, start, size);
@@ -178,12 +178,12 @@ enum kml_visit kml_walk_unsettle(struct kml_walk_ctx *phase, struct kml_space *s
 void kml_walk_unsettle_big(struct kml_visitor *v, struct kml_space *space,
 			    unsigned long start)
 {
-	struct kml_walk_ctx *phase = kml_walk_ctx(v);
+	struct kml_walk_ctx *ctx = kml_walk_ctx(v);
 	size_t off, len;
 
-	for (off = 0; off < phase->big_size; off += len) {
-		len = min(phase->big_size - off, KML_SETTLE_MAX);
-		kml_settled_clear(space, ~phase->not_big_start + off, len);
+	for (off = 0; off < ctx->big_size; off += len) {
+		len = min(ctx->big_size - off, KML_SETTLE_MAX);
+		kml_settled_clear(space, ~ctx->not_big_start + off, len);
 		cond_resched();
 	}
 }
@@ -227,7 +227,7 @@ static u32 kml_check_flag(u32 state, u32 new)
 static enum kml_visit kml_whiten(struct kml_visitor *v, struct kml_space *space,
 				 unsigned long start, struct kml_hot *hot)
 {
-	struct kml_walk_ctx *phase = kml_walk_ctx(v);
+	struct kml_walk_ctx *ctx = kml_walk_ctx(v);
 	u32 state = kml_hot_state(hot), new;
 	size_t size = kml_hot_size(hot, state);
 
@@ -247,16 +247,16 @@ static enum kml_visit kml_whiten(struct kml_visitor *v, struct kml_space *space,
 	if (state & ~new & KML_F_UNREF)
 		kml_cold_set_unref(hot->cold, 0);
 	if (kml_grey(new) && kml_scannable(new))
-		kml_grey_push(phase->w, space, start, hot);
+		kml_grey_push(ctx->w, space, start, hot);
 
 	if (space->id == KML_PHYS || !(kml_white(new) || new & KML_F_EXT))
 		return KML_VISIT_NEXT;
-	return kml_walk_unsettle(phase, space, start, size);
+	return kml_walk_unsettle(ctx, space, start, size);
 }
 
 static bool kml_source_whiten(struct kml_worker *w)
 {
-	struct kml_walk_ctx phase = {
+	struct kml_walk_ctx ctx = {
 		.v = {
 			.visit = kml_whiten,
 			.unlocked = kml_walk_unsettle_big,
@@ -265,7 +265,7 @@ static bool kml_source_whiten(struct kml_worker *w)
 		.w = w,
 	};
 
-	return kml_walk_share(&w->cursor, &phase.v);
+	return kml_walk_share(&w->cursor, &ctx.v);
 }
 
 /**
@@ -306,12 +306,12 @@ static enum kml_visit kml_push_pending(struct kml_visitor *v,
 
 static bool kml_source_pending(struct kml_worker *w)
 {
-	struct kml_walk_ctx phase = {
+	struct kml_walk_ctx ctx = {
 		.v = { .visit = kml_push_pending, .resched = kml_walk_resched },
 		.w = w,
 	};
 
-	return kml_walk_share(&w->cursor, &phase.v);
+	return kml_walk_share(&w->cursor, &ctx.v);
 }
 
 /* Read what did not fit into the list of work. Return: false if stopped. */
@@ -344,7 +344,7 @@ static bool kml_interval_has_new(const struct kml_interval *iv)
 
 static bool kml_source_newborn(struct kml_worker *w)
 {
-	struct kml_walk_ctx phase = {
+	struct kml_walk_ctx ctx = {
 		.v = {
 			.visit = kml_newborn_visit,
 			.resched = kml_walk_resched,
@@ -353,7 +353,7 @@ static bool kml_source_newborn(struct kml_worker *w)
 		.w = w,
 	};
 
-	return kml_walk_share(&w->cursor, &phase.v);
+	return kml_walk_share(&w->cursor, &ctx.v);
 }
 
 /**
@@ -464,7 +464,7 @@ static void kml_check_unlocked(struct kml_visitor *v, struct kml_space *space,
 
 static bool kml_source_check(struct kml_worker *w)
 {
-	struct kml_walk_ctx phase = {
+	struct kml_walk_ctx ctx = {
 		.v = {
 			.visit = kml_check,
 			.unlocked = kml_check_unlocked,
@@ -473,7 +473,7 @@ static bool kml_source_check(struct kml_worker *w)
 		.w = w,
 	};
 
-	return kml_walk_share(&w->cursor, &phase.v);
+	return kml_walk_share(&w->cursor, &ctx.v);
 }
 
 /**
@@ -876,7 +876,7 @@ static void kml_scan_close(bool done)
 int kml_scan(enum kml_scan_kind kind)
 {
 	struct kml_worker *w;
-	bool done, hushed;
+	bool done, changed;
 	int ret;
 
 	lockdep_assert_held(&kml_scan_mutex);
@@ -888,12 +888,12 @@ int kml_scan(enum kml_scan_kind kind)
 	kml_scan_kind = kind;
 	kml_stop_error = 0;
 	kml_initiator = current;
-	hushed = kml_own_stack_set_no_scan(true);
+	changed = kml_own_stack_set_no_scan(true);
 	w = kml_scan_open();
 	kml_wipe_stack();
 	done = w && kml_scan_episode(w);
 	kml_scan_close(done);
-	if (hushed)
+	if (changed)
 		kml_own_stack_set_no_scan(false);
 	kml_initiator = NULL;
 

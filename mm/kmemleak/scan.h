@@ -57,7 +57,7 @@ void kml_scan_resume(enum kml_halt whose);
 /* === Stages of a scan =================================================== */
 
 /*
- * The phases of a scan, as jobs for its workers.
+ * The stages of a scan, as jobs for its workers.
  */
 
 /* One worker's walk through the objects. */
@@ -78,7 +78,7 @@ static inline struct kml_walk_ctx *kml_walk_ctx(struct kml_visitor *v)
 }
 
 bool kml_walk_resched(struct kml_visitor *v);
-enum kml_visit kml_walk_unsettle(struct kml_walk_ctx *phase, struct kml_space *space,
+enum kml_visit kml_walk_unsettle(struct kml_walk_ctx *ctx, struct kml_space *space,
 				  unsigned long start, size_t size);
 void kml_walk_unsettle_big(struct kml_visitor *v, struct kml_space *space,
 			    unsigned long start);

@@ -133,7 +133,7 @@ static void kml_make_white(struct kml_hot *hot, u32 set)
 static enum kml_visit kml_recount_visit(struct kml_visitor *v, struct kml_space *space,
 				unsigned long start, struct kml_hot *hot)
 {
-	struct kml_walk_ctx *phase = kml_walk_ctx(v);
+	struct kml_walk_ctx *ctx = kml_walk_ctx(v);
 	u32 state = kml_hot_state(hot);
 	size_t size;
 
@@ -163,10 +163,10 @@ static enum kml_visit kml_recount_visit(struct kml_visitor *v, struct kml_space 
 	size = kml_hot_size(hot, state);
 	if (space->id == KML_VIRT)
 		kml_bloom_add(start, size);
-	kml_extent_add(&phase->w->recount[space->id], start, size);
+	kml_extent_add(&ctx->w->recount[space->id], start, size);
 	if (!kml_grey(state))
 		return KML_VISIT_NEXT;
-	return kml_walk_unsettle(phase, space, start, size);
+	return kml_walk_unsettle(ctx, space, start, size);
 }
 
 /* Visitors: intervals, and pages of them, with objects that are counted anew. */
@@ -182,7 +182,7 @@ static bool kml_leaf_wants_recount(const struct kml_leaf *leaf)
 
 static bool kml_source_recount(struct kml_worker *w)
 {
-	struct kml_walk_ctx phase = {
+	struct kml_walk_ctx ctx = {
 		.v = {
 			.visit = kml_recount_visit,
 			.unlocked = kml_walk_unsettle_big,
@@ -193,7 +193,7 @@ static bool kml_source_recount(struct kml_worker *w)
 		.w = w,
 	};
 
-	return kml_walk_share(&w->cursor, &phase.v);
+	return kml_walk_share(&w->cursor, &ctx.v);
 }
 
 static void kml_extent_init(struct kml_worker *w, void *data)
@@ -283,12 +283,12 @@ static bool kml_sweep_page(struct kml_visitor *v)
 /* The roots must have been handed out by kml_roots_next() before. */
 bool kml_source_sweep(struct kml_worker *w)
 {
-	struct kml_walk_ctx phase = {
+	struct kml_walk_ctx ctx = {
 		.v = { .visit = kml_sweep, .resched = kml_sweep_page },
 		.w = w,
 	};
 
-	return kml_walk_share(&w->cursor, &phase.v);
+	return kml_walk_share(&w->cursor, &ctx.v);
 }
 
 /* A suspect that is white after both marks: reported, if often enough. */

@@ -32,22 +32,33 @@ STEPS = (
          """The filter interface that architectures implement and the tracepoints of a
 scan. Nothing includes them yet.""",
          r"include/"),
-    Step("mm/kmemleak: add object metadata and the interval index",
+    Step("mm/kmemleak: add types, rules and the memory of metadata",
+         """The rules that all files follow (locks, publication order, contexts) are at
+the head of kmemleak.h. Metadata comes from caches of its own, before the slab
+exists from a static pool; blocks for which there is none wait in a reserve.
+
+Nothing builds these files yet.""",
+         r"mm/kmemleak/(os\.h|kmemleak\.h|index\.h|meta\.c)$"),
+    Step("mm/kmemleak: add the index and the objects in it",
          """Objects are found through a directory of aligned address intervals, each
 owned by the CPU that first allocated in it, in place of one tree under one
 lock. Metadata that marking touches lies apart from what only reports need.
 
 Nothing builds these files yet.""",
-         _CORE % ("os|compat|kmemleak|color|state|stats|pool|reserve|object|attr|span|"
-                  "interval|trim|page_desc|settled|shard|track|walk")),
-    Step("mm/kmemleak: add the scan pipeline",
-         """Every byte takes the same road: roots and grey objects become ranges, a
-filter picks candidate words, a bitmap drops those that can change nothing
-any more, and a batched look-up shades what is left.
+         _CORE % "index|object"),
+    Step("mm/kmemleak: add marks and their workers",
+         """Roots and grey objects become ranges of words, a filter picks candidates, a
+bitmap drops those that can change nothing any more, and a batched look-up
+shades the rest, on several CPUs.
 
 Nothing builds these files yet.""",
-         _CORE % ("snapshot|pin|phase|progress|filter.*|roots.*|deque|mark.*|workers|sieve|check|"
-                  "confirm.*|prepare|scan.*|untracked|nolock")),
+         _CORE % "mark|filter|work|roots"),
+    Step("mm/kmemleak: add scans, the trial of suspects and the report",
+         """A scan is a sequence of stages. Objects that stay white are suspects, and have
+a trial before they are reported.
+
+Nothing builds these files yet.""",
+         _CORE % "scan|trial|report"),
     Step("mm/kmemleak: add the unit tests",
          """KUnit suites, one per unit. Nothing builds these files yet.""",
          r"mm/kmemleak/tests/"),

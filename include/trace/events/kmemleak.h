@@ -8,8 +8,8 @@
 #include <linux/tracepoint.h>
 
 /* enum kml_stage, as numbers: tools read them from the format */
-#define kmemleak_show_phase(phase)					\
-	__print_symbolic(phase, { 0, "idle" }, { 1, "prepare" },	\
+#define kmemleak_show_stage(stage)					\
+	__print_symbolic(stage, { 0, "idle" }, { 1, "prepare" },	\
 			 { 2, "mark" }, { 3, "check" }, { 4, "confirm" }, \
 			 { 5, "report" })
 
@@ -77,53 +77,53 @@ TRACE_EVENT(kmemleak_scan_end,
 		  __entry->suspects, __entry->leaks)
 );
 
-DECLARE_EVENT_CLASS(kmemleak_phase,
+DECLARE_EVENT_CLASS(kmemleak_stage,
 
-	TP_PROTO(unsigned int phase),
+	TP_PROTO(unsigned int stage),
 
-	TP_ARGS(phase),
+	TP_ARGS(stage),
 
 	TP_STRUCT__entry(
-		__field(unsigned int,	phase)
+		__field(unsigned int,	stage)
 	),
 
 	TP_fast_assign(
-		__entry->phase		= phase;
+		__entry->stage		= stage;
 	),
 
-	TP_printk("phase=%s", kmemleak_show_phase(__entry->phase))
+	TP_printk("stage=%s", kmemleak_show_stage(__entry->stage))
 );
 
 /**
- * kmemleak_phase_begin - a phase of a scan begins
- * @phase:	which
+ * kmemleak_stage_begin - a stage of a scan begins
+ * @stage:	which
  */
-DEFINE_EVENT(kmemleak_phase, kmemleak_phase_begin,
-	TP_PROTO(unsigned int phase),
-	TP_ARGS(phase)
+DEFINE_EVENT(kmemleak_stage, kmemleak_stage_begin,
+	TP_PROTO(unsigned int stage),
+	TP_ARGS(stage)
 );
 
 /**
- * kmemleak_phase_end - a phase of a scan has ended
- * @phase:	which
+ * kmemleak_stage_end - a stage of a scan has ended
+ * @stage:	which
  */
-DEFINE_EVENT(kmemleak_phase, kmemleak_phase_end,
-	TP_PROTO(unsigned int phase),
-	TP_ARGS(phase)
+DEFINE_EVENT(kmemleak_stage, kmemleak_stage_end,
+	TP_PROTO(unsigned int stage),
+	TP_ARGS(stage)
 );
 
 /**
  * kmemleak_worker_begin - a CPU begins its part of a job
- * @phase:	to which the job belongs
+ * @stage:	to which the job belongs
  */
-DEFINE_EVENT(kmemleak_phase, kmemleak_worker_begin,
-	TP_PROTO(unsigned int phase),
-	TP_ARGS(phase)
+DEFINE_EVENT(kmemleak_stage, kmemleak_worker_begin,
+	TP_PROTO(unsigned int stage),
+	TP_ARGS(stage)
 );
 
 /**
  * kmemleak_worker_end - a CPU has done its part of a job
- * @phase:	to which the job belongs
+ * @stage:	to which the job belongs
  * @words:	read
  * @candidates:	of those, between the lowest and the highest object
  * @settled:	of those, needed no look-up
@@ -132,10 +132,10 @@ DEFINE_EVENT(kmemleak_phase, kmemleak_worker_begin,
  */
 TRACE_EVENT(kmemleak_worker_end,
 
-	TP_PROTO(unsigned int phase, u64 words, u64 candidates, u64 settled,
+	TP_PROTO(unsigned int stage, u64 words, u64 candidates, u64 settled,
 		 u64 lookups, u64 steals),
 
-	TP_ARGS(phase, words, candidates, settled, lookups, steals),
+	TP_ARGS(stage, words, candidates, settled, lookups, steals),
 
 	TP_STRUCT__entry(
 		__field(u64,		words)
@@ -143,7 +143,7 @@ TRACE_EVENT(kmemleak_worker_end,
 		__field(u64,		settled)
 		__field(u64,		lookups)
 		__field(u64,		steals)
-		__field(unsigned int,	phase)
+		__field(unsigned int,	stage)
 	),
 
 	TP_fast_assign(
@@ -152,11 +152,11 @@ TRACE_EVENT(kmemleak_worker_end,
 		__entry->settled	= settled;
 		__entry->lookups	= lookups;
 		__entry->steals		= steals;
-		__entry->phase		= phase;
+		__entry->stage		= stage;
 	),
 
-	TP_printk("phase=%s words=%llu candidates=%llu settled=%llu lookups=%llu steals=%llu",
-		  kmemleak_show_phase(__entry->phase), __entry->words,
+	TP_printk("stage=%s words=%llu candidates=%llu settled=%llu lookups=%llu steals=%llu",
+		  kmemleak_show_stage(__entry->stage), __entry->words,
 		  __entry->candidates, __entry->settled, __entry->lookups,
 		  __entry->steals)
 );

@@ -220,7 +220,7 @@ static void random_workers(struct kunit *test)
 
 	for (step = 0; step < 50000; step++) {
 		struct kml_greylist *one = &d[kml_test_below(&seed, 3)];
-		/* long phases of filling and of draining */
+		/* long stages of filling and of draining */
 		bool push = kml_test_below(&seed, 10) < (step / 5000 % 2 ? 2 : 8);
 
 		if (push && !inside[pushed % 4096]) {

@@ -165,7 +165,7 @@ static inline bool in_phys(struct kml_plant *p)
  * though stacks are not. Keep the object from being read; returns its start, or
  * ~0 if there is none.
  */
-static noinline unsigned long hush_phys_stack(void)
+static noinline unsigned long paint_phys_stack(void)
 {
 	void *stack = task_stack_page(current);
 	unsigned long start = ~0UL;
@@ -180,7 +180,7 @@ static noinline unsigned long hush_phys_stack(void)
 	return start;
 }
 
-static noinline void unhush_phys(unsigned long start)
+static noinline void unpaint_phys(unsigned long start)
 {
 	struct kml_locked l;
 
@@ -213,7 +213,7 @@ static inline void with_pages(struct kunit *test,
 			      void (*fn)(struct kunit *test, struct kml_plant *p))
 {
 	struct kml_scan_params saved;
-	unsigned long used[KML_PAGES], hushed;
+	unsigned long used[KML_PAGES], painted;
 	unsigned int n = 0, runs = 0;
 	struct kml_plant p = {};
 
@@ -222,7 +222,7 @@ static inline void with_pages(struct kunit *test,
 
 	mutex_lock(&kml_scan_mutex);
 	saved = kml_scan_params;
-	hushed = hush_phys_stack();
+	painted = paint_phys_stack();
 	while (n < KML_PAGES && runs < KML_RUNS) {
 		p.base = (unsigned long)alloc_pages_exact(KML_BYTES, GFP_KERNEL | __GFP_ZERO);
 		if (!p.base)
@@ -240,7 +240,7 @@ static inline void with_pages(struct kunit *test,
 		if (!p.missed)
 			break;
 	}
-	unhush_phys(hushed);
+	unpaint_phys(painted);
 	kml_scan_params = saved;
 	mutex_unlock(&kml_scan_mutex);
 

@@ -13,7 +13,7 @@ echo parallel=on >$k || exit 1
 echo "stress $(nproc) 20000 0" >$cmd || exit 1
 while :; do echo scan >$k; done &
 for _ in {1..600}; do
-	if grep -qx 'running_phase mark' /sys/kernel/debug/kmemleak_stats; then
+	if grep -qx 'running_stage mark' /sys/kernel/debug/kmemleak_stats; then
 		echo "# $(grep -x 'running_workers .*' /sys/kernel/debug/kmemleak_stats)"
 		echo leaving
 		exec reboot -f

@@ -94,11 +94,11 @@ nearly() {
 }
 check "settled or looked up, all of them" nearly $(($(sum settled) + $(sum lookups))) "$(sum candidates)"
 
-phases_of() {
-	sed -n "s/^phase_$1: phase=//p" "$tmp/events" | tr '\n' ' '
+stages_of() {
+	sed -n "s/^stage_$1: stage=//p" "$tmp/events" | tr '\n' ' '
 }
-check "phases begin in their order" test "$(phases_of begin)" = "prepare mark check confirm report "
-check "and end in it" test "$(phases_of end)" = "prepare mark check confirm report "
+check "stages begin in their order" test "$(stages_of begin)" = "prepare mark check confirm report "
+check "and end in it" test "$(stages_of end)" = "prepare mark check confirm report "
 
 reports() {
 	local address
@@ -118,7 +118,7 @@ progress() {
 	for ((n = 0; n < 5000; n++)); do
 		cat "$KMEMLEAK_STATS" >"$tmp/stats"
 		grep -qx 'running 1' "$tmp/stats" || continue
-		! grep -qxE 'running_phase (mark|check)' "$tmp/stats" || break
+		! grep -qxE 'running_stage (mark|check)' "$tmp/stats" || break
 	done
 	grep '^running' "$tmp/stats" | sed 's/^/# /'
 	awk '$1 ~ /^running/ { value[$1] = $2 }

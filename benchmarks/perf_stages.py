@@ -3,10 +3,10 @@
 """Read "perf script" text: where did a scan spend its time?
 
 Writes a folded file (one line a stack: frames from the outermost, a blank, a
-number), as flame graph tools read it, and prints time by phase and by function.
+number), as flame graph tools read it, and prints time by stage and by function.
 
-Phases come from tracepoints kmemleak:*_phase_begin and *_phase_end where the
-text has them, each with phase=NAME, on any CPU; else from the functions on the
+Stages come from tracepoints kmemleak:*_stage_begin and *_stage_end where the
+text has them, each with stage=NAME, on any CPU; else from the functions on the
 stack. Only samples below a scan's entry points are counted, and with tracepoints
 those between a begin and its end.
 """
@@ -35,8 +35,8 @@ PHASES = [(name, re.compile(text)) for name, text in PHASES]
 HEAD = re.compile(r"^(?P<comm>.+?)\s+(?P<pid>\d+)(/\d+)?\s+(\[\d+\]\s+)?(?P<time>\d+\.\d+):\s+"
                   r"(?:(?P<period>\d+)\s+)?(?P<event>[\w:./=,-]*[\w/-]):?(?:\s(?P<text>.*))?$")
 FRAME = re.compile(r"^\s+[0-9a-f]+\s+(?P<symbol>.+?)(?:\+0x[0-9a-f]+)?(?:\s+\((?P<dso>.*)\))?$")
-PHASE_EVENT = re.compile(r"^kmemleak:\w*phase_(?P<edge>begin|end)$")
-PHASE_NAME = re.compile(r"phase[=: ]+(\w+)")
+PHASE_EVENT = re.compile(r"^kmemleak:\w*stage_(?P<edge>begin|end)$")
+PHASE_NAME = re.compile(r"stage[=: ]+(\w+)")
 
 
 def samples(lines):
@@ -69,7 +69,7 @@ def below_entry(frames):
     return None
 
 
-def phase_by_symbol(frames):
+def stage_by_symbol(frames):
     for frame in frames:
         for name, pattern in PHASES:
             if pattern.match(frame):
@@ -81,18 +81,18 @@ class Profile:
     """What was found."""
 
     def __init__(self):
-        self.folded, self.phases, self.leaves = Counter(), Counter(), Counter()
+        self.folded, self.stages, self.leaves = Counter(), Counter(), Counter()
         self.samples = self.seen = 0
         self.traced = False
 
     def read(self, lines):
-        phase = None
+        stage = None
         for head, frames in samples(lines):
             edge = PHASE_EVENT.match(head["event"])
             if edge:
                 self.traced = True
                 name = PHASE_NAME.search(head["text"] or "")
-                phase = name[1] if name and edge["edge"] == "begin" else None
+                stage = name[1] if name and edge["edge"] == "begin" else None
                 continue
             if head["event"].startswith("kmemleak:"):
                 continue
@@ -102,7 +102,7 @@ class Profile:
                 continue
             self.samples += 1
             self.folded[";".join(f.replace(";", ",") for f in below)] += 1
-            self.phases[phase or "between" if self.traced else phase_by_symbol(below)] += 1
+            self.stages[stage or "between" if self.traced else stage_by_symbol(below)] += 1
             self.leaves[below[-1]] += 1
 
 
@@ -132,9 +132,9 @@ def main():
         with open(args.folded, "w", encoding="utf-8") as out:
             for stack, n in sorted(profile.folded.items()):
                 out.write(f"{stack} {n}\n")
-    print(f"{profile.samples} samples of scans, of {profile.seen} in all; phases by "
+    print(f"{profile.samples} samples of scans, of {profile.seen} in all; stages by "
           f"{'tracepoints' if profile.traced else 'symbols'}")
-    show("phases", profile.phases, profile.samples, 20)
+    show("stages", profile.stages, profile.samples, 20)
     show("functions, themselves", profile.leaves, profile.samples, 15)
     return 0
 
