@@ -35,6 +35,8 @@ struct kmemleak_windows {
  * struct kmemleak_filter - a filter implementation
  * @name: as users choose it
  * @usable: can this machine run it? NULL: any can
+ * @min_words: shorter runs go to the generic filter, since vector registers have
+ *	to be set up
  * @filter: append to @out those of the @nr words at @words that lie in
  *	@win->virt, but not in @win->self, or in @win->percpu, in order, without
  *	their tags. @words is mostly aligned to its words; where it is not, nobody
@@ -49,6 +51,7 @@ struct kmemleak_filter {
 	unsigned int (*filter)(const unsigned long *words, unsigned int nr,
 			       const struct kmemleak_windows *win,
 			       unsigned long *out);
+	unsigned int min_words;
 };
 
 #endif /* _LINUX_KMEMLEAK_FILTER_H */

@@ -13,7 +13,8 @@ static bool kmemleak_neon_usable(void)
 }
 
 const struct kmemleak_filter kmemleak_filter_ops_neon = {
-	.name	= "neon",
-	.usable	= kmemleak_neon_usable,
-	.filter	= kmemleak_filter_neon,
+	.name		= "neon",
+	.usable		= kmemleak_neon_usable,
+	.filter		= kmemleak_filter_neon,
+	.min_words	= 16,
 };

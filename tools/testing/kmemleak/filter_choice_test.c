@@ -30,21 +30,20 @@ static void boot(const char *name)
 	world_boot("on");
 }
 
-/* Any that is usable, with its speed; all others are named, too. */
+/* The first of the table that is usable, and the log names it. */
 static int automatic(void *name)
 {
+	char want[64];
 	const char *log;
 	unsigned int i;
 
 	boot(name);
 	log = shim_log_take();
-	if (!usable(kml_filter_current()))
-		return complain("not usable", log);
-	if (!strstr(log, "kmemleak: filter: ") || !strstr(log, " GB/s"))
-		return complain("no message", log);
-	for (i = 0; kml_filters[i]; i++)
-		if (usable(kml_filters[i]) && !strstr(log, kml_filters[i]->name))
-			return complain("not all filters measured", log);
+	for (i = 0; !usable(kml_filters[i]); i++)
+		;
+	shim_snprintf(want, sizeof(want), "kmemleak: filter: %s\n", kml_filters[i]->name);
+	if (kml_filter_current() != kml_filters[i] || !strstr(log, want))
+		return complain("not the first usable one", log);
 	return 0;
 }
 
@@ -56,7 +55,7 @@ static int forced(void *arg)
 
 	boot(f->name);
 	log = shim_log_take();
-	shim_snprintf(want, sizeof(want), "kmemleak: filter: %s ", f->name);
+	shim_snprintf(want, sizeof(want), "kmemleak: filter: %s\n", f->name);
 	if (kml_filter_current() != f || !strstr(log, want))
 		return complain(f->name, log);
 	if (static_call_query(kml_filter_simd) != f->filter)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* kmemleak's range filters for x86-64 and for User Mode Linux on it. */
+/* kmemleak's range filter for x86-64 and for User Mode Linux on it. */
 #ifndef _ASM_X86_KMEMLEAK_H
 #define _ASM_X86_KMEMLEAK_H
 
@@ -7,11 +7,9 @@
 #include <asm/fpu/api.h>
 
 extern const struct kmemleak_filter kmemleak_filter_ops_avx2;
-extern const struct kmemleak_filter kmemleak_filter_ops_avx512;
 
-/* In order of preference among equally fast ones; the generic one is last. */
-#define KMEMLEAK_FILTERS(generic) \
-	{ &kmemleak_filter_ops_avx2, &kmemleak_filter_ops_avx512, (generic), NULL }
+/* In order of preference. */
+#define KMEMLEAK_FILTERS(generic) { &kmemleak_filter_ops_avx2, (generic), NULL }
 
 /* What the user of SIMD registers has to keep until the end. */
 struct kmemleak_simd {

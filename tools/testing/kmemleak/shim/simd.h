@@ -37,14 +37,12 @@ static inline void kernel_fpu_end(void)
 #define cpu_has_neon()		true
 
 #define X86_FEATURE_AVX2	"avx2"
-#define X86_FEATURE_AVX512F	"avx512f"
 #define X86_FEATURE_BMI2	"bmi2"
 #define X86_FEATURE_POPCNT	"popcnt"
 /* What the system does not save is not reported as supported. */
 #define boot_cpu_has(f)		(!!__builtin_cpu_supports(f))
 #define XFEATURE_MASK_SSE	0
 #define XFEATURE_MASK_YMM	0
-#define XFEATURE_MASK_AVX512	0
 #define cpu_has_xfeatures(mask, missing) true
 
 #endif /* _SHIM_SIMD_H */

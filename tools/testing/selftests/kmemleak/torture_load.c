@@ -277,7 +277,7 @@ static void toggle_parallel(void)
 /* How memory is searched: each of them finds the same, and may come at any time. */
 static void toggle_filter(void)
 {
-	static const char * const names[] = { "auto", "generic", "avx2", "avx512", "neon" };
+	static const char * const names[] = { "auto", "generic", "avx2", "neon" };
 	size_t i = random() % ARRAY_SIZE(names);
 	int ret;
 
