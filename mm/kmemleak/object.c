@@ -9,11 +9,12 @@
 /*
  * Object metadata.
  *
- * Objects are listed in the order in which they were allocated, but no counter
- * is shared for that: each records jiffies and, for order within a jiffy, a
- * stamp from the clock source, the same for all CPUs, that is made to increase
- * strictly on each. (sched_clock() will not do: on some architectures it only
- * counts jiffies.)
+ * Objects are listed in the order of their allocation, without a counter that all
+ * CPUs share: each object records jiffies and, for the order within a jiffy, a stamp
+ * from local_clock() that increases strictly on its CPU. A clock source is not read,
+ * since some are slow and take a lock (HPET). Where local_clock() differs between
+ * CPUs, or counts jiffies, objects that two CPUs allocate in the same jiffy are
+ * listed in any order.
  */
 
 static_assert(PID_MAX_LIMIT <= 1U << KML_PID_BITS);
@@ -33,7 +34,7 @@ static u32 kml_stamp_next(unsigned long now)
 {
 	struct kml_stamp *stamp = this_cpu_ptr(&kml_stamp);
 	/* 16 ns: what happens within one jiffy before timers tick still fits */
-	u32 t = ktime_get_mono_fast_ns() >> 4;
+	u32 t = local_clock() >> 4;
 
 	if (stamp->born == now && (s32)(t - stamp->last) <= 0)
 		t = stamp->last + 1;
@@ -610,6 +611,8 @@ static int kml_insert_try(struct kml_insert_ctx *b)
 	if (!b->cold)
 		goto out;
 
+	kml_cold_init(b->cold, b->trace, b->ptr);
+
 	raw_spin_lock(&leaf->lock);
 	ret = KML_INSERT_AGAIN;
 	if (kml_leaf_dead(leaf))
@@ -622,8 +625,7 @@ static int kml_insert_try(struct kml_insert_ctx *b)
 	if (ret)
 		goto unlock;
 
-	kml_cold_init(b->cold, b->trace, b->ptr);
-	/* in this RCU section: see "Insert against scan" in kmemleak.h */
+	/* in this RCU section: see "New objects" in kmemleak.h */
 	if (unlikely(kml_scan_active()))
 		b->state |= KML_F_NEW;
 	kml_page_add(kml_leaf_page(leaf), b->state,
