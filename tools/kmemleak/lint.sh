@@ -8,7 +8,7 @@ set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-CHECKS='shellcheck python spdx length checkpatch gcc clang sparse kernel-doc rst'
+CHECKS='shellcheck python spdx length checkpatch gcc levels clang sparse kernel-doc rst'
 
 case ${1:-} in -h | --help) echo "usage: lint.sh [CHECK]...; checks: $CHECKS"; exit 0 ;; esac
 wanted=${*:-$CHECKS}
@@ -149,6 +149,13 @@ check_checkpatch()
 check_gcc()
 {
 	compiler_check 7.3 lint-gcc gcc W=1
+}
+
+# Neither an include nor a call goes upward: levels.txt.
+check_levels()
+{
+	compiler_check 7.3 lint-gcc gcc W=1 || return 1
+	"$KML_TOOLS/levels.py" mm/kmemleak "$kml_out-lint-gcc/mm/kmemleak"
 }
 
 # The newest tree that accepts the clang of this machine.
