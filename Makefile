@@ -3,10 +3,13 @@
 # The targets a person types. Each is one script of tools/kmemleak, which can
 # be run alone; those with options say more with --help.
 
-FLAVOR ?= um
-KERNEL ?= 7.3
+# what "make menuconfig" chose, if it was used
+-include .config
+
+FLAVOR ?= $(if $(CONFIG_FLAVOR_X86_64),x86_64,$(if $(CONFIG_FLAVOR_ARM64),arm64,um))
+KERNEL ?= $(if $(CONFIG_KERNEL_6_12),6.12,7.3)
 STOCK ?=
-DEBUG ?=
+DEBUG ?= $(CONFIG_KERNEL_DEBUG)
 CONFIG ?=
 QUICK ?=
 T := tools/kmemleak
@@ -25,6 +28,15 @@ run: ## boot a kernel with this kmemleak, leak memory on purpose, show the repor
 shell: ## a prompt in that kernel
 	@$T/build-kernel.sh $(build-args)
 	@$T/run.sh $(build-args) --shell
+
+##@ What these two build: machine, release, the detector's options
+menuconfig: ## choose from menus; the choice is kept in .config
+	@$T/kconfig.sh menuconfig
+
+defconfig: ## write a .config with the defaults
+	@$T/kconfig.sh defconfig
+
+run shell kernel: export KMEMLEAK_CONFIG := $(abspath $(wildcard .config))
 
 ##@ Your own kernel tree (KDIR=<tree>)
 install: need-KDIR ## put our files into the tree, replacing mm/kmemleak.c
@@ -93,5 +105,5 @@ help: ## this list
 need-%:
 	@[ -n '$($*)' ] || { echo "error: $* is not set; run: make $(MAKECMDGOALS) $*=<path>" >&2; exit 2; }
 
-.PHONY: run shell install uninstall patches kernel print-kernel fetch check check-full \
+.PHONY: run shell menuconfig defconfig install uninstall patches kernel print-kernel fetch check check-full \
 	check-builds check-cross bench accuracy lint torture busy clean distclean help

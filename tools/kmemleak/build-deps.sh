@@ -32,6 +32,8 @@ builds_needs='arm-linux-gnueabihf-gcc:gcc-arm-linux-gnueabihf aarch64-linux-gnu-
 # The load of busy.sh. Not fio: it would bring Ceph, Gluster and InfiniBand along.
 busy_needs='stress-ng:stress-ng iperf3:iperf3 ip:iproute2 bpftool:bpftool
 	mkfs.ext4:e2fsprogs unshare:util-linux mount:mount losetup:mount'
+# The menu of kconfig.sh.
+menu_needs='<ncurses.h>:libncurses-dev'
 # What nothing needs, but saves the second of two builds.
 speed_needs='ccache:ccache'
 lint_needs='shellcheck:shellcheck sparse:sparse clang:clang perl:perl python3:python3
@@ -45,8 +47,9 @@ cross) needs=$cross_needs ;;
 builds) needs=$builds_needs ;;
 busy) needs=$busy_needs ;;
 lint) needs=$lint_needs ;;
+menu) needs=$menu_needs ;;
 speed) needs=$speed_needs ;;
-*) usage_error "usage: build-deps.sh kernel|guest|harness|cross|builds|busy|lint|speed [$(echo "$KML_FLAVOURS" | tr ' ' '|')]" ;;
+*) usage_error "usage: build-deps.sh kernel|guest|harness|cross|builds|busy|lint|menu|speed [$(echo "$KML_FLAVOURS" | tr ' ' '|')]" ;;
 esac
 # A flavour that is not this machine's own: a compiler, its C library for the
 # selftests, and an emulator for the guest.

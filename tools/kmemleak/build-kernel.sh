@@ -130,6 +130,11 @@ fragments()
 	if [ -n "$config" ]; then
 		echo "$dir/$config.config"
 	fi
+	if [ "$stock" = 0 ] && [ -n "${KMEMLEAK_CONFIG:-}" ]; then
+		grep -E '^(# )?CONFIG_(DEBUG_KMEMLEAK|KMEMLEAK_KUNIT_TEST)' "$KMEMLEAK_CONFIG" \
+			>"$kml_out/.kmemleak-chosen" || :
+		echo "$kml_out/.kmemleak-chosen"
+	fi
 	case $stock$config in
 	0kasan* | 0kcsan*) echo "$dir/sanitize.config" ;;
 	esac

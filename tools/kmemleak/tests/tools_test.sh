@@ -127,18 +127,39 @@ t_help()
 	done
 	# What its rules make use of, too.
 	grep -oE '\$\(([a-z-]+ [^$]*\$\()?[A-Z_]+\)' Makefile | grep -oE '[A-Z_]{2,}' | sort -u |
-		grep -vxE 'MAKEFILE_LIST|MAKECMDGOALS' >"$work/variables"
+		grep -vxE 'MAKEFILE_LIST|MAKECMDGOALS|CONFIG_.*' >"$work/variables"
 	while read -r target; do
 		grep -q "$target=" "$work/help" || { echo "help lacks $target="; return 1; }
 	done <"$work/variables"
 }
 
 # Every script that the makefile or README.md names says what it is for.
+# A choice of make menuconfig reaches the kernel; without the file nothing changes.
+t_chosen()
+{
+	local top=$work/checkout out
+	mkdir -p "$top"
+	cp -a --parents Kconfig Makefile mm tools "$top/"
+	make -s -C "$top" defconfig
+	grep -qx 'CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE=16000' "$top/.config"
+	[ ! -e "$top/include" ]
+	sed -i 's/^\(CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE\)=.*/\1=4321/' "$top/.config"
+	KMEMLEAK_CONFIG=$top/.config tools/kmemleak/build-kernel.sh --variant chosen --prepare
+	kernel_paths um 7.3 0 0
+	grep -qx 'CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE=4321' "$kml_out-chosen/.config"
+	tools/kmemleak/build-kernel.sh --variant chosen --prepare
+	! grep -x 'CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE=4321' "$kml_out-chosen/.config"
+	rm -rf "$kml_out-chosen"
+	sed -i 's/^# \(CONFIG_FLAVOR_ARM64\) .*/\1=y/; s/^CONFIG_FLAVOR_UM=y//' "$top/.config"
+	make -s -C "$top" -n kernel | grep -q -e "--flavor 'arm64'"
+	make -s -C "$top" -n kernel FLAVOR=um | grep -q -e "--flavor 'um'"
+}
+
 t_script_help()
 {
 	local script
 	for script in tools/kmemleak/{run,check,check-kernel,check-full,check-builds,check-harness,check-log}.sh \
-		tools/kmemleak/{lint,fetch-kernel,initramfs,build-kernel,torture,busy}.sh \
+		tools/kmemleak/{lint,fetch-kernel,initramfs,build-kernel,torture,busy,kconfig}.sh \
 		tools/testing/kmemleak/check-cross.sh benchmarks/{bench-kernel,accuracy}.sh; do
 		expect 0 "$script" --help
 		grep -q "^usage: $(basename "$script")" "$work/said"
@@ -604,6 +625,7 @@ check "print-kernel without a kernel: says how to build" t_not_built
 check "busy.sh: bad options, the choices, exit 2" t_bad_busy
 check "help lists every target" t_help
 check "--help of every script" t_script_help
+check "menuconfig: choices reach the kernel" t_chosen
 check "a guest's programs: several runs at a time" t_initramfs
 check "options that got lost" t_lost_options
 check "the table of builds" t_builds_table
