@@ -137,7 +137,7 @@ t_help()
 # A choice of make menuconfig reaches the kernel; without the file nothing changes.
 t_chosen()
 {
-	local top=$work/checkout out
+	local top=$work/checkout
 	mkdir -p "$top"
 	cp -a --parents Kconfig Makefile mm tools "$top/"
 	make -s -C "$top" defconfig
@@ -148,7 +148,8 @@ t_chosen()
 	kernel_paths um 7.3 0 0
 	grep -qx 'CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE=4321' "$kml_out-chosen/.config"
 	tools/kmemleak/build-kernel.sh --variant chosen --prepare
-	! grep -x 'CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE=4321' "$kml_out-chosen/.config"
+	grep -q '^CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE=' "$kml_out-chosen/.config"
+	[ "$(grep -c 'MEM_POOL_SIZE=4321' "$kml_out-chosen/.config")" = 0 ]
 	rm -rf "$kml_out-chosen"
 	sed -i 's/^# \(CONFIG_FLAVOR_ARM64\) .*/\1=y/; s/^CONFIG_FLAVOR_UM=y//' "$top/.config"
 	make -s -C "$top" -n kernel | grep -q -e "--flavor 'arm64'"
