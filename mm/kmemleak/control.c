@@ -231,6 +231,7 @@ static void kml_drop_everything(void)
 	lockdep_assert_held(&kml_scan_mutex);
 
 	kml_object_remove_all();
+	kml_phys_drop_all();
 	kml_reserve_drop_all();
 	kml_report_drop();
 	kml_untracked_drop();
@@ -396,7 +397,8 @@ static int kml_cmd_dump(const char *arg)
 		return -EINVAL;
 
 	for (id = 0; id < KML_NR_SPACES; id++) {
-		if (!kml_object_info(kml_space(id), addr, true, &info))
+		if (id == KML_PHYS ? !kml_phys_info(addr, &info) :
+				     !kml_object_info(kml_space(id), addr, true, &info))
 			continue;
 		kml_report_dump(&info);
 		found = true;

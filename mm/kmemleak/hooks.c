@@ -27,12 +27,6 @@ static bool kml_valid_percpu(const void __percpu *ptr)
 	return kml_valid((const void *)(__force unsigned long)ptr);
 }
 
-/* Until kmemleak_init() it counts as on, whatever the command line says. */
-static bool kml_stays_on(void)
-{
-	return !IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_DEFAULT_OFF) || kml_boot.on;
-}
-
 /* Two blocks in one place: the books are wrong, so close them. */
 static noinline void kml_overlap(unsigned long ptr, const struct kml_info *hit)
 {
@@ -47,7 +41,8 @@ static noinline void kml_warn_alias(struct kml_space *space, unsigned long ptr)
 {
 	struct kml_info info;
 
-	if (!kml_object_info(space, ptr, true, &info))
+	if (space->id == KML_PHYS ? !kml_phys_info(ptr, &info) :
+				    !kml_object_info(space, ptr, true, &info))
 		return;
 	kml_warn("Found object by alias at 0x%08lx\n", ptr);
 	kml_report_dump(&info);
@@ -317,11 +312,10 @@ EXPORT_SYMBOL(kmemleak_no_scan);
  */
 void __ref kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp)
 {
-	if (!kml_enabled())
-		return;
-	if (kml_stays_on())
-		kml_pool_grow_early(size);
-	kml_insert(kml_space(KML_PHYS), (unsigned long)phys, size, 0, gfp);
+	struct kml_info hit;
+
+	if (kml_enabled() && kml_phys_insert(phys, size, gfp, kml_stack_save(), &hit))
+		kml_overlap(phys, &hit);
 }
 EXPORT_SYMBOL(kmemleak_alloc_phys);
 
@@ -335,7 +329,7 @@ EXPORT_SYMBOL(kmemleak_alloc_phys);
 void __ref kmemleak_free_part_phys(phys_addr_t phys, size_t size)
 {
 	if (kml_free_enabled())
-		kml_remove_part(kml_space(KML_PHYS), (unsigned long)phys, size);
+		kml_phys_remove(phys, size, kml_stack_save());
 }
 EXPORT_SYMBOL(kmemleak_free_part_phys);
 
@@ -345,8 +339,8 @@ EXPORT_SYMBOL(kmemleak_free_part_phys);
  */
 void __ref kmemleak_ignore_phys(phys_addr_t phys)
 {
-	if (kml_enabled())
-		kml_paint(kml_space(KML_PHYS), (unsigned long)phys, -1);
+	if (kml_enabled() && kml_phys_paint(phys, true))
+		kml_warn_alias(kml_space(KML_PHYS), phys);
 }
 EXPORT_SYMBOL(kmemleak_ignore_phys);
 
@@ -366,7 +360,7 @@ static void __init kml_add_section(const void *start, size_t len)
  */
 void __init kmemleak_init(void)
 {
-	if (!kml_stays_on()) {
+	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_DEFAULT_OFF) && !kml_boot.on) {
 		kml_state_disable();
 		return;
 	}

@@ -554,6 +554,32 @@ static inline bool kml_settled(struct kml_space *space, unsigned long addr)
 	return READ_ONCE(READ_ONCE(iv->settled)[BIT_WORD(bit)]) & BIT_MASK(bit);
 }
 
+/* === Physical blocks ==================================================== */
+
+struct kml_phys {
+	struct rb_node node;
+	unsigned long not_start;	/* inverted: the static pool is read, too */
+	size_t size;
+	bool black;			/* not read */
+	bool no_scan;			/* shown with dump=; not of the rest of a block */
+	bool merged;			/* from several */
+	bool is_new;			/* since the current mark began */
+	struct kml_cold cold;
+};
+
+int kml_phys_insert(unsigned long start, size_t size, gfp_t gfp,
+		    depot_stack_handle_t trace, struct kml_info *hit);
+int kml_phys_remove(unsigned long start, size_t size, depot_stack_handle_t trace);
+int kml_phys_paint(unsigned long start, bool black);
+bool kml_phys_info(unsigned long addr, struct kml_info *info);
+size_t kml_phys_next(unsigned long *at, unsigned long *start, bool only_new);
+size_t kml_phys_copy(struct kml_pins *pins, void *to, unsigned long from, size_t len,
+		     size_t more);
+bool kml_phys_in_lowmem(unsigned long start, size_t size);
+bool kml_phys_is_root(unsigned long start, size_t len);
+bool kml_pfn_has_owner(struct page *page);
+void kml_phys_drop_all(void);
+
 /* === Memory ============================================================= */
 
 /*
@@ -580,6 +606,7 @@ enum kml_pool_type {
 	KML_POOL_WORK,
 	KML_POOL_WORKER,
 	KML_POOL_BLOOM,
+	KML_POOL_PHYS,
 	KML_POOL_PAGE,		/* KML_NR_GRAINS of them */
 	KML_NR_POOLS = KML_POOL_PAGE + KML_NR_GRAINS,
 };
@@ -589,7 +616,6 @@ void *kml_pool_alloc(enum kml_pool_type type, gfp_t gfp);
 void kml_pool_free(enum kml_pool_type type, void *p);
 void kml_pool_free_bulk(enum kml_pool_type type, unsigned int nr, void **p);
 int kml_pool_early_left(void);
-void kml_pool_grow_early(size_t size);
 
 struct kml_cold *kml_cold_get_cached(void);
 bool kml_cold_put_cached(struct kml_cold *cold);

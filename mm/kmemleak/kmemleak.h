@@ -27,8 +27,6 @@
  *	intervals needs it, so intervals and leaf groups are freed only under it.
  *	The initiator of a scan holds it for all workers. It protects the report
  *	table and the parameters of the scan.
- * kml_part_mutex (mutex)
- *	Serialises partial frees of physical blocks. Memory is allocated under it.
  * kml_roots_at.lock, kml_last_lock (spin)
  *	The next roots to hand out; the statistics of the last scans.
  * leaf->lock (raw, IRQs off)
@@ -40,6 +38,8 @@
  *	covers; growth of the window. Never taken inside leaf->lock.
  * shard->lock (raw, IRQs off)
  *	The list of a shard's intervals and the position in it. Inside space->lock.
+ * kml_phys_lock (raw, IRQs off)
+ *	The tree of physical blocks. Inside kml_roots_at.lock.
  * pool, reserve and work-list locks (raw, IRQs off)
  *	Innermost: no lock is taken inside them.
  *

@@ -1052,12 +1052,10 @@ static enum kml_group_fate kml_group_read(struct kml_worker *w,
 		w->win.self.min = kml_work_start(work);
 		w->win.self.len = p.size;
 	}
-	if (space->id != KML_PHYS || kml_phys_is_root(kml_work_start(work) + off, len)) {
-		kml_take(w, kml_object_memory(space, kml_work_start(work), 0) + off, len,
-			 p.size - off - len, &w->win, nr, *used, taken);
-		*used += taken->used;
-		w->stats.words += len / sizeof(long);
-	}
+	kml_take(w, kml_object_memory(space, kml_work_start(work), 0) + off, len,
+		 p.size - off - len, &w->win, nr, *used, taken);
+	*used += taken->used;
+	w->stats.words += len / sizeof(long);
 	w->stats.objects += !off;
 	if (off + len == end)
 		return KML_GROUP_DONE;
@@ -1189,6 +1187,37 @@ bool kml_mark_range(struct kml_worker *w, const void *start, size_t len)
 				      kml_filter_run(start, chunk, &w->win, w->cand));
 		}
 		w->stats.words += chunk / sizeof(long);
+		if (kml_mark_stop(w))
+			return false;
+	}
+	return true;
+}
+
+/**
+ * kml_mark_phys() - read a piece of a physical block
+ * @w: worker
+ * @start: physical address of its first byte
+ * @len: in bytes
+ *
+ * Context: process, no lock held.
+ * Return: false if stopped.
+ */
+bool kml_mark_phys(struct kml_worker *w, unsigned long start, size_t len)
+{
+	size_t off, step, got, gap, skip;
+
+	for (off = 0; off < len; off += step) {
+		unsigned long from = start + off;
+
+		/* words that are aligned in memory are aligned in the copy */
+		gap = from % sizeof(long);
+		step = min(len - off, KML_PAGE_SIZE - from % KML_PAGE_SIZE);
+		got = kml_phys_copy(&w->pins, w->copy + gap, from, step,
+				    kml_mark.bytewise ? KML_STRADDLE : 0);
+		skip = kml_mark.bytewise ? gap : ALIGN(gap, sizeof(long));
+		if (gap + got > skip)
+			kml_take_copy(w, w->copy + skip, gap + got - skip, &w->win);
+		w->stats.words += got / sizeof(long);
 		if (kml_mark_stop(w))
 			return false;
 	}

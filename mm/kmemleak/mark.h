@@ -251,6 +251,7 @@ size_t kml_copy_head(const struct kml_info *info, void *buf, int *cpu);
 /**
  * struct kml_root_sink - where roots go
  * @range: told of each range; returns false to stop. May sleep.
+ * @phys: the same for a piece of a physical block, which may be gone by then
  * @page: the same for a struct page, with the memory that it describes: what
  *	points there is no reference. The free list of a slab does, and stays in
  *	the struct page when the slab is gone and its page somebody's.
@@ -260,6 +261,7 @@ size_t kml_copy_head(const struct kml_info *info, void *buf, int *cpu);
  */
 struct kml_root_sink {
 	bool (*range)(struct kml_root_sink *sink, const void *start, size_t len);
+	bool (*phys)(struct kml_root_sink *sink, unsigned long start, size_t len);
 	bool (*page)(struct kml_root_sink *sink, const struct page *page,
 		     unsigned long mem);
 	bool (*probe)(struct kml_root_sink *sink, const void *start, size_t len);
@@ -274,9 +276,6 @@ struct zone *kml_roots_pages(unsigned long *pfn, unsigned long *end);
 bool kml_roots_copy(struct page *page, size_t off, void *buf, size_t len);
 bool kml_roots_own_stack(struct kml_root_sink *sink);
 bool kml_roots_in_use(struct kml_root_sink *sink, void *buf);
-bool kml_phys_in_lowmem(unsigned long phys, size_t size);
-bool kml_phys_is_root(unsigned long phys, size_t len);
-bool kml_pfn_has_owner(struct page *page);
 
 /* Calls @section for each section that is to be an object, always grey. */
 void kml_roots_sections(void (*section)(const void *start, size_t len));
@@ -379,6 +378,7 @@ void kml_mark_windows(struct kml_worker *w, const struct kmemleak_windows *win);
 bool kml_mark_stop(struct kml_worker *w);
 
 bool kml_mark_range(struct kml_worker *w, const void *start, size_t len);
+bool kml_mark_phys(struct kml_worker *w, unsigned long start, size_t len);
 bool kml_mark_page(struct kml_worker *w, const struct page *page,
 		   const struct kmemleak_range *self);
 void kml_mark_copy(struct kml_worker *w, size_t len);

@@ -128,7 +128,7 @@ long kml_count_objects(void)
  *
  * Before that, and when the slab has nothing to give, a static pool serves: a
  * bump pointer and a free list for each type. It is sized for
- * CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE objects, and grows while memblock allocates.
+ * CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE objects.
  */
 
 /*
@@ -142,27 +142,12 @@ long kml_count_objects(void)
 
 static char kml_early_pool[KML_EARLY_BYTES] __aligned(sizeof(u64));
 
-/*
- * Chunks of it: the static one, and what kml_pool_grow_early() adds, each as
- * large as all before. The last one serves.
- */
-#define KML_EARLY_CHUNKS	16
-
-static struct kml_early_chunk {
-	char *start;
-	size_t size;
-} kml_early_chunk[KML_EARLY_CHUNKS] __ro_after_init = {
-	{ kml_early_pool, KML_EARLY_BYTES },
-};
-
-static unsigned int kml_early_chunks __ro_after_init = 1;
-
 struct kml_free_item {
 	struct kml_free_item *next;
 };
 
 static DEFINE_RAW_SPINLOCK(kml_early_lock);
-static size_t kml_early_used;		/* of the last chunk */
+static size_t kml_early_used;
 static struct kml_free_item *kml_early_free[KML_NR_POOLS];
 static size_t kml_early_free_bytes;
 
@@ -171,7 +156,7 @@ static struct kmem_cache *kml_caches[KML_NR_POOLS] __ro_after_init;
 static const struct {
 	const char *name;
 	size_t size;
-} kml_pool_page[] = {
+} kml_pools[] = {
 	[KML_POOL_COLD]		= { "kmemleak_object", sizeof(struct kml_cold) },
 	[KML_POOL_EXT]		= { "kmemleak_ext", sizeof(struct kml_ext) },
 	[KML_POOL_AREA]		= { "kmemleak_scan_area", sizeof(struct kml_area) },
@@ -184,31 +169,26 @@ static const struct {
 	[KML_POOL_WORK]		= { "kmemleak_work", KML_PAGE_SIZE },
 	[KML_POOL_WORKER]	= { "kmemleak_worker", KML_WORKER_BYTES },
 	[KML_POOL_BLOOM]	= { "kmemleak_bloom", KML_BLOOM_BYTES },
+	[KML_POOL_PHYS]		= { "kmemleak_phys", sizeof(struct kml_phys) },
 };
 
-static_assert(ARRAY_SIZE(kml_pool_page) == KML_POOL_PAGE);
+static_assert(ARRAY_SIZE(kml_pools) == KML_POOL_PAGE);
 
 static size_t kml_pool_size(enum kml_pool_type type)
 {
 	if (type < KML_POOL_PAGE)
-		return kml_pool_page[type].size;
+		return kml_pools[type].size;
 	return kml_page_size(type - KML_POOL_PAGE);
 }
 
 static bool kml_is_early(const void *p)
 {
-	unsigned int i;
-
-	for (i = 0; i < kml_early_chunks; i++)
-		if ((unsigned long)p - (unsigned long)kml_early_chunk[i].start <
-		    kml_early_chunk[i].size)
-			return true;
-	return false;
+	return (unsigned long)p - (unsigned long)kml_early_pool < KML_EARLY_BYTES;
 }
 
 static size_t kml_early_room(void)
 {
-	return kml_early_chunk[kml_early_chunks - 1].size - kml_early_used;
+	return KML_EARLY_BYTES - kml_early_used;
 }
 
 /* It is in bss, which is scanned: not for raw addresses, nor what looks like one. */
@@ -230,8 +210,7 @@ static void *kml_early_alloc(enum kml_pool_type type)
 		kml_early_free[type] = item->next;
 		kml_early_free_bytes -= size;
 	} else if (kml_early_room() >= size) {
-		item = (void *)kml_early_chunk[kml_early_chunks - 1].start +
-		       kml_early_used;
+		item = (void *)kml_early_pool + kml_early_used;
 		kml_early_used += size;
 	}
 	raw_spin_unlock_irqrestore(&kml_early_lock, flags);
@@ -346,54 +325,6 @@ int kml_pool_early_left(void)
 	return (kml_early_room() + kml_early_free_bytes) / KML_EARLY_OBJECT;
 }
 
-/**
- * kml_pool_grow_early() - have room for the metadata of a block from memblock
- * @size: of the block, in bytes
- *
- * CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE is for blocks of any size. A thousand huge
- * pages of 1 GiB, or the memmap of 2 TiB, fill more intervals than the static
- * pool has room for: what memblock gives to others, it gives to us, too. It is
- * neither a root nor tracked. Where it gives nothing, the reserve serves.
- *
- * Before an architecture has mapped all memory memblock may give what cannot be
- * used yet. Most of what is tracked then are page tables, for which nothing
- * grows; and what came is tried before it is used.
- *
- * Context: boot, from a hook of memblock: one CPU runs, memblock allocates.
- */
-void __ref kml_pool_grow_early(size_t size)
-{
-	size_t want = KML_EARLY_TABLES / 4, bytes = 0;
-	unsigned int i;
-	char *start, c;
-
-	if (size < KML_INTERVAL_SIZE || kml_pool_ready() || slab_is_available())
-		return;
-	want += (size >> KML_INTERVAL_SHIFT) * sizeof(struct kml_interval) +
-		(size >> KML_L2_SHIFT) * sizeof(struct kml_l3);
-	if (likely(kml_early_room() >= want) ||
-	    kml_early_chunks == KML_EARLY_CHUNKS)
-		return;
-
-	for (i = 0; i < kml_early_chunks; i++)
-		bytes += kml_early_chunk[i].size;
-	bytes = PAGE_ALIGN(max(bytes, want));
-	start = memblock_alloc_try_nid_raw(bytes, PAGE_SIZE, 0,
-					   MEMBLOCK_ALLOC_NOLEAKTRACE,
-					   NUMA_NO_NODE);
-	if (!start)
-		return;
-	if (copy_from_kernel_nofault(&c, start, 1) ||
-	    copy_from_kernel_nofault(&c, start + bytes - 1, 1)) {
-		memblock_free(start, bytes);
-		return;
-	}
-	kml_early_chunk[kml_early_chunks].start = start;
-	kml_early_chunk[kml_early_chunks].size = bytes;
-	kml_early_chunks++;
-	kml_early_used = 0;
-}
-
 /*
  * Magazines. Filled by frees only; owned by their CPU, used with IRQs off.
  */
@@ -464,7 +395,7 @@ void __init kml_pool_init(void)
 				 kml_page_grain(i - KML_POOL_PAGE));
 		/* SLAB_PANIC: nothing this small can fail this early */
 		kml_caches[i] = kmem_cache_create(i < KML_POOL_PAGE ?
-						  kml_pool_page[i].name :
+						  kml_pools[i].name :
 						  name,
 						  kml_pool_size(i), 0,
 						  SLAB_NOLEAKTRACE | SLAB_PANIC,

@@ -431,7 +431,6 @@ int kml_tail_fill(struct kml_tail *s)
  * the memmap. One at a time; a virtual block has an owner who sees to that, and
  * who may hold locks that reclaim wants.
  */
-static DEFINE_MUTEX(kml_part_mutex);
 
 /**
  * kml_object_lock() - find an object and keep it
@@ -830,99 +829,15 @@ bool kml_object_remove(struct kml_space *space, unsigned long ptr)
 	return kml_reserve_remove(space, start);
 }
 
-/*
- * Nobody looks for references to physical blocks or reports them: once there is
- * memory for them, what remains of one may be several objects. Beside a cut they
- * are small and grow with the distance, so that blocks which are given back page
- * by page, like the memmap of huge pages, cost each of their pages a few times and
- * not once for each cut.
- */
-#define KML_CUT_MIN	(16 * KML_PAGE_SIZE)
-
-/* What remains of a block on one side of a cut. */
-struct kml_rest {
-	struct kml_space *space;
-	unsigned long ptr;		/* with its tag */
-	size_t size;
-	bool before;			/* the cut is at its end */
-	int min_count;
-	depot_stack_handle_t trace;
-};
-
-static int kml_file_rest(const struct kml_rest *r, struct kml_info *hit)
-{
-	bool split = r->space->id == KML_PHYS && r->min_count <= 0 &&
-		     kml_pool_ready();
-	size_t done, step;
-	unsigned long at;
-	int ret = 0;
-
-	for (done = 0; done < r->size && !ret; done += step) {
-		step = r->size - done;
-		if (split)
-			step = min(step, max(done, KML_CUT_MIN));
-		at = r->before ? r->size - done - step : done;
-		ret = kml_object_insert(r->space, r->ptr + at, step, r->min_count,
-				       GFP_KERNEL, r->trace, hit);
-	}
-	return ret;
-}
-
-/*
- * Cut the part at @addr out of the object that holds it; @ret is the first error
- * so far. Return: how much of @size it was, 0 if there is no such object.
- */
-static size_t kml_remove_piece(struct kml_space *space, unsigned long addr, size_t size,
-		      depot_stack_handle_t trace, struct kml_info *hit, int *ret)
-{
-	struct kml_rest rest = { .space = space, .trace = trace };
-	struct kml_cold *cold = NULL;
-	size_t old_size, before;
-	unsigned long tag, start;
-	struct kml_locked l;
-	int err;
-	u32 state;
-
-	if (!kml_object_lock(&l, space, addr, true))
-		return 0;
-	start = l.start;
-	tag = kml_tagged(start, l.hot->cold) - start;
-	kml_object_unlock(&l);
-
-	old_size = kml_detach(space, start, &state, &cold);
-	if (!old_size)
-		return 0;		/* freed under our hands: caller's bug */
-	kml_cold_free(state, cold);
-
-	before = addr - start;
-	size = min(size, old_size - before);
-	/* switched off: blocks that go away matter, those that stay do not */
-	if (!kml_enabled())
-		return size;
-
-	rest.min_count = kml_state_min_count(state);
-	rest.ptr = start + tag;
-	rest.size = before;
-	rest.before = true;
-	err = kml_file_rest(&rest, hit);
-	*ret = *ret ?: err;
-	rest.ptr = addr + size + tag;
-	rest.size = old_size - before - size;
-	rest.before = false;
-	err = kml_file_rest(&rest, hit);
-	*ret = *ret ?: err;
-	return size;
-}
-
 /**
  * kml_object_remove_part() - a part of an object was freed
- * @space: where
+ * @space: address space
  * @ptr: start of the part
  * @size: of the part
- * @trace: who frees: becomes the origin of what remains
+ * @trace: stack of the free: becomes the origin of the rest
  * @hit: as for kml_object_insert()
  *
- * What remains before and behind the part are new objects which want as many
+ * The memory before and after the part becomes new objects, which want as many
  * references as the old one did.
  *
  * Context: process or boot.
@@ -932,24 +847,37 @@ int kml_object_remove_part(struct kml_space *space, unsigned long ptr,
 			  size_t size, depot_stack_handle_t trace,
 			  struct kml_info *hit)
 {
-	bool phys = space->id == KML_PHYS;
-	unsigned long addr = kml_untag(ptr);
-	size_t cut, rest = size;
-	int ret = 0;
+	unsigned long addr = kml_untag(ptr), tag, start;
+	struct kml_cold *cold = NULL;
+	size_t old_size, before;
+	struct kml_locked l;
+	int ret, err;
+	u32 state;
 
 	if (!size)
 		return 0;
-	if (phys)
-		mutex_lock(&kml_part_mutex);
-	do {
-		cut = kml_remove_piece(space, addr, rest, trace, hit, &ret) ?:
-		      kml_reserve_remove_part(space, addr, rest);
-		addr += cut;
-		rest -= cut;
-	} while (cut && rest && phys);
-	if (phys)
-		mutex_unlock(&kml_part_mutex);
-	return rest == size ? -ENOENT : ret;
+	if (!kml_object_lock(&l, space, addr, true))
+		return kml_reserve_remove_part(space, addr, size) ? 0 : -ENOENT;
+	start = l.start;
+	tag = kml_tagged(start, l.hot->cold) - start;
+	kml_object_unlock(&l);
+
+	old_size = kml_detach(space, start, &state, &cold);
+	if (!old_size)
+		return -ENOENT;		/* concurrently freed: a bug of the caller */
+	kml_cold_free(state, cold);
+
+	before = addr - start;
+	size = min(size, old_size - before);
+	/* switched off: only the blocks that go away matter */
+	if (!kml_enabled())
+		return 0;
+
+	ret = kml_object_insert(space, start + tag, before, kml_state_min_count(state),
+			       GFP_KERNEL, trace, hit);
+	err = kml_object_insert(space, addr + size + tag, old_size - before - size,
+			       kml_state_min_count(state), GFP_KERNEL, trace, hit);
+	return ret ?: err;
 }
 
 static enum kml_visit kml_remove_visit(struct kml_visitor *v,

@@ -94,12 +94,13 @@ static bool kml_roots_run(struct kml_root_sink *sink, struct zone *zone,
 }
 
 /*
- * Where we are: CPUs, then struct pages, then tasks. Workers take from here in
+ * Where we are: CPUs, then physical blocks, then struct pages, then tasks. Workers take from here in
  * turn, a few hundred KiB at a time.
  */
 static struct {
 	spinlock_t lock;		/* of all that follows */
 	unsigned int cpu;
+	unsigned long phys;
 	unsigned int zone;		/* number of a populated one */
 	unsigned long pfn;		/* 0: its first */
 	int pid;
@@ -123,6 +124,7 @@ void kml_roots_begin(bool stacks)
 	get_online_mems();
 	spin_lock(&kml_roots_at.lock);
 	kml_roots_at.cpu = IS_ENABLED(CONFIG_SMP) ? 0 : nr_cpu_ids;
+	kml_roots_at.phys = 0;
 	kml_roots_at.zone = 0;
 	kml_roots_at.pfn = 0;
 	kml_roots_at.pid = 1;
@@ -185,6 +187,16 @@ static unsigned int kml_take_cpu(void)
 	return cpu;
 }
 
+static size_t kml_take_phys(unsigned long *start)
+{
+	size_t len;
+
+	spin_lock(&kml_roots_at.lock);
+	len = kml_phys_next(&kml_roots_at.phys, start, false);
+	spin_unlock(&kml_roots_at.lock);
+	return len;
+}
+
 static struct task_struct *kml_take_task(void)
 {
 	struct task_struct *task;
@@ -204,10 +216,11 @@ static struct task_struct *kml_take_task(void)
  */
 bool kml_roots_next(struct kml_root_sink *sink)
 {
-	unsigned long pfn = 0, end = 0;
+	unsigned long pfn = 0, end = 0, start;
 	struct task_struct *task;
 	struct zone *zone;
 	unsigned int cpu;
+	size_t len;
 
 	cpu = kml_take_cpu();
 	if (cpu < nr_cpu_ids) {
@@ -216,6 +229,12 @@ bool kml_roots_next(struct kml_root_sink *sink)
 			sink->range(sink, __per_cpu_start + per_cpu_offset(cpu),
 				    __per_cpu_end - __per_cpu_start);
 #endif
+		return true;
+	}
+
+	len = kml_take_phys(&start);
+	if (len) {
+		sink->phys(sink, start, len);
 		return true;
 	}
 
@@ -306,47 +325,6 @@ bool kml_roots_in_use(struct kml_root_sink *sink, void *buf)
 	}
 	put_online_mems();
 	return more;
-}
-
-/*
- * Does the page belong to somebody else than memblock: is it free, a user's, the page
- * cache's, a slab? What is in use and none of these is untracked memory.
- */
-bool kml_pfn_has_owner(struct page *page)
-{
-	struct page *head = compound_head(page);
-
-	return page_has_type(head) || PageLRU(head) || READ_ONCE(head->mapping);
-}
-
-/**
- * kml_phys_is_root() - does a part of a physical block still belong to it?
- * @phys: first byte
- * @len: in bytes, not 0
- *
- * Nobody tells when memblock's memory goes to the page allocator: the initrd's does,
- * and boot-time huge pages become user memory. What is there then is no reference.
- *
- * Context: any.
- */
-bool kml_phys_is_root(unsigned long phys, size_t len)
-{
-	unsigned long pfn;
-
-	for (pfn = PHYS_PFN(phys); pfn <= PHYS_PFN(phys + len - 1); pfn++) {
-		struct page *page = pfn_to_online_page(pfn);
-
-		if (!page || PageReserved(page) || !kml_pfn_has_owner(page))
-			return true;
-	}
-	return false;
-}
-
-/* Is all of a physical block mapped? */
-bool kml_phys_in_lowmem(unsigned long phys, size_t size)
-{
-	return PHYS_PFN(phys) >= min_low_pfn &&
-	       PHYS_PFN(phys + size) <= max_low_pfn;
 }
 
 /* === Stacks ============================================================= */

@@ -198,9 +198,7 @@ static bool kml_source_tables(struct kml_worker *w)
 	/* pairs with kml_interval_set_has_new(), through the barrier behind us */
 	WRITE_ONCE(iv->has_new, false);
 	WRITE_ONCE(iv->recount, false);
-	/* nobody looks a physical address up */
-	if (id != KML_PHYS)
-		kml_settled_prepare(iv);
+	kml_settled_prepare(iv);
 	return true;
 }
 
@@ -237,9 +235,6 @@ static enum kml_visit kml_whiten(struct kml_visitor *v, struct kml_space *space,
 	if (!kml_white(state))
 		new &= ~KML_F_UNREF;
 	new = kml_check_flag(state, new);
-	if (space->id == KML_PHYS && !(state & KML_F_NO_SCAN) &&
-	    !kml_phys_in_lowmem(start, size))
-		new = kml_state_set_min(new, -1) | KML_F_NO_SCAN;
 	/* nobody marks now, all others hold the lock */
 	if (new != state)
 		atomic_set(&hot->state, new);
@@ -249,7 +244,7 @@ static enum kml_visit kml_whiten(struct kml_visitor *v, struct kml_space *space,
 	if (kml_grey(new) && kml_scannable(new))
 		kml_grey_push(ctx->w, space, start, hot);
 
-	if (space->id == KML_PHYS || !(kml_white(new) || new & KML_F_EXT))
+	if (!(kml_white(new) || new & KML_F_EXT))
 		return KML_VISIT_NEXT;
 	return kml_walk_unsettle(ctx, space, start, size);
 }
@@ -330,9 +325,7 @@ static enum kml_visit kml_newborn_visit(struct kml_visitor *v, struct kml_space 
 {
 	u32 state = kml_hot_state(hot);
 
-	if (state & KML_F_NEW && kml_grey(state) && kml_scannable(state) &&
-	    (space->id != KML_PHYS ||
-	     kml_phys_in_lowmem(start, kml_hot_size(hot, state))))
+	if (state & KML_F_NEW && kml_grey(state) && kml_scannable(state))
 		kml_grey_push(kml_walk_ctx(v)->w, space, start, hot);
 	return KML_VISIT_NEXT;
 }
@@ -368,6 +361,12 @@ static bool kml_source_newborn(struct kml_worker *w)
  */
 static bool kml_scan_newborn(struct kml_worker *w)
 {
+	unsigned long at = 0, start;
+	size_t len;
+
+	while ((len = kml_phys_next(&at, &start, true)))
+		if (!kml_mark_phys(w, start, len))
+			return false;
 	kml_reserve_next_round();
 	return kml_mark_reserve(w) && kml_workers_run(kml_source_newborn, true) &&
 	       kml_read_pending();
@@ -425,7 +424,7 @@ static enum kml_visit kml_check(struct kml_visitor *v, struct kml_space *space,
 	u32 state = kml_hot_state(hot);
 	const void *mem;
 
-	if (!kml_white(state) || space->id == KML_PHYS)
+	if (!kml_white(state))
 		return KML_VISIT_NEXT;
 	/* the lock keeps the block; larger ones are pinned by chunks */
 	if (space->id == KML_PERCPU || state & KML_F_BIG ||
@@ -656,6 +655,11 @@ static bool kml_sink_range(struct kml_root_sink *sink, const void *start,
 	return kml_mark_range(kml_sink_worker(sink), start, len);
 }
 
+static bool kml_sink_phys(struct kml_root_sink *sink, unsigned long start, size_t len)
+{
+	return kml_mark_phys(kml_sink_worker(sink), start, len);
+}
+
 static bool kml_sink_page(struct kml_root_sink *sink, const struct page *page,
 			  unsigned long mem)
 {
@@ -682,6 +686,7 @@ static struct kml_scan_sink kml_sink(struct kml_worker *w)
 	return (struct kml_scan_sink){
 		.sink = {
 			.range = kml_sink_range,
+			.phys = kml_sink_phys,
 			.page = kml_sink_page,
 			.probe = kml_sink_probe,
 			.skip = kml_sink_skip,

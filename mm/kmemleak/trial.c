@@ -637,8 +637,7 @@ static bool kml_hit_is_tracked(const struct kml_hit *hit)
 	if (addr && kml_object_info(kml_space(KML_VIRT), addr, true, &info))
 		return true;
 	return hit->nolock_at == KML_NO_BLOCK &&
-	       kml_object_info(kml_space(KML_PHYS), PFN_PHYS(hit->pfn) + hit->off,
-			       true, &info);
+	       kml_phys_info(PFN_PHYS(hit->pfn) + hit->off, &info);
 }
 
 static void kml_hits_drop_tracked(void)

@@ -154,8 +154,7 @@ static inline bool in_phys(struct kml_plant *p)
 	unsigned long off;
 
 	for (off = 0; off < KML_BYTES; off += KML_PAGE_SIZE)
-		if (kml_object_info(kml_space(KML_PHYS),
-				    virt_to_phys((void *)p->base) + off, true, &info))
+		if (kml_phys_info(virt_to_phys((void *)p->base) + off, &info))
 			return true;
 	return false;
 }
@@ -168,26 +167,18 @@ static inline bool in_phys(struct kml_plant *p)
 static noinline unsigned long paint_phys_stack(void)
 {
 	void *stack = task_stack_page(current);
-	unsigned long start = ~0UL;
-	struct kml_locked l;
+	struct kml_info info;
 
-	if (stack && kml_object_lock(&l, kml_space(KML_PHYS), virt_to_phys(stack), true)) {
-		if (!(kml_hot_state(l.hot) & KML_F_NO_SCAN))
-			start = l.start;
-		kml_hot_change(l.hot, 0, KML_F_NO_SCAN);
-		kml_object_unlock(&l);
-	}
-	return start;
+	if (!stack || !kml_phys_info(virt_to_phys(stack), &info) || kml_black(info.state))
+		return ~0UL;
+	kml_phys_paint(info.addr, true);
+	return info.addr;
 }
 
 static noinline void unpaint_phys(unsigned long start)
 {
-	struct kml_locked l;
-
-	if (start != ~0UL && kml_object_lock(&l, kml_space(KML_PHYS), start, false)) {
-		kml_hot_change(l.hot, KML_F_NO_SCAN, 0);
-		kml_object_unlock(&l);
-	}
+	if (start != ~0UL)
+		kml_phys_paint(start, false);
 }
 
 static inline void in_pages(struct kunit *test, struct kml_plant *p,

@@ -225,10 +225,7 @@ static int reserve_case(void *arg)
 	return 0;
 }
 
-/*
- * A server that boots with thousands of huge pages: each fills hundreds of
- * intervals, and there is no slab yet. None may be lost for that.
- */
+/* A server that boots with thousands of huge pages, before there is a slab. */
 #if BITS_PER_LONG == 64
 #define EARLY_BLOCK	BIT(30)
 #define EARLY_BASE	BIT(40)
@@ -239,38 +236,15 @@ static int reserve_case(void *arg)
 #define EARLY_NR	256
 #endif
 
-/* What memblock gives may not be mapped yet: the reserve has to do. */
-static int unmapped_case(void *arg)
-{
-	unsigned long i;
-
-	shim_memblock_serves = true;
-	shim_memblock_unmapped = true;
-	for (i = 0; i < EARLY_NR / 4; i++)
-		kmemleak_alloc_phys(EARLY_BASE + i * EARLY_BLOCK, EARLY_BLOCK, 0);
-	shim_memblock_serves = false;
-	shim_memblock_unmapped = false;
-	boot();
-	TAP_CHECK(!world_stat("lost"), "%ld blocks lost", world_stat("lost"));
-	TAP_CHECK(BITS_PER_LONG == 32 || world_stat("reserved"), "nothing was short");
-	/* one may be in the reserve, and its neighbour not */
-	kmemleak_free_part_phys(EARLY_BASE, EARLY_NR / 4 * EARLY_BLOCK);
-	TAP_CHECK(!world_stat("reserve_blocks"), "%ld left", world_stat("reserve_blocks"));
-	TAP_CHECK(world_stat("objects") < 8, "%ld objects remain", world_stat("objects"));
-	return 0;
-}
-
 static int early_case(void *arg)
 {
 	unsigned long i;
 
-	shim_memblock_serves = true;
 	for (i = 0; i < EARLY_NR; i++)
 		kmemleak_alloc_phys(EARLY_BASE + i * EARLY_BLOCK, EARLY_BLOCK, 0);
 	/* one is given back, one in part */
 	kmemleak_free_part_phys(EARLY_BASE, EARLY_BLOCK);
 	kmemleak_free_part_phys(EARLY_BASE + EARLY_BLOCK, EARLY_BLOCK / 2);
-	shim_memblock_serves = false;
 	boot();
 	TAP_CHECK(!world_stat("lost") && !world_stat("reserved"),
 		  "%ld blocks lost, %ld in the reserve", world_stat("lost"),
@@ -284,6 +258,66 @@ static int early_case(void *arg)
 	/* but for the kernel's own sections */
 	TAP_CHECK(world_stat("objects") < 8, "%ld objects remain", world_stat("objects"));
 	TAP_CHECK(!command("scan"), "scan");
+	return 0;
+}
+
+static unsigned int listed(void)
+{
+	char *text = slurp("kmemleak"), *at;
+	unsigned int n = 0;
+
+	for (at = text; (at = strstr(at, "unreferenced")); at++)
+		n++;
+	free(text);
+	return n;
+}
+
+/*
+ * Without memory for it a physical block becomes a part of its neighbour, or goes to
+ * the reserve; so does the rest of one that is cut. All are roots until they are freed.
+ */
+static int phys_case(void *arg)
+{
+	const unsigned long a = W_LOW_START, b = a + SZ_64K;
+	long objects;
+	int i;
+
+	boot();
+	kmemleak_alloc_phys(a, 4096, GFP_KERNEL);
+	objects = world_stat("objects");
+	for (i = 0; i < 3; i++)
+		kmemleak_alloc(block(i), 64, 1, GFP_KERNEL);
+	fail.permille = 1000;
+	kmemleak_alloc_phys(a + 4096, 4096, GFP_KERNEL);
+	kmemleak_alloc_phys(b, 4096, GFP_KERNEL);
+	kmemleak_alloc_phys(a - 4096, 4096, GFP_KERNEL);
+	fail.permille = 0;
+	TAP_CHECK(world_stat("objects") == objects + 3, "%ld objects", world_stat("objects"));
+	TAP_CHECK(world_stat("reserve_blocks") == 1, "%ld in reserve",
+		  world_stat("reserve_blocks"));
+	*(void **)__va(a + 4096 + 8) = block(0);
+	*(void **)__va(b + 8) = block(1);
+	*(void **)__va(a + 16) = block(2);
+
+	fail.permille = 1000;
+	kmemleak_free_part_phys(a + 1024, 1024);
+	fail.permille = 0;
+	TAP_CHECK(world_stat("reserve_blocks") == 2, "%ld in reserve after the cut",
+		  world_stat("reserve_blocks"));
+	shim_time_advance(msecs_to_jiffies(6000));
+	TAP_CHECK(!command("scan") && !command("scan"), "scan");
+	TAP_CHECK(!listed(), "%u false reports", listed());
+
+	kmemleak_free_part_phys(a + 2048, 6144);
+	kmemleak_free_part_phys(b, 4096);
+	TAP_CHECK(!world_stat("reserve_blocks"), "%ld left", world_stat("reserve_blocks"));
+	TAP_CHECK(!command("scan") && !command("scan"), "scan");
+	TAP_CHECK(listed() == 2, "%u of 2 leaks", listed());
+	kmemleak_free_part_phys(a - 4096, 4096 + 1024);
+	TAP_CHECK(!command("scan") && !command("scan"), "scan");
+	TAP_CHECK(listed() == 3, "%u of 3 leaks", listed());
+	TAP_CHECK(world_stat("objects") == objects + 2, "%ld objects remain",
+		  world_stat("objects"));
 	return 0;
 }
 
@@ -311,7 +345,7 @@ int main(int argc, char **argv)
 	tap_case("the reserve keeps what has no metadata", reserve_case, NULL, 60);
 	tap_case("a dry reserve causes no false report", dry_case, NULL, 60);
 	tap_case("huge blocks before there is a slab", early_case, NULL, 60);
-	tap_case("huge blocks before memory is mapped", unmapped_case, NULL, 60);
+	tap_case("physical blocks without memory for them", phys_case, NULL, 60);
 	family("the slab fails half the time, %d programs lose nothing", 1, 200 / part, 1, 0,
 	       pool_case);
 	family("each allocation fails once, %d programs", 1, ONE_BY_ONE / part + 1, 1, 0,

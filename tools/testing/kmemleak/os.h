@@ -9,6 +9,7 @@
 /* The stock file brings its own. */
 #ifndef SHIM_STOCK
 #define pr_fmt(fmt) "kmemleak: " fmt
+#include "shim/rbtree.h"
 #endif
 
 #include "shim/base.h"

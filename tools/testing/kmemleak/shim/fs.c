@@ -106,7 +106,7 @@ long strncpy_from_user(char *dst, const char *src, long n)
 
 long copy_from_kernel_nofault(void *dst, const void *src, size_t n)
 {
-	if (shim_memblock_unmapped || shim_user_fault(src))
+	if (shim_user_fault(src))
 		return -EFAULT;
 	memcpy(dst, src, n);
 	return 0;

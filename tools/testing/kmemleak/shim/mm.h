@@ -123,17 +123,8 @@ void free_pages(unsigned long addr, unsigned int order);
 #define alloc_pages_exact(n, g) shim_kmalloc(n, g)
 #define free_pages_exact(p, n) kfree(p)
 void *memblock_alloc(phys_addr_t size, phys_addr_t align);
-/* Memory of early boot, when memblock allocates: see slab_is_available(). */
-#define MEMBLOCK_ALLOC_NOLEAKTRACE 1
-void *memblock_alloc_try_nid_raw(phys_addr_t size, phys_addr_t align,
-				 phys_addr_t min, phys_addr_t max, int nid);
-void memblock_free(void *p, size_t size);
-extern bool shim_memblock_serves;
-/* What it gives is not mapped yet. */
-extern bool shim_memblock_unmapped;
 #define SMP_CACHE_ALIGN(x) ALIGN(x, 64)
 #define is_vmalloc_addr(p) ((unsigned long)(p) - W_VMALLOC < W_VMALLOC_SIZE)
-#define slab_is_available() (!shim_memblock_serves)
 
 /* What caches and kmalloc() gave out: bytes as asked for, no allocator loss. */
 struct shim_mem_usage {

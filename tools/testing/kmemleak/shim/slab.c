@@ -416,39 +416,9 @@ void free_pages(unsigned long addr, unsigned int order)
 	free((void *)addr);
 }
 
-bool shim_memblock_serves;
-bool shim_memblock_unmapped;
-
 void *memblock_alloc(phys_addr_t size, phys_addr_t align)
 {
 	return calloc(1, size);
-}
-
-/* As it comes: not zero. */
-void *memblock_alloc_try_nid_raw(phys_addr_t size, phys_addr_t align,
-				 phys_addr_t min, phys_addr_t max, int nid)
-{
-	void *p;
-
-	if (!shim_memblock_serves)
-		shim_fatal("memblock is asked when there is a slab");
-	if (max != MEMBLOCK_ALLOC_NOLEAKTRACE)
-		shim_fatal("memory for metadata is tracked");
-	if (shim_memblock_unmapped) {
-		p = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		return p == MAP_FAILED ? NULL : p;
-	}
-	p = aligned_alloc(align, ALIGN(size, align));
-	if (p)
-		memset(p, 0x5a, size);
-	return p;
-}
-
-void memblock_free(void *p, size_t size)
-{
-	if (!shim_memblock_unmapped)
-		shim_fatal("memblock is given back what could be used");
-	munmap(p, size);
 }
 
 /* The first page, not mapped for others, keeps the size. */
