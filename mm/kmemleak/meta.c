@@ -407,23 +407,24 @@ void __init kml_pool_init(void)
 /* === Reserve ============================================================ */
 
 /*
- * The reserve.
+ * When there is no memory for its metadata, a block is not forgotten: it is noted here
+ * with its address and size, scanned as a root, and never reported. Leaks may be missed
+ * then, but no false ones are reported.
  *
- * When memory for metadata runs out, a block is not forgotten: it is noted here
- * with its address and size, scanned as a root, and never reported. Leaks may
- * be missed then, false ones are not reported. Entries are static at first and
- * topped up from process context (kml_reserve_refill()).
+ * A burst of atomic allocations may need many entries before any process runs, so that
+ * there is one for each MiB of memory, KML_RESERVE_STATIC at least. When half of them
+ * are used, a work item allocates more. Hooks may hold locks of the scheduler, so they
+ * queue it by irq_work.
  *
- * If even these run out, kml_reserve_ran_dry() tells the scan to take memory in
- * use whole as roots. That stays: nobody knows when the last of the blocks that
- * got away is freed.
+ * If the reserve runs dry, kml_reserve_ran_dry() tells the scan to take all memory in
+ * use as roots. That stays until reboot: it is not known when the last of the blocks
+ * that got away is freed.
  *
- * A hash of raw-locked chains, by start: used when memory is short, so that
- * simplicity and never allocating matter more than speed.
+ * The entries are in a hash table of chains, by start, with one raw lock: the reserve
+ * is used when memory is short, so it is simple and allocates nothing.
  */
 
-#define KML_RESERVE_STATIC	512
-#define KML_RESERVE_LOW		256	/* free entries: refill below */
+#define KML_RESERVE_STATIC	512UL
 #define KML_RESERVE_BUCKETS	1024
 
 struct kml_reserved {
@@ -442,6 +443,7 @@ static struct kml_reserved kml_reserve_static[KML_RESERVE_STATIC];
 static unsigned int kml_reserve_static_used;
 static struct kml_reserved *kml_reserve_free;
 static unsigned int kml_reserve_nr_free = KML_RESERVE_STATIC;
+static unsigned int kml_reserve_wanted = KML_RESERVE_STATIC;	/* free entries */
 static bool kml_reserve_dry;
 static u8 kml_reserve_mark;
 static u8 kml_reserve_round;
@@ -481,6 +483,20 @@ static bool __kml_reserve_add(struct kml_space *space, unsigned long start,
 	return true;
 }
 
+static void kml_reserve_refill_fn(struct work_struct *work)
+{
+	kml_reserve_refill();
+}
+
+static DECLARE_WORK(kml_reserve_work, kml_reserve_refill_fn);
+
+static void kml_reserve_irq_fn(struct irq_work *work)
+{
+	schedule_work(&kml_reserve_work);
+}
+
+static DEFINE_IRQ_WORK(kml_reserve_irq, kml_reserve_irq_fn);
+
 /**
  * kml_reserve_add() - note a block that cannot be tracked
  * @space: where
@@ -495,11 +511,15 @@ bool kml_reserve_add(struct kml_space *space, unsigned long start, size_t size,
 		     unsigned int flags)
 {
 	unsigned long irqflags;
-	bool added;
+	bool added, low;
 
 	raw_spin_lock_irqsave(&kml_reserve_lock, irqflags);
 	added = __kml_reserve_add(space, start, size, flags);
+	low = kml_reserve_nr_free < kml_reserve_wanted / 2;
 	raw_spin_unlock_irqrestore(&kml_reserve_lock, irqflags);
+
+	if (low && system_state >= SYSTEM_RUNNING)
+		irq_work_queue(&kml_reserve_irq);
 
 	if (added) {
 		kml_count_inc(KML_C_RESERVED);
@@ -735,13 +755,17 @@ bool kml_reserve_next(struct kml_reserve_block *block)
  */
 void kml_reserve_refill(void)
 {
-	while (READ_ONCE(kml_reserve_nr_free) < KML_RESERVE_LOW) {
+	unsigned int wanted = max(totalram_pages() >> (20 - PAGE_SHIFT), KML_RESERVE_STATIC);
+
+	WRITE_ONCE(kml_reserve_wanted, wanted);
+	while (READ_ONCE(kml_reserve_nr_free) < wanted) {
 		struct kml_reserved *r = kml_pool_alloc(KML_POOL_RESERVE,
 							GFP_KERNEL);
 		unsigned int n = KML_PAGE_SIZE / sizeof(*r), i;
 
 		if (!r)
 			return;
+		cond_resched();
 		for (i = 0; i < n - 1; i++)
 			r[i].next = &r[i + 1];
 

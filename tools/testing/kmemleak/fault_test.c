@@ -225,6 +225,26 @@ static int reserve_case(void *arg)
 	return 0;
 }
 
+/* Bursts without memory, a moment apart: the reserve is topped up in between. */
+static int burst_case(void *arg)
+{
+	unsigned int i, burst;
+
+	boot();
+	for (burst = 0; burst < 4; burst++) {
+		fail.permille = 1000;
+		for (i = 0; i < 250; i++)
+			kmemleak_alloc(block(250 * burst + i), 64, 1, GFP_ATOMIC);
+		fail.permille = 0;
+		world_quiesce();
+	}
+	TAP_CHECK(!world_stat("lost") && !world_stat("reserve_dry"), "%ld blocks lost",
+		  world_stat("lost"));
+	TAP_CHECK(world_stat("reserve_blocks") == 1000, "%ld in reserve",
+		  world_stat("reserve_blocks"));
+	return 0;
+}
+
 /* A server that boots with thousands of huge pages, before there is a slab. */
 #if BITS_PER_LONG == 64
 #define EARLY_BLOCK	BIT(30)
@@ -344,6 +364,7 @@ int main(int argc, char **argv)
 	world_map();
 	tap_case("the reserve keeps what has no metadata", reserve_case, NULL, 60);
 	tap_case("a dry reserve causes no false report", dry_case, NULL, 60);
+	tap_case("bursts without memory", burst_case, NULL, 60);
 	tap_case("huge blocks before there is a slab", early_case, NULL, 60);
 	tap_case("physical blocks without memory for them", phys_case, NULL, 60);
 	family("the slab fails half the time, %d programs lose nothing", 1, 200 / part, 1, 0,

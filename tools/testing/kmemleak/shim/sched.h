@@ -323,6 +323,10 @@ int wait_for_completion_interruptible(struct completion *c);
 bool try_wait_for_completion(struct completion *c);
 #define completion_done(c)	(READ_ONCE((c)->done) != 0)
 
+/* Programs begin when the kernel has booted. */
+#define SYSTEM_RUNNING	1
+#define system_state	SYSTEM_RUNNING
+
 /* Work runs when the harness calls shim_work_run(), in process context. */
 struct work_struct;
 typedef void (*work_func_t)(struct work_struct *w);
