@@ -475,12 +475,12 @@ bool kml_object_info(struct kml_space *space, unsigned long addr, bool alias,
 		     struct kml_info *info);
 
 int kml_object_insert(struct kml_space *space, unsigned long ptr, size_t size,
-		     int min_count, gfp_t gfp, depot_stack_handle_t trace,
-		     struct kml_info *hit);
+		      int min_count, gfp_t gfp, depot_stack_handle_t trace,
+		      struct kml_info *hit);
 bool kml_object_remove(struct kml_space *space, unsigned long ptr);
 int kml_object_remove_part(struct kml_space *space, unsigned long ptr,
-			  size_t size, depot_stack_handle_t trace,
-			  struct kml_info *hit);
+			   size_t size, depot_stack_handle_t trace,
+			   struct kml_info *hit);
 void kml_object_remove_all(void);
 
 int kml_object_paint(struct kml_space *space, unsigned long ptr, int color);
@@ -489,11 +489,11 @@ bool kml_stack_set_no_scan(const void *stack, bool on);
 bool kml_own_stack_set_no_scan(bool on);
 int kml_object_reset_checksum(struct kml_space *space, unsigned long ptr);
 int kml_object_set_trace(struct kml_space *space, unsigned long ptr,
-			depot_stack_handle_t trace);
+			 depot_stack_handle_t trace);
 int kml_object_set_excess(struct kml_space *space, unsigned long ptr,
-			 unsigned long excess_ref, gfp_t gfp);
+			  unsigned long excess_ref, gfp_t gfp);
 int kml_object_add_area(struct kml_space *space, unsigned long ptr, size_t size,
-		       gfp_t gfp, struct kml_info *hit);
+			gfp_t gfp, struct kml_info *hit);
 
 /* === Pins =============================================================== */
 

@@ -571,8 +571,8 @@ static void kml_mark_unsettled(struct kml_worker *w, struct kml_space *space,
  * what passes cannot be predicted. Return: the end of what is kept.
  */
 static unsigned int kml_bloom_filter(struct kml_worker *w,
-				    const struct kmemleak_range *percpu,
-				    unsigned int from, unsigned int to)
+				     const struct kmemleak_range *percpu,
+				     unsigned int from, unsigned int to)
 {
 	const unsigned long *bloom = kml_mark.bloom;
 	unsigned int i, n = from;
@@ -595,7 +595,7 @@ static unsigned int kml_bloom_filter(struct kml_worker *w,
  * the way to its entry, while the settled bits are on their way.
  */
 static void kml_prefetch_targets(struct kml_worker *w, const struct kmemleak_range *win,
-			   unsigned int from, unsigned int to)
+				 unsigned int from, unsigned int to)
 {
 	unsigned int i, line;
 
