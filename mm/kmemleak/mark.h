@@ -126,7 +126,7 @@ struct kml_worklist {
 	unsigned long nr_blocks;	/* kml_scan_mutex */
 };
 
-#define KML_SPARES	8U	/* empty blocks that a worker gets or returns at once */
+#define KML_SPARES	8U	/* empty blocks fetched or returned at once */
 
 /* The grey objects of one worker. */
 struct kml_greylist {
