@@ -196,7 +196,7 @@ static void areas_fn(struct kunit *test, struct kml_space *space)
 	before = info_of(space, KML_OBJ);
 	for (i = 0; i < ARRAY_SIZE(areas); i++)
 		KUNIT_EXPECT_EQ(test, kml_object_add_area(space, KML_OBJ + areas[i].off,
-							 areas[i].size, GFP_KERNEL, &hit), 0);
+							  areas[i].size, GFP_KERNEL, &hit), 0);
 	n = areas_of(space, KML_OBJ, found, ARRAY_SIZE(found));
 	KUNIT_EXPECT_EQ(test, n, (unsigned int)ARRAY_SIZE(areas));
 	for (i = 0; i < n; i++) {
@@ -220,17 +220,17 @@ static void bad_areas_fn(struct kunit *test, struct kml_space *space)
 
 	kml_test_insert(space, KML_OBJ, KML_OBJ_SIZE);
 	KUNIT_EXPECT_EQ(test, kml_object_add_area(space, KML_OBJ, KML_OBJ_SIZE + 1,
-						 GFP_KERNEL, &hit), -ERANGE);
+						  GFP_KERNEL, &hit), -ERANGE);
 	KUNIT_EXPECT_EQ(test, hit.addr, KML_OBJ);
 	KUNIT_EXPECT_EQ(test, hit.size, KML_OBJ_SIZE);
 	KUNIT_EXPECT_EQ(test, kml_object_add_area(space, KML_OBJ + 999, 2,
-						 GFP_KERNEL, &hit), -ERANGE);
+						  GFP_KERNEL, &hit), -ERANGE);
 	KUNIT_EXPECT_EQ(test, kml_object_add_area(space, KML_OBJ + 8, SIZE_MAX - 8,
-						 GFP_KERNEL, &hit), -ERANGE);
+						  GFP_KERNEL, &hit), -ERANGE);
 	KUNIT_EXPECT_EQ(test, kml_object_add_area(space, KML_OBJ + KML_OBJ_SIZE, 1,
-						 GFP_KERNEL, &hit), -ENOENT);
+						  GFP_KERNEL, &hit), -ENOENT);
 	KUNIT_EXPECT_EQ(test, kml_object_add_area(space, KML_OBJ - 1, 1,
-						 GFP_KERNEL, &hit), -ENOENT);
+						  GFP_KERNEL, &hit), -ENOENT);
 	KUNIT_EXPECT_EQ(test, areas_of(space, KML_OBJ, found, 2), 0U);
 	KUNIT_EXPECT_EQ(test, state_of(space) & KML_F_FULL_SCAN, 0U);
 }
@@ -249,7 +249,7 @@ static void together_fn(struct kunit *test, struct kml_space *space)
 
 	KUNIT_EXPECT_EQ(test, kml_test_insert(space, KML_OBJ, size), 0);
 	KUNIT_EXPECT_EQ(test, kml_object_add_area(space, KML_OBJ + size - 8, 8,
-						 GFP_KERNEL, &info), 0);
+						  GFP_KERNEL, &info), 0);
 	KUNIT_EXPECT_EQ(test, kml_object_set_excess(space, KML_OBJ, 0x55, GFP_KERNEL), 0);
 	KUNIT_EXPECT_EQ(test, kml_object_add_area(space, KML_OBJ, SIZE_MAX, GFP_KERNEL, &info), 0);
 	kml_object_paint(space, KML_OBJ, -1);

@@ -178,7 +178,7 @@ static void random_pages(struct kunit *test)
 	}
 }
 
-/* All slots are used: objects start at the head, in the middle or at the end of a slot. */
+/* All slots are used. Objects start at the head, middle or end of their slots. */
 static void full_pages(struct kunit *test)
 {
 	unsigned int grain_idx, slot, grain, off, shift;
