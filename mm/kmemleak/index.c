@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Index: address -> object. */
+/*
+ * The index finds the object that holds an address, without a lock: address ->
+ * interval -> leaf -> page descriptor -> hot entry. The rules are in kmemleak.h.
+ *
+ * Sections: page descriptors; shards, that is lists of intervals by CPU; settled
+ * bitmaps; intervals, with look-ups and the insertion of tables; walks over all
+ * objects; trimming of empty tables.
+ */
 
 #include "os.h"
 #include "index.h"
@@ -7,15 +14,15 @@
 /* === Page descriptors =================================================== */
 
 /*
- * A page's objects do not overlap, so two that are at least a grain apart fall
- * into different slots. Any inner pointer is resolved by going back from its
- * slot to the last used one: O(1), a bit scan. An object may start behind the
- * pointer in the pointer's own slot; then it is the one before.
+ * A page descriptor has a slot for each grain of its page. The grain is chosen such
+ * that no two objects start in one slot. Objects do not overlap, so an inner pointer
+ * belongs to the last object that starts at or before it. To find this object, the
+ * bitmap is searched backwards from the pointer's slot, in O(1). If the object in
+ * that slot starts after the pointer, the search goes on before that slot.
  *
- * Changes are made under the leaf's lock. Readers hold only rcu_read_lock().
+ * Writers hold leaf->lock. Readers need only rcu_read_lock().
  */
 
-/* checked by kml_page_selftest() */
 const struct kml_grain kml_grains[] = {
 	{ 1,	4096,	16777216 },
 	{ 2,	2048,	8388608 },
@@ -36,12 +43,26 @@ const struct kml_grain kml_grains[] = {
 
 #define KML_LAST_GRAIN	(ARRAY_SIZE(kml_grains) - 1)
 
+/**
+ * kml_page_size() - size of a page descriptor
+ * @grain_idx: index of its grain
+ *
+ * Context: any.
+ * Return: size in bytes, with the bitmap and the slots.
+ */
 size_t kml_page_size(unsigned int grain_idx)
 {
 	return kml_page_head(grain_idx) + kml_page_slots(grain_idx) * sizeof(struct kml_hot);
 }
 
-/* The coarsest grain that keeps objects this far apart in different slots. */
+/**
+ * kml_page_grain_idx() - choose the grain for objects at a distance
+ * @size: smallest distance of two objects' starts, or the size of a first object, in
+ *	bytes
+ *
+ * Context: any.
+ * Return: index of the coarsest grain that gives each object a slot of its own.
+ */
 unsigned int kml_page_grain_idx(size_t size)
 {
 	unsigned int grain_idx = KML_LAST_GRAIN;
@@ -51,7 +72,7 @@ unsigned int kml_page_grain_idx(size_t size)
 	return grain_idx;
 }
 
-/* The last used slot up to and including @slot, or -1. */
+/* The last used slot up to and including @slot, or -1 if there is none. */
 static int kml_page_pred(const struct kml_page *page, int slot)
 {
 	int word = BIT_WORD(slot);
@@ -74,7 +95,15 @@ static bool kml_page_used(const struct kml_page *page, unsigned int slot)
 	return READ_ONCE(page->bits[BIT_WORD(slot)]) & BIT_MASK(slot);
 }
 
-/* The object with the largest start at or before @off, or NULL. */
+/**
+ * kml_page_find() - find the last object that starts at or before an offset
+ * @page: page descriptor
+ * @off: offset in the page, in bytes
+ *
+ * Context: rcu_read_lock() or leaf->lock.
+ * Return: its hot entry, or NULL. The caller has to check that the object reaches
+ * up to @off.
+ */
 struct kml_hot *kml_page_find(struct kml_page *page, unsigned int off)
 {
 	struct kml_hot *hot = kml_page_hot(page);
@@ -90,7 +119,14 @@ struct kml_hot *kml_page_find(struct kml_page *page, unsigned int off)
 	return &hot[slot];
 }
 
-/* The object that starts at @off, or NULL. */
+/**
+ * kml_page_exact() - find the object that starts at an offset
+ * @page: page descriptor
+ * @off: offset in the page, in bytes
+ *
+ * Context: rcu_read_lock() or leaf->lock.
+ * Return: its hot entry, or NULL.
+ */
 struct kml_hot *kml_page_exact(struct kml_page *page, unsigned int off)
 {
 	unsigned int slot = kml_page_slot(page->grain_idx, off);
@@ -102,7 +138,14 @@ struct kml_hot *kml_page_exact(struct kml_page *page, unsigned int off)
 	return hot;
 }
 
-/* The first object that starts at or behind @off, or NULL. */
+/**
+ * kml_page_next() - find the first object that starts at or after an offset
+ * @page: page descriptor
+ * @off: offset in the page, in bytes
+ *
+ * Context: leaf->lock.
+ * Return: its hot entry, or NULL.
+ */
 struct kml_hot *kml_page_next(struct kml_page *page, unsigned int off)
 {
 	unsigned int slots = kml_page_slots(page->grain_idx);
@@ -115,14 +158,23 @@ struct kml_hot *kml_page_next(struct kml_page *page, unsigned int off)
 	return slot < slots ? &hot[slot] : NULL;
 }
 
+/* Is the slot for an object at offset @off unused? Context: leaf->lock. */
 bool kml_page_slot_free(struct kml_page *page, unsigned int off)
 {
 	return !kml_page_used(page, kml_page_slot(page->grain_idx, off));
 }
 
-/*
- * Fill the slot of the object at the offset in @state, which must be free. The
- * order is what look-ups rely on: content, state (release), bit.
+/**
+ * kml_page_add() - add an object to a page descriptor
+ * @page: page descriptor
+ * @state: the object's state; its offset selects the slot, which must be free
+ * @size: in bytes; U32_MAX with KML_F_BIG
+ * @cold: its cold metadata
+ *
+ * Look-ups rely on the order of the stores: first @size and @cold, then the state
+ * with release semantics, then the bit with release semantics.
+ *
+ * Context: leaf->lock, or @page is not published.
  */
 void kml_page_add(struct kml_page *page, u32 state, u32 size,
 		  struct kml_cold *cold)
@@ -135,12 +187,21 @@ void kml_page_add(struct kml_page *page, u32 state, u32 size,
 	WRITE_ONCE(hot->cold, cold);
 	/* pairs with kml_hot_state_acquire() */
 	atomic_set_release(&hot->state, state);
-	/* plain store: writers are serialised by the leaf's lock */
+	/* no atomic operation: leaf->lock serialises writers */
 	smp_store_release(word, *word | BIT_MASK(slot));
-	/* trimming reads it without the lock */
+	/* the trimmer reads this without the lock */
 	WRITE_ONCE(page->nr, page->nr + 1);
 }
 
+/**
+ * kml_page_del() - remove an object from a page descriptor
+ * @page: page descriptor
+ * @hot: hot entry of the object
+ *
+ * Only the bit is cleared: a reader that has found the entry may go on to use it.
+ *
+ * Context: leaf->lock.
+ */
 void kml_page_del(struct kml_page *page, struct kml_hot *hot)
 {
 	unsigned int slot = hot - kml_page_hot(page);
@@ -150,9 +211,14 @@ void kml_page_del(struct kml_page *page, struct kml_hot *hot)
 	WRITE_ONCE(page->nr, page->nr - 1);
 }
 
-/*
- * The coarsest class in which all objects of @page and one at @off have slots
- * of their own, or -1 if one starts at @off already.
+/**
+ * kml_page_grain_idx_for() - choose the grain for one more object in a page
+ * @page: page descriptor
+ * @off: offset of the new object, in bytes
+ *
+ * Context: leaf->lock.
+ * Return: index of the coarsest grain that gives the new object and those of @page a
+ * slot each, or -1 if an object starts at @off already.
  */
 int kml_page_grain_idx_for(struct kml_page *page, unsigned int off)
 {
@@ -178,10 +244,15 @@ int kml_page_grain_idx_for(struct kml_page *page, unsigned int off)
 	return dist ? (int)kml_page_grain_idx(dist) : -1;
 }
 
-/*
- * Move all objects of @from into @to, which is empty, not published and of a
- * class from kml_page_grain_idx_for(). The old states are frozen: a marker that
- * still holds @from has to look up again and waits for @to to be published.
+/**
+ * kml_page_move() - move all objects to a page descriptor of finer or coarser grain
+ * @to: not published, empty, of a grain from kml_page_grain_idx_for()
+ * @from: published
+ *
+ * The old states become frozen. A worker that meets a frozen state repeats the
+ * look-up until the caller has published @to.
+ *
+ * Context: leaf->lock; it must be held until @to is published.
  */
 void kml_page_move(struct kml_page *to, struct kml_page *from)
 {
@@ -196,7 +267,13 @@ void kml_page_move(struct kml_page *to, struct kml_page *from)
 	kml_count_inc(KML_C_REGRAINS);
 }
 
-/* Is slot(off) == off / grain everywhere, and within the descriptor? For KUnit. */
+/**
+ * kml_page_selftest() - check the table of grains, for KUnit
+ *
+ * Context: any.
+ * Return: true if for each grain and offset kml_page_slot() is the quotient of the
+ * two, and less than the number of slots.
+ */
 bool kml_page_selftest(void)
 {
 	unsigned int grain_idx, off;
@@ -214,10 +291,10 @@ bool kml_page_selftest(void)
 /* === Shards ============================================================= */
 
 /*
- * Shards. An interval belongs to the CPU on which its first object was born;
- * its tables were allocated there, so they are on that node, and the CPU's
- * share of a scan is its own intervals. What is born before per-CPU data works
- * belongs to the boot shard.
+ * An interval belongs to the shard of the CPU that allocated the interval's first
+ * object. Its tables are in the memory of that node, so in a scan the worker on that
+ * CPU takes the intervals of its own shard first. Intervals that are created before
+ * per-CPU data can be used belong to the boot shard.
  */
 
 static struct kml_shard kml_boot_shard = {
@@ -232,13 +309,19 @@ static struct kml_shard kml_boot_shard = {
 
 static DEFINE_PER_CPU(struct kml_shard, kml_shards);
 
-/* Context: any. The caller may migrate; then its memory is remote, no more. */
+/*
+ * The shard of this CPU. Context: any. If the caller migrates, the tables of its
+ * interval are on another node; that costs speed only.
+ */
 static struct kml_shard *kml_shard_here(void)
 {
 	return likely(kml_pool_ready()) ? raw_cpu_ptr(&kml_shards) : &kml_boot_shard;
 }
 
-/* The boot shard first, then one a CPU; NULL starts and ends. */
+/*
+ * Iterate over the boot shard and then those of all possible CPUs: NULL begins the
+ * iteration, and is returned at its end.
+ */
 static struct kml_shard *kml_shard_next(struct kml_shard *shard)
 {
 	unsigned int cpu;
@@ -252,7 +335,7 @@ static struct kml_shard *kml_shard_next(struct kml_shard *shard)
 	return cpu < nr_cpu_ids ? per_cpu_ptr(&kml_shards, cpu) : NULL;
 }
 
-/* Context: space->lock. Walkers go without a lock, see kml_interval_walk(). */
+/* Context: space->lock. kml_interval_walk() reads the list without shard->lock. */
 static void kml_shard_add(struct kml_interval *iv, enum kml_space_id id)
 {
 	struct kml_shard *shard = iv->shard;
@@ -263,7 +346,12 @@ static void kml_shard_add(struct kml_interval *iv, enum kml_space_id id)
 	raw_spin_unlock(&shard->lock);
 }
 
-/* Context: space->lock and kml_scan_mutex. */
+/**
+ * kml_shard_del() - take an interval out of its shard
+ * @iv: interval
+ *
+ * Context: space->lock and kml_scan_mutex held.
+ */
 void kml_shard_del(struct kml_interval *iv)
 {
 	struct kml_shard *shard = iv->shard;
@@ -274,9 +362,10 @@ void kml_shard_del(struct kml_interval *iv)
 	raw_spin_unlock(&shard->lock);
 }
 
-/*
- * Let workers take all intervals anew. Context: kml_scan_mutex held, so that
- * none vanishes; nobody is taking.
+/**
+ * kml_shards_rewind() - let kml_shard_take() return all intervals once more
+ *
+ * Context: process, kml_scan_mutex held, and no worker takes intervals.
  */
 void kml_shards_rewind(void)
 {
@@ -290,12 +379,19 @@ void kml_shards_rewind(void)
 	}
 }
 
+/**
+ * kml_shard_cursor_init() - prepare a cursor for kml_shard_take()
+ * @c: cursor
+ * @cpu: CPU of the worker; shards of its node come first
+ *
+ * Context: any.
+ */
 void kml_shard_cursor_init(struct kml_shard_cursor *c, unsigned int cpu)
 {
 	*c = (struct kml_shard_cursor){ .cpu = cpu };
 }
 
-/* Intervals born meanwhile are taken, too, unless their list is done. */
+/* An interval that is added meanwhile is taken, too, unless its list is finished. */
 static struct kml_interval *kml_shard_take_one(struct kml_shard *shard,
 					       enum kml_space_id *id)
 {
@@ -322,12 +418,13 @@ static struct kml_interval *kml_shard_take_one(struct kml_shard *shard,
 }
 
 /**
- * kml_shard_take() - take an interval that nobody else has taken
- * @c: the caller's, its own
+ * kml_shard_take() - take an interval that no other worker has taken
+ * @c: cursor of the calling worker
  * @id: set to the interval's space
  *
- * Context: process; the initiator of the scan holds kml_scan_mutex.
- * Return: the interval, or NULL if there is none left.
+ * Context: process; several workers may call this at the same time. The initiator of
+ * the scan holds kml_scan_mutex for them, so that intervals are not freed.
+ * Return: the interval, or NULL if all have been taken since kml_shards_rewind().
  */
 struct kml_interval *kml_shard_take(struct kml_shard_cursor *c,
 				    enum kml_space_id *id)
@@ -335,7 +432,7 @@ struct kml_interval *kml_shard_take(struct kml_shard_cursor *c,
 	struct kml_interval *iv = NULL;
 
 	for (;;) {
-		/* behind the last CPU: the boot shard */
+		/* nr_cpu_ids stands for the boot shard */
 		unsigned int cpu = (c->cpu + c->i) % (nr_cpu_ids + 1);
 
 		if (cpu == nr_cpu_ids)
@@ -356,6 +453,12 @@ struct kml_interval *kml_shard_take(struct kml_shard_cursor *c,
 	}
 }
 
+/**
+ * kml_shard_intervals() - count intervals
+ *
+ * Context: any.
+ * Return: number of intervals in all spaces; may be out of date.
+ */
 unsigned long kml_shard_intervals(void)
 {
 	struct kml_shard *shard;
@@ -366,7 +469,11 @@ unsigned long kml_shard_intervals(void)
 	return nr;
 }
 
-/* Context: before kml_pool_init(). */
+/**
+ * kml_shard_init() - prepare the per-CPU shards
+ *
+ * Context: boot, before kml_pool_init().
+ */
 void __init kml_shard_init(void)
 {
 	int cpu, id;
@@ -388,6 +495,12 @@ unsigned long kml_settled_all[KML_SETTLED_LONGS] = {
 	[0 ... KML_SETTLED_LONGS - 1] = ~0UL,
 };
 
+/**
+ * kml_settled_free() - free the settled bitmap of an interval
+ * @iv: interval that no reader can reach
+ *
+ * Context: any, no raw lock held.
+ */
 void kml_settled_free(struct kml_interval *iv)
 {
 	if (!kml_settled_shared(iv->settled))
@@ -397,16 +510,14 @@ void kml_settled_free(struct kml_interval *iv)
 /* === Intervals ========================================================== */
 
 /*
- * The interval directory.
+ * The directory of intervals is a radix tree: l1 -> l2 -> l3 -> interval of 2 MiB.
+ * An interval holds groups of leaves. A group is for 512 KiB of memory, and is
+ * allocated when the first object comes. Slab pages mostly stay on the CPU that has
+ * allocated them, and so do the leaves' cache lines, with the locks in them.
  *
- * A radix tree of three levels whose last level is 2 MiB intervals, each of
- * which belongs to the shard of the CPU that touched it first: slabs stay on
- * their CPU, so do the leaves' cache lines and, with them, the locks. Tables
- * below the intervals are allocated by 512 KiB, as objects come, and given back
- * by the trimmer.
- *
- * Everything here is published under space->lock and read under RCU; see the
- * head of kmemleak.h.
+ * Tables are published under space->lock and read under RCU; see "Look-up" in
+ * kmemleak.h. The trimmer frees intervals and groups without objects. The tables l2
+ * and l3 are never freed.
  */
 
 struct kml_space kml_spaces[KML_NR_SPACES] = {
@@ -431,12 +542,12 @@ u16 kml_recount_seq;
 
 /**
  * kml_lookup_exact() - find the object that starts at an address
- * @space: where
+ * @space: address space
  * @start: untagged address
  *
- * Context: rcu_read_lock(), or leaf->lock.
- * Return: its hot entry or NULL. It
- * may be going away or being reused: check its state.
+ * Context: rcu_read_lock() or leaf->lock.
+ * Return: its hot entry, or NULL. Without the lock the object may be freed and the
+ * entry reused at any time: check the state.
  */
 struct kml_hot *kml_lookup_exact(struct kml_space *space, unsigned long start)
 {
@@ -447,18 +558,17 @@ struct kml_hot *kml_lookup_exact(struct kml_space *space, unsigned long start)
 }
 
 /**
- * kml_lookup_pinned() - what is at an address, for those who have pinned it
- * @leaf: of @start, or NULL
- * @start: untagged address, pinned
- * @p: set to what is there
+ * kml_lookup_pinned() - read the size and the state of a pinned object
+ * @leaf: leaf of @start, or NULL
+ * @start: untagged start of the object; the caller has pinned it
+ * @p: filled on success
  *
- * What is found stays until it is unpinned. Its entry does not: whoever frees
- * the object takes the entry out and then waits. The entry may belong to a
- * neighbour by then, so the state is checked again after reading from it.
+ * The pin keeps the block and the extension from being freed, but not the entry: a
+ * free removes the entry first and then waits for the pin. A neighbour may reuse the
+ * entry meanwhile, so the state is checked again after the other fields were read.
  *
  * Context: rcu_read_lock(), IRQs off.
- * Return: false if no allocated object
- * starts at @start.
+ * Return: false if no allocated object starts at @start.
  */
 bool kml_lookup_pinned(struct kml_leaf *leaf, unsigned long start,
 		       struct kml_pinned *p)
@@ -479,7 +589,7 @@ bool kml_lookup_pinned(struct kml_leaf *leaf, unsigned long start,
 		if ((state & KML_OFF_MASK) != (start & ~KML_PAGE_MASK))
 			return false;
 		if (unlikely(state & KML_F_FROZEN)) {
-			/* its new place is about to be published */
+			/* another CPU is about to publish the new descriptor */
 			cpu_relax();
 			continue;
 		}
@@ -504,15 +614,17 @@ bool kml_lookup_pinned(struct kml_leaf *leaf, unsigned long start,
 }
 
 /**
- * kml_lookup() - find the object that could hold an address
- * @space: where
+ * kml_lookup() - find the only object that may hold an address
+ * @space: address space
  * @addr: untagged address
  * @start: set to the start of the object
  *
- * The size is left to the caller, who knows whether it can read a big one.
+ * The caller has to check that the object reaches up to @addr: the size of an object
+ * with KML_F_BIG can only be read under leaf->lock or a pin.
  *
  * Context: rcu_read_lock().
- * Return: like kml_lookup_exact().
+ * Return: its hot entry, or NULL. The object may be freed and the entry reused at
+ * any time: check the state.
  */
 struct kml_hot *kml_lookup(struct kml_space *space, unsigned long addr,
 			   unsigned long *start)
@@ -544,7 +656,10 @@ struct kml_hot *kml_lookup(struct kml_space *space, unsigned long addr,
 	return kml_lookup_exact(space, *start);
 }
 
-/* Where the l3 table of @addr is published, or NULL. Context: space->lock. */
+/*
+ * The place of the pointer to the l3 table of @addr, or NULL if there is no l2
+ * table. Context: space->lock.
+ */
 static struct kml_l3 **kml_l3_slot(struct kml_space *space, unsigned long addr)
 {
 	unsigned long key = kml_l2_key(addr);
@@ -556,8 +671,10 @@ static struct kml_l3 **kml_l3_slot(struct kml_space *space, unsigned long addr)
 }
 
 /*
- * Publish what is missing of the way to the interval of @addr. Takes what it
- * used out of the caller's hands; NULL is what was thought to be there. Context: space->lock.
+ * Publish the tables that are missing on the path to the interval of @addr, and the
+ * interval. A table that is used is set to NULL in the caller. A table that is NULL
+ * was there before, or could not be allocated; in the latter case nothing below it
+ * can be published. Context: space->lock.
  */
 static void kml_interval_publish(struct kml_space *space, unsigned long addr,
 				 struct kml_l2 **l2, struct kml_l3 **l3,
@@ -576,7 +693,7 @@ static void kml_interval_publish(struct kml_space *space, unsigned long addr,
 			return;
 		(*l2)->key = kml_l2_key(addr);
 		(*l2)->next = *head;
-		/* pairs with READ_ONCE() of look-ups: content before pointer */
+		/* content before pointer: pairs with kml_interval_find() */
 		smp_store_release(head, *l2);
 		*l2 = NULL;
 		slot = kml_l3_slot(space, addr);
@@ -584,29 +701,30 @@ static void kml_interval_publish(struct kml_space *space, unsigned long addr,
 	if (!*slot) {
 		if (!*l3)
 			return;
-		/* as above */
+		/* content before pointer: pairs with kml_interval_find() */
 		smp_store_release(slot, *l3);
 		*l3 = NULL;
 	}
 	ivp = &(*slot)->iv[(addr >> KML_L3_SHIFT) % (1U << KML_L3_BITS)];
 	if (!*ivp) {
 		kml_shard_add(*iv, space->id);
-		/* as above */
+		/* content before pointer: pairs with kml_interval_find() */
 		smp_store_release(ivp, *iv);
 		*iv = NULL;
 	}
 }
 
 /**
- * kml_interval_ensure() - make the directory reach an address
- * @space: where
+ * kml_interval_ensure() - make sure that an address has an interval
+ * @space: address space
  * @addr: untagged address
  * @gfp: of the tracked allocation
  *
- * A trimmer may take it away again at once: look up and retry.
+ * The trimmer may remove the interval again at once, so the caller has to look the
+ * interval up and to call this again if it is gone.
  *
- * Context: as @gfp allows; no raw lock, not in an RCU read-side section.
- * Return: 0 or -ENOMEM.
+ * Context: any that allows allocations with @gfp, no raw lock held.
+ * Return: 0, or -ENOMEM if there was no memory for a table.
  */
 int kml_interval_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp)
 {
@@ -650,7 +768,7 @@ int kml_interval_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp)
 
 	if (likely(!failed))
 		return 0;
-	/* somebody else may have had more luck */
+	/* another CPU may have created the interval meanwhile */
 	rcu_read_lock();
 	iv = kml_interval_find(space, addr);
 	rcu_read_unlock();
@@ -659,12 +777,15 @@ int kml_interval_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp)
 
 /**
  * kml_leaf_ensure() - make sure that an address has a leaf
- * @space: where
+ * @space: address space
  * @addr: untagged address
  * @gfp: of the tracked allocation
  *
- * Context: as kml_interval_ensure().
- * Return: 0 or -ENOMEM.
+ * The trimmer may remove the leaf or its interval again at once, so the caller has
+ * to look the leaf up and to call this again if it is gone.
+ *
+ * Context: any that allows allocations with @gfp, no raw lock held.
+ * Return: 0, or -ENOMEM if there was no memory for a table.
  */
 int kml_leaf_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp)
 {
@@ -696,10 +817,10 @@ int kml_leaf_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp)
 	raw_spin_lock_irqsave(&space->lock, flags);
 	iv = kml_interval_find(space, addr);
 	if (iv && !iv->group[slot]) {
-		/* locks before pointer: pairs with READ_ONCE() of look-ups */
+		/* content before pointer: pairs with kml_leaf_find() */
 		smp_store_release(&iv->group[slot], group);
 		group = NULL;
-		/* nobody knows whether an object will come */
+		/* the insertion may fail: then the trimmer has to free the group */
 		kml_interval_vacate(iv);
 	}
 	raw_spin_unlock_irqrestore(&space->lock, flags);
@@ -709,12 +830,14 @@ int kml_leaf_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp)
 }
 
 /**
- * kml_window_grow() - widen the range in which pointers are looked for
- * @space: which
- * @first: first address of an object
+ * kml_window_grow() - widen the window of a space
+ * @space: address space
+ * @first: first address of a new object, untagged
  * @last: its last address
  *
- * Context: any.
+ * Filters look for pointers into the window of a space only.
+ *
+ * Context: any, no raw lock held.
  */
 void kml_window_grow(struct kml_space *space, unsigned long first,
 		     unsigned long last)
@@ -733,7 +856,10 @@ void kml_window_grow(struct kml_space *space, unsigned long first,
 	raw_spin_unlock_irqrestore(&space->lock, flags);
 }
 
-/* Before the pool is ready one CPU runs, and nothing reads without a lock. */
+/*
+ * Free after a grace period. Before the pool is ready call_rcu() cannot be used, but
+ * then only one CPU runs, and no free interrupts a reader.
+ */
 static void kml_free_rcu(struct rcu_head *rcu, rcu_callback_t cb)
 {
 	if (likely(kml_pool_ready()))
@@ -749,7 +875,12 @@ static void kml_page_free_cb(struct rcu_head *rcu)
 	kml_pool_free(KML_POOL_PAGE + page->grain_idx, page);
 }
 
-/* Context: any, no raw lock held; @page was unpublished. */
+/**
+ * kml_page_free_rcu() - free a page descriptor after a grace period
+ * @page: descriptor that is no longer published, or NULL
+ *
+ * Context: any, no raw lock held.
+ */
 void kml_page_free_rcu(struct kml_page *page)
 {
 	if (page)
@@ -758,14 +889,15 @@ void kml_page_free_rcu(struct kml_page *page)
 
 /**
  * kml_interval_walk() - call a function for each interval of a space
- * @space: which
- * @fn: may sleep; non-zero ends the walk; may remove the interval given to it
- * @data: passed on
+ * @space: address space
+ * @fn: called for each interval, which it may remove. It may sleep, and ends the
+ *	walk by a return value other than 0.
+ * @data: argument of @fn
  *
- * Intervals added meanwhile may be missed.
+ * Intervals that are added during the walk may be missed.
  *
  * Context: process, kml_scan_mutex held.
- * Return: what @fn returned last.
+ * Return: the last value that @fn returned, or 0 if there is no interval.
  */
 int kml_interval_walk(struct kml_space *space, kml_interval_fn fn, void *data)
 {
@@ -785,7 +917,7 @@ int kml_interval_walk(struct kml_space *space, kml_interval_fn fn, void *data)
 			ret = fn(space, iv, data);
 			if (ret)
 				return ret;
-			/* most may be none of @fn's business, and they are many */
+			/* @fn may return at once for most of very many intervals */
 			cond_resched();
 		}
 	}
@@ -795,14 +927,18 @@ int kml_interval_walk(struct kml_space *space, kml_interval_fn fn, void *data)
 /* === Walks ============================================================== */
 
 /*
- * Visit every object, in the order of shards, intervals and addresses. Objects
- * born or freed meanwhile may or may not be visited; nobody is visited twice.
+ * A walk visits the intervals in the order of shards and of their age, and the
+ * objects of an interval by address. It visits no object twice, and may or may not
+ * visit objects that are allocated or freed during the walk.
  */
 
-/* Let the lock go at least this often: it bounds the time with IRQs off. */
+/* Release leaf->lock after so many visits, to bound the time with IRQs off. */
 #define KML_WALK_BATCH	64
 
-/* Visit the objects of a leaf that start at @off or later. */
+/*
+ * Visit objects of a leaf from the page offset *@off on, and advance *@off. Return:
+ * KML_VISIT_NEXT if none is left.
+ */
 static enum kml_visit kml_walk_some(struct kml_space *space,
 				    struct kml_leaf *leaf, unsigned long base,
 				    unsigned int *off, struct kml_visitor *v)
@@ -866,7 +1002,7 @@ static int kml_walk_interval(struct kml_space *space, struct kml_interval *iv,
 		for (j = 0; j < KML_LEAVES; j++, page += KML_PAGE_SIZE) {
 			struct kml_leaf *leaf = &group->leaf[j];
 
-			/* nobody to visit, as most often, without the lock */
+			/* most pages have no objects: test that without the lock */
 			if (rcu_access_pointer(leaf->page) &&
 			    (!v->wants_leaf || v->wants_leaf(leaf)) &&
 			    kml_walk_leaf(space, leaf, page, v))
@@ -877,11 +1013,13 @@ static int kml_walk_interval(struct kml_space *space, struct kml_interval *iv,
 }
 
 /**
- * kml_walk_share() - visit the objects of an interval nobody else has visited
- * @c: the caller's place in a walk that began with kml_shards_rewind()
+ * kml_walk_share() - visit the objects of an interval that no other worker has taken
+ * @c: cursor of the calling worker, in a walk that began with kml_shards_rewind()
  * @v: visitor
  *
- * Context: process, for one or many; kml_scan_mutex is held on their behalf.
+ * Several workers share one walk: each visits a part of the intervals.
+ *
+ * Context: process; the initiator of the scan holds kml_scan_mutex for all workers.
  * Return: false if no interval is left.
  */
 bool kml_walk_share(struct kml_shard_cursor *c, struct kml_visitor *v)
@@ -898,7 +1036,7 @@ bool kml_walk_share(struct kml_shard_cursor *c, struct kml_visitor *v)
 
 /**
  * kml_walk() - visit the objects of a space
- * @space: which
+ * @space: address space
  * @v: visitor
  *
  * Context: process, kml_scan_mutex held.
@@ -911,9 +1049,9 @@ void kml_walk(struct kml_space *space, struct kml_visitor *v)
 /* === Trimming =========================================================== */
 
 /*
- * The trimmer: page descriptors, leaf groups and intervals without objects are
- * given back. Who may still look at them, and how it is known where to look:
- * "Trim" and "Vacate" in kmemleak.h.
+ * The trimmer frees page descriptors, leaf groups and intervals without objects.
+ * "Trim" in kmemleak.h says how readers and writers are kept safe, and "Trim hints"
+ * how the trimmer knows which intervals to look at.
  */
 
 static void kml_group_free_cb(struct rcu_head *rcu)
@@ -929,7 +1067,7 @@ static void kml_interval_free_cb(struct rcu_head *rcu)
 	kml_pool_free(KML_POOL_INTERVAL, iv);
 }
 
-/* Does no object start in the page? Final only under leaf->lock. */
+/* Does no object start in the page? Without leaf->lock the answer is a hint. */
 static bool kml_leaf_unused(struct kml_leaf *leaf)
 {
 	struct kml_page *page;
@@ -942,12 +1080,13 @@ static bool kml_leaf_unused(struct kml_leaf *leaf)
 	return unused;
 }
 
+/* Does no object start in the page nor reach into it? A hint without leaf->lock. */
 static bool kml_leaf_empty(struct kml_leaf *leaf)
 {
 	return !READ_ONCE(leaf->continued_from) && kml_leaf_unused(leaf);
 }
 
-/* Descriptors to be freed when no lock is held, linked through their heads. */
+/* Collect descriptors that can be freed only when no lock is held. */
 static void kml_page_chain(struct kml_page **chain, struct kml_page *page)
 {
 	page->rcu.next = (struct rcu_head *)*chain;
@@ -964,7 +1103,7 @@ static void kml_page_free_chain(struct kml_page *chain)
 	}
 }
 
-/* Take the descriptor from a leaf without objects. Context: leaf->lock. */
+/* Remove the descriptor of a leaf without objects. Context: leaf->lock. */
 static void kml_leaf_strip(struct kml_leaf *leaf, struct kml_page *replacement,
 			   struct kml_page **chain)
 {
@@ -977,9 +1116,10 @@ static void kml_leaf_strip(struct kml_leaf *leaf, struct kml_page *replacement,
 }
 
 /*
- * Take out a group all of whose leaves are empty. Writers spin on dead leaves,
- * so IRQs are off until the group is out: an interrupt handler that allocates
- * in this group would wait for us for ever. Return: false if one is in use.
+ * Remove a group if all its leaves are empty. Writers spin on dead leaves until the
+ * group is unpublished. IRQs are off meanwhile: an interrupt handler on this CPU
+ * that allocates in the group would spin without end. Return: false if a leaf is in
+ * use.
  */
 static bool kml_group_remove(struct kml_space *space, struct kml_interval *iv,
 			     unsigned int slot, struct kml_group *group,
@@ -1008,7 +1148,7 @@ static bool kml_group_remove(struct kml_space *space, struct kml_interval *iv,
 		WRITE_ONCE(iv->group[slot], NULL);
 		raw_spin_unlock(&space->lock);
 	} else {
-		/* a writer was faster: bring the dead back to life */
+		/* an insertion raced with us: undo */
 		for (i -= 1; i--; )
 			rcu_assign_pointer(group->leaf[i].page, NULL);
 	}
@@ -1019,7 +1159,7 @@ static bool kml_group_remove(struct kml_space *space, struct kml_interval *iv,
 	return empty;
 }
 
-/* Free what a group does not need. */
+/* Free a group if it is empty, else the descriptors of its empty pages. */
 static void kml_group_trim(struct kml_space *space, struct kml_interval *iv,
 			   unsigned int slot)
 {
@@ -1046,7 +1186,7 @@ static void kml_group_trim(struct kml_space *space, struct kml_interval *iv,
 	kml_page_free_chain(chain);
 }
 
-/* Note what the next walk has to look at. */
+/* Choose the intervals that the second walk looks at. */
 static int kml_interval_trim_note(struct kml_space *space,
 				  struct kml_interval *iv, void *data)
 {
@@ -1061,6 +1201,7 @@ static int kml_interval_trim_note(struct kml_space *space,
 	return 0;
 }
 
+/* Trim a chosen interval, and free it if nothing is left in it. */
 static int kml_interval_trim_one(struct kml_space *space,
 				 struct kml_interval *iv, void *data)
 {
@@ -1094,10 +1235,10 @@ static int kml_interval_trim_one(struct kml_space *space,
 }
 
 /**
- * kml_interval_trim() - give back the memory of what has become empty
- * @expedited: a task waits for it
+ * kml_interval_trim() - free page descriptors, groups and intervals without objects
+ * @expedited: use an expedited grace period, because a user waits
  *
- * Context: process, kml_scan_mutex held, no scan active.
+ * Context: process, kml_scan_mutex held, no scan active; sleeps.
  */
 void kml_interval_trim(bool expedited)
 {
@@ -1108,7 +1249,7 @@ void kml_interval_trim(bool expedited)
 		kml_interval_walk(kml_space(id), kml_interval_trim_note, &any);
 	if (!any)
 		return;
-	/* see "Vacate" in kmemleak.h */
+	/* removals that saw the old flag are complete: "Trim hints" in kmemleak.h */
 	if (expedited)
 		synchronize_rcu_expedited();
 	else

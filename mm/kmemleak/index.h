@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The index, and the objects in it. */
+/*
+ * The index, the objects in it, and the memory of both. index.c defines page
+ * descriptors, intervals, shards and walks; object.c metadata, tails and objects;
+ * meta.c memory and the reserve; mark.c pins and the settled bitmap.
+ */
 #ifndef _MM_KMEMLEAK_INDEX_H
 #define _MM_KMEMLEAK_INDEX_H
 
@@ -8,16 +12,17 @@
 /* === Page descriptors =================================================== */
 
 /*
- * Page descriptors: the objects that start in one 4 KiB page.
+ * A page descriptor (struct kml_page) holds the objects that start in one page of
+ * 4 KiB.
  */
 
-/* of grains */
 #define KML_NR_GRAINS		15
 
 /*
- * Slots per page by class. Grains between the powers of two are those of the
- * slab's size classes: with them a full slab page has no empty slot. The
- * reciprocal is exact for all offsets: see kml_page_selftest().
+ * The slots of a page for each grain. The slab has size classes of 96 and 192
+ * bytes: with these as grains the descriptor of a full slab page has hardly an
+ * empty slot. The reciprocal is exact for all offsets; kml_page_selftest() checks
+ * that.
  */
 struct kml_grain {
 	u16 grain;
@@ -42,7 +47,7 @@ static inline unsigned int kml_page_slot(unsigned int grain_idx, unsigned int of
 	return ((u64)off * kml_grains[grain_idx].recip) >> 24;
 }
 
-/* Where the slots of a descriptor begin. */
+/* Offset of the first slot in a descriptor: the bitmap ends there. */
 static inline size_t kml_page_head(unsigned int grain_idx)
 {
 	return offsetof(struct kml_page, bits) +
@@ -69,10 +74,11 @@ bool kml_page_selftest(void);
 /* === Metadata of an object ============================================== */
 
 /*
- * Object metadata: birth, rare attributes, a printable copy, death.
+ * The metadata of an object: when and by whom it was allocated, its state, its rare
+ * attributes, and a copy of all these for reports.
  */
 
-/* flags as dump= has always shown them */
+/* Flags as the command dump= prints them. Users know the values. */
 #define KML_SHOW_ALLOCATED	BIT(0)
 #define KML_SHOW_REPORTED	BIT(1)
 #define KML_SHOW_NO_SCAN	BIT(2)
@@ -83,13 +89,13 @@ bool kml_page_selftest(void);
 
 #define KML_HEX_BYTES		32
 
-/* All there is to say about an object, copied out under the lock. */
+/* A copy of an object's metadata, made with leaf->lock held. */
 struct kml_info {
 	enum kml_space_id space;
-	unsigned long addr;		/* as the allocator returned it */
-	size_t size;
-	unsigned long born;
-	unsigned long excess_ref;
+	unsigned long addr;		/* from the allocator, with its tag */
+	size_t size;			/* in bytes */
+	unsigned long born;		/* in jiffies */
+	unsigned long excess_ref;	/* gets surplus references; 0: none */
 	u32 stamp;
 	u32 state;
 	u32 checksum;
@@ -110,13 +116,13 @@ void kml_info_fill(struct kml_info *info, struct kml_space *space,
 unsigned int kml_info_flags(const struct kml_info *info);
 u32 kml_hot_change(struct kml_hot *hot, u32 clear, u32 set);
 
-/* The state alone, or with the leaf's lock held. */
+/* For readers that use nothing but the state, or hold leaf->lock. */
 static inline u32 kml_hot_state(const struct kml_hot *hot)
 {
 	return atomic_read(&hot->state);
 }
 
-/* For those who go on to read size or cold without the lock: they are valid. */
+/* For readers without the lock that use @size or @cold afterwards. */
 static inline u32 kml_hot_state_acquire(const struct kml_hot *hot)
 {
 	/* pairs with the release in kml_page_add() */
@@ -128,6 +134,7 @@ static inline int kml_cold_pid(const struct kml_cold *cold)
 	return cold->pid & KML_PID_MASK;
 }
 
+/* The number of scans in a row that found the object unreferenced. */
 static inline unsigned int kml_cold_unref(const struct kml_cold *cold)
 {
 	return cold->pid >> KML_PID_BITS;
@@ -139,12 +146,13 @@ static inline void kml_cold_set_unref(struct kml_cold *cold, unsigned int n)
 		    min(n, KML_UNREF_MAX) << KML_PID_BITS;
 }
 
+/* The extension of an object that has KML_F_EXT. */
 static inline struct kml_ext *kml_ext(const struct kml_hot *hot)
 {
 	return container_of(READ_ONCE(hot->cold), struct kml_ext, cold);
 }
 
-/* The address the allocator returned, tag included. */
+/* The address that the allocator returned, with its tag. */
 static inline unsigned long kml_tagged(unsigned long addr,
 				       const struct kml_cold *cold)
 {
@@ -158,10 +166,10 @@ static inline unsigned long kml_tagged(unsigned long addr,
 /* === Intervals ========================================================== */
 
 /*
- * The directory: address -> interval -> page leaf.
+ * The directory: address -> interval (2 MiB) -> leaf (4 KiB) -> page descriptor.
  */
 
-/* in leaf->page: the group is being taken out of the tree, look up again */
+/* In leaf->page: the leaf's group is being removed, repeat the look-up. */
 #define KML_PAGE_DEAD	((struct kml_page *)1UL)
 
 static inline unsigned long kml_l2_key(unsigned long addr)
@@ -173,7 +181,15 @@ static inline unsigned long kml_l2_key(unsigned long addr)
 #endif
 }
 
-/* The interval of @addr, or NULL. Context: rcu_read_lock() or kml_scan_mutex. */
+/**
+ * kml_interval_find() - find the interval of an address
+ * @space: address space
+ * @addr: untagged address
+ *
+ * Context: rcu_read_lock(), space->lock or kml_scan_mutex; any of them keeps the
+ * interval from being freed.
+ * Return: the interval, or NULL if there is none.
+ */
 static inline struct kml_interval *kml_interval_find(struct kml_space *space,
 						     unsigned long addr)
 {
@@ -191,7 +207,15 @@ static inline struct kml_interval *kml_interval_find(struct kml_space *space,
 	return READ_ONCE(l3->iv[(addr >> KML_L3_SHIFT) % (1U << KML_L3_BITS)]);
 }
 
-/* The leaf of @addr in @iv, or NULL. Context: as above. */
+/**
+ * kml_leaf_find() - find the leaf of an address in its interval
+ * @iv: interval of @addr
+ * @addr: untagged address
+ *
+ * Context: rcu_read_lock(), space->lock or kml_scan_mutex; any of them keeps the
+ * leaf from being freed.
+ * Return: the leaf, or NULL if its group has not been allocated.
+ */
 static inline struct kml_leaf *kml_leaf_find(struct kml_interval *iv,
 					     unsigned long addr)
 {
@@ -201,9 +225,16 @@ static inline struct kml_leaf *kml_leaf_find(struct kml_interval *iv,
 	return group ? &group->leaf[(addr >> KML_PAGE_SHIFT) % KML_LEAVES] : NULL;
 }
 
-/*
- * The leaf of @addr, or NULL. Context: as above. It stays while a scan is active:
- * only kml_interval_trim() takes leaves away.
+/**
+ * kml_leaf_of() - find the leaf of an address
+ * @space: address space
+ * @addr: untagged address
+ *
+ * During a scan the leaf may be used after the read-side section, too: only
+ * kml_interval_trim() removes leaves, and it never runs during a scan.
+ *
+ * Context: rcu_read_lock(), space->lock or kml_scan_mutex.
+ * Return: the leaf, or NULL if there is none.
  */
 static inline struct kml_leaf *kml_leaf_of(struct kml_space *space,
 					   unsigned long addr)
@@ -213,9 +244,15 @@ static inline struct kml_leaf *kml_leaf_of(struct kml_space *space,
 	return iv ? kml_leaf_find(iv, addr) : NULL;
 }
 
-/*
- * The page descriptor of @leaf, or NULL. Whoever files an object may replace it,
- * scan or not. Context: rcu_read_lock(), IRQs off, or leaf->lock.
+/**
+ * kml_leaf_page() - get the page descriptor of a leaf
+ * @leaf: leaf
+ *
+ * The insertion of an object may replace the descriptor, also during a scan; the old
+ * one is freed after a grace period.
+ *
+ * Context: rcu_read_lock(), IRQs off, or leaf->lock.
+ * Return: the descriptor, or NULL if the leaf has none or is dead.
  */
 static inline struct kml_page *kml_leaf_page(struct kml_leaf *leaf)
 {
@@ -227,8 +264,9 @@ static inline struct kml_page *kml_leaf_page(struct kml_leaf *leaf)
 }
 
 /*
- * Have what a look-up of @addr will touch of a descriptor fetched: its bitmap
- * and the entry. Not dereferenced: it may be NULL, dead or of another class.
+ * Prefetch the parts of the page descriptor that a look-up of @addr will read: the
+ * bitmap and the hot entry. The descriptor is not dereferenced: it may be NULL or
+ * KML_PAGE_DEAD. If its grain is not leaf->grain_idx, the wrong line is fetched.
  */
 static inline void kml_leaf_fetch(struct kml_leaf *leaf, unsigned long addr)
 {
@@ -241,12 +279,17 @@ static inline void kml_leaf_fetch(struct kml_leaf *leaf, unsigned long addr)
 			  sizeof(struct kml_hot)));
 }
 
+/* Is the group of the leaf being removed? Then the look-up has to be repeated. */
 static inline bool kml_leaf_dead(struct kml_leaf *leaf)
 {
 	return rcu_access_pointer(leaf->page) == KML_PAGE_DEAD;
 }
 
-/* An object with KML_F_NEW was filed. Pairs with kml_prepare_all(): kmemleak.h. */
+/*
+ * An object with KML_F_NEW was inserted: the scan has to visit @iv for it. Pairs
+ * with kml_prepare_all(); see "New objects" in kmemleak.h. Context: the RCU
+ * read-side section of the insertion.
+ */
 static inline void kml_interval_set_has_new(struct kml_interval *iv)
 {
 	/* the entry before the flag */
@@ -256,9 +299,9 @@ static inline void kml_interval_set_has_new(struct kml_interval *iv)
 }
 
 /*
- * Something is no more in @iv: worth the trimmer's while. Mostly it is said
- * already, and the line is not written to. Context: the RCU section in which it
- * went; see "Vacate" in kmemleak.h.
+ * An object left a page of @iv: tell the trimmer. Usually the flag is set already;
+ * avoid dirtying the line. Context: the RCU read-side section of the removal; see
+ * "Trim hints" in kmemleak.h.
  */
 static inline void kml_interval_vacate(struct kml_interval *iv)
 {
@@ -266,10 +309,16 @@ static inline void kml_interval_vacate(struct kml_interval *iv)
 		WRITE_ONCE(iv->vacated, true);
 }
 
-/* Number of the running scan, modulo 2^16: an old leaf->recount_seq costs a look. */
+/*
+ * Number of the running scan, modulo 2^16. A leaf->recount_seq from 65536 scans ago
+ * looks current: its page is then visited for nothing.
+ */
 extern u16 kml_recount_seq;
 
-/* An object that the confirmation has to look at. Context: RCU. */
+/*
+ * The confirming marks have to visit the object at @addr: flag its interval and its
+ * leaf. Context: RCU read-side section.
+ */
 static inline void kml_interval_set_recount(struct kml_space *space, unsigned long addr)
 {
 	struct kml_interval *iv = kml_interval_find(space, addr);
@@ -283,7 +332,10 @@ static inline void kml_interval_set_recount(struct kml_space *space, unsigned lo
 		WRITE_ONCE(leaf->recount_seq, kml_recount_seq);
 }
 
-/* leaf->continued_from and interval->filled_by: inverted, so that no object is 0 */
+/*
+ * Decode leaf->continued_from or interval->filled_by: the inverted start of an
+ * object, or 0 for no object. Return: true if there is an object.
+ */
 static inline bool kml_decode_start(unsigned long inverted, unsigned long *start)
 {
 	*start = ~inverted;
@@ -294,11 +346,11 @@ struct kml_hot *kml_lookup(struct kml_space *space, unsigned long addr,
 			   unsigned long *start);
 struct kml_hot *kml_lookup_exact(struct kml_space *space, unsigned long start);
 
-/* What kml_lookup_pinned() finds. */
+/* The result of kml_lookup_pinned(). */
 struct kml_pinned {
 	u32 state;
-	size_t size;
-	struct kml_ext *ext;		/* or NULL; stays while pinned */
+	size_t size;			/* in bytes */
+	struct kml_ext *ext;		/* NULL: none; valid until the unpin */
 };
 
 bool kml_lookup_pinned(struct kml_leaf *leaf, unsigned long start,
@@ -311,8 +363,8 @@ void kml_window_grow(struct kml_space *space, unsigned long first,
 void kml_page_free_rcu(struct kml_page *page);
 
 /*
- * Called for each interval of a space by kml_interval_walk(); non-zero ends the
- * walk. Context: kml_scan_mutex held; may sleep.
+ * kml_interval_walk() calls this for each interval of a space. A return value other
+ * than 0 ends the walk. Context: process, kml_scan_mutex held; may sleep.
  */
 typedef int (*kml_interval_fn)(struct kml_space *space, struct kml_interval *iv,
 			       void *data);
@@ -322,21 +374,23 @@ void kml_interval_trim(bool expedited);
 /* === Objects that span pages ============================================ */
 
 /*
- * What an object reaches into behind the page where it starts.
+ * The tail of an object: the pages and intervals that it reaches into after the page
+ * where it starts.
  */
 
 struct kml_tail {
 	struct kml_space *space;
-	unsigned long start;		/* untagged */
-	unsigned long last;
-	gfp_t gfp;
-	unsigned long hit;		/* start of the object in the way */
+	unsigned long start;		/* of the object, untagged */
+	unsigned long last;		/* its last address */
+	gfp_t gfp;			/* of the tracked allocation */
+	unsigned long hit;		/* on -EEXIST: start of the other object */
 };
 
 int kml_tail_fill(struct kml_tail *s);
 void kml_tail_clear(struct kml_space *space, unsigned long start,
 		    unsigned long last);
 
+/* Is an object from @start to @last without a tail? */
 static inline bool kml_one_page(unsigned long start, unsigned long last)
 {
 	return !((start ^ last) & KML_PAGE_MASK);
@@ -345,14 +399,14 @@ static inline bool kml_one_page(unsigned long start, unsigned long last)
 /* === Shards ============================================================= */
 
 /*
- * Shards: which CPU owns which intervals.
+ * A shard is the list of the intervals that one CPU owns.
  */
 
-/* A worker's way through the shards: those of its node first. */
+/* The position of a worker in the shards: those of its node come first. */
 struct kml_shard_cursor {
-	unsigned int cpu;		/* its own */
-	unsigned int i;
-	bool remote;			/* its node's are done */
+	unsigned int cpu;		/* the worker's */
+	unsigned int i;			/* shards tried, counted from @cpu */
+	bool remote;			/* the shards of this node are done */
 };
 
 void kml_shards_rewind(void);
@@ -366,24 +420,24 @@ void kml_shard_init(void);
 /* === Walks ============================================================== */
 
 /*
- * Visit every object of a space.
+ * A walk calls a visitor for every object of a space.
  */
 
 enum kml_visit {
 	KML_VISIT_NEXT,		/* go on under the same lock */
-	KML_VISIT_DROP_LOCK,	/* go on, but release the lock first */
-	KML_VISIT_UNLOCKED,	/* call @unlocked for this one, then go on */
+	KML_VISIT_DROP_LOCK,	/* release the lock, then go on */
+	KML_VISIT_UNLOCKED,	/* call @unlocked for this object, then go on */
 };
 
 /**
- * struct kml_visitor - what to do with each object
- * @visit: called with the leaf's lock held and IRQs off
- * @unlocked: called where @visit wants it, with no lock held; may sleep. The
- *	object may be gone by then.
- * @resched: called with no lock held after each leaf; NULL: cond_resched().
- *	Returns whether to stop.
- * @wants_interval: which intervals to visit; NULL: all
- * @wants_leaf: which of their pages; NULL: all
+ * struct kml_visitor - callbacks of a walk
+ * @visit: called for each object, with leaf->lock held and IRQs off
+ * @unlocked: called for an object when @visit has returned KML_VISIT_UNLOCKED. No
+ *	lock is held, so the object may have been freed. May sleep.
+ * @resched: called after each leaf, with no lock held. Returns true to end the
+ *	walk. NULL: cond_resched()
+ * @wants_interval: does the walk visit this interval? NULL: all of them
+ * @wants_leaf: does the walk visit this page? NULL: all of them
  */
 struct kml_visitor {
 	enum kml_visit (*visit)(struct kml_visitor *v, struct kml_space *space,
@@ -401,10 +455,10 @@ bool kml_walk_share(struct kml_shard_cursor *c, struct kml_visitor *v);
 /* === Birth and death ==================================================== */
 
 /*
- * Register, find, change and unregister objects.
+ * Insert, lock, change and remove objects.
  */
 
-/* An object found and its leaf's lock taken, see kml_object_lock(). */
+/* An object whose leaf is locked, see kml_object_lock(). */
 struct kml_locked {
 	struct kml_space *space;
 	struct kml_interval *iv;
@@ -421,12 +475,12 @@ bool kml_object_info(struct kml_space *space, unsigned long addr, bool alias,
 		     struct kml_info *info);
 
 int kml_object_insert(struct kml_space *space, unsigned long ptr, size_t size,
-		     int min_count, gfp_t gfp, depot_stack_handle_t trace,
-		     struct kml_info *hit);
+		      int min_count, gfp_t gfp, depot_stack_handle_t trace,
+		      struct kml_info *hit);
 bool kml_object_remove(struct kml_space *space, unsigned long ptr);
 int kml_object_remove_part(struct kml_space *space, unsigned long ptr,
-			  size_t size, depot_stack_handle_t trace,
-			  struct kml_info *hit);
+			   size_t size, depot_stack_handle_t trace,
+			   struct kml_info *hit);
 void kml_object_remove_all(void);
 
 int kml_object_paint(struct kml_space *space, unsigned long ptr, int color);
@@ -435,59 +489,74 @@ bool kml_stack_set_no_scan(const void *stack, bool on);
 bool kml_own_stack_set_no_scan(bool on);
 int kml_object_reset_checksum(struct kml_space *space, unsigned long ptr);
 int kml_object_set_trace(struct kml_space *space, unsigned long ptr,
-			depot_stack_handle_t trace);
+			 depot_stack_handle_t trace);
 int kml_object_set_excess(struct kml_space *space, unsigned long ptr,
-			 unsigned long excess_ref, gfp_t gfp);
+			  unsigned long excess_ref, gfp_t gfp);
 int kml_object_add_area(struct kml_space *space, unsigned long ptr, size_t size,
-		       gfp_t gfp, struct kml_info *hit);
+			gfp_t gfp, struct kml_info *hit);
 
 /* === Pins =============================================================== */
 
 /*
- * Pins: kmemleak_free() returns only when nobody reads the block.
+ * Pins keep a block readable: kmemleak_free() does not return while a worker reads
+ * the block, and a worker reads only between setting and clearing a pin.
  *
- * Whoever reads a tracked block that may be freed meanwhile
+ *	worker (reader)				hook (free)
  *
- * 	disables IRQs and writes the block's start (inverted: 0 is an address, too)
- * 	into one of its pins,
- * 	smp_mb(),
- * 	looks the object up again: still allocated?  then reads at most KML_CHUNK,
- * 	clears the pin (release) and enables IRQs,
+ *	local_irq_save()
+ *	pin = ~start				clear KML_F_ALLOCATED
+ *	smp_mb()				(atomic, full barrier)
+ *	not allocated? give up			scan not active? done
+ *	read up to KML_CHUNK bytes		while any pin == ~start (acquire):
+ *	pin = 0 (release)				cpu_relax()
+ *	local_irq_restore()
  *
- * and whoever frees
+ * Both sides store, pass a full barrier and load (Dekker): either the worker sees
+ * that the object is gone, or the hook sees the pin. The hook also sees that a scan
+ * is active, since kml_scan_open() sets scan_active and waits for a grace period
+ * before the first pin is set. Pins are inverted: 0 is the start of a block, too.
  *
- * 	clears KML_F_ALLOCATED (atomic, full barrier),
- * 	kml_scan_active? then waits while a pin holds the start (acquire).
- *
- * Store, full barrier, load on both sides (Dekker): either the reader sees that
- * the object is gone or the one who frees sees the pin. The same holds for
- * kml_scan_active, set with a full barrier before the first pin. IRQs are off
- * so that a free in an interrupt handler never waits for the CPU it is on, and
- * so that the wait is as short as the read: a chunk of 4 KiB.
+ * IRQs are off for two reasons. A free in an interrupt handler never waits for the
+ * CPU that it runs on, and no free waits longer than it takes to read 4 KiB.
  *
  * After Michael, "Hazard pointers: safe memory reclamation for lock-free
- * objects", IEEE TPDS 15(6), 2004, with waiting in place of deferring: the
- * block's owner cannot be told to come back later.
+ * objects", IEEE TPDS 15(6), 2004. There reclamation is deferred; here the free
+ * waits, for it is the owner of the block that frees it, and cannot defer.
  */
 
-/* One cache line a reader: whoever frees looks at one line for each. */
+/* The pins of a reader are one cache line: a free reads one line per reader. */
 #define KML_PINS	(64 / sizeof(unsigned long))
 
 struct kml_pins {
-	unsigned long start[KML_PINS];
+	unsigned long start[KML_PINS];	/* inverted; 0: not in use */
 } ____cacheline_aligned;
-
 
 void __kml_pin_wait(unsigned long start);
 
-/* Free side; KML_F_ALLOCATED was cleared by a fully ordered atomic. */
+/**
+ * kml_pin_wait() - wait until no worker reads a block
+ * @start: untagged start of the block
+ *
+ * Context: any. The caller has removed the object, and a full barrier follows the
+ * removal: an atomic that clears KML_F_ALLOCATED, or smp_mb() for the reserve.
+ */
 static inline void kml_pin_wait(unsigned long start)
 {
 	if (unlikely(kml_scan_active()))
 		__kml_pin_wait(start);
 }
 
-/* Reader side. IRQs are off. The caller orders a batch with one smp_mb(). */
+/**
+ * kml_pin() - set a pin of the calling worker
+ * @pins: the worker's
+ * @i: which of them
+ * @start: untagged start of the block
+ *
+ * Several pins may share a barrier: the caller issues one smp_mb() after the last of
+ * them, and then looks up each object again.
+ *
+ * Context: IRQs off until kml_unpin().
+ */
 static inline void kml_pin(struct kml_pins *pins, unsigned int i,
 			   unsigned long start)
 {
@@ -497,15 +566,16 @@ static inline void kml_pin(struct kml_pins *pins, unsigned int i,
 
 static inline void kml_unpin(struct kml_pins *pins, unsigned int i)
 {
-	/* pairs with the acquire in __kml_pin_wait(): our reads are done */
+	/* our reads are done: pairs with the acquire in kml_pinned() */
 	smp_store_release(&pins->start[i], 0);
 }
 
 /* === Settled blocks ===================================================== */
 
 /*
- * The settled bitmap: one bit per 64 bytes, set when no pointer into that
- * block can change any object's state for the rest of the mark.
+ * The settled bitmap of an interval has a bit for each block of 64 bytes. The bit is
+ * set if no pointer into the block can change an object's state for the rest of the
+ * mark. Such a pointer needs no look-up.
  */
 
 #define KML_BLOCK_SHIFT		6
@@ -513,13 +583,13 @@ static inline void kml_unpin(struct kml_pins *pins, unsigned int i)
 #define KML_SETTLED_BITS	(KML_INTERVAL_SIZE >> KML_BLOCK_SHIFT)
 #define KML_SETTLED_LONGS	(KML_SETTLED_BITS / BITS_PER_LONG)
 
-/* in a page: 64, on a 32-bit machine, too */
+/* blocks in a page: 64 on 32-bit machines, too */
 #define KML_PAGE_BLOCKS		(KML_PAGE_SIZE >> KML_BLOCK_SHIFT)
 
-/* larger objects are never settled: 256 intervals take 10 us, without preemption */
+/* Larger objects stay unsettled: 256 intervals take 10 us without preemption. */
 #define KML_SETTLE_MAX		BIT(29)
 
-/* Tables for intervals that need none of their own. */
+/* Bitmaps for intervals that have none of their own: no bit set, all bits set. */
 extern unsigned long kml_settled_none[];
 extern unsigned long kml_settled_all[];
 
@@ -540,9 +610,14 @@ static inline unsigned int kml_settled_bit(unsigned long addr)
 	return (addr & ~KML_INTERVAL_MASK) >> KML_BLOCK_SHIFT;
 }
 
-/*
- * Could a pointer to @addr still change anything? An address without an
- * interval holds no object. Context: rcu_read_lock(), a mark is running.
+/**
+ * kml_settled() - does a pointer to an address need no look-up?
+ * @space: address space
+ * @addr: untagged address
+ *
+ * Context: rcu_read_lock(), while a mark runs.
+ * Return: true if the block of @addr is settled, or @addr has no interval and so
+ * belongs to no object.
  */
 static inline bool kml_settled(struct kml_space *space, unsigned long addr)
 {
@@ -583,13 +658,13 @@ void kml_phys_drop_all(void);
 /* === Memory ============================================================= */
 
 /*
- * Memory for metadata: slab caches, magazines, and a static pool for the time
- * before the slab exists and for emergencies after.
+ * Memory for metadata: slab caches, per-CPU magazines, and a static pool. The pool
+ * serves before the slab works, and later when the slab has no memory.
  */
 
-/* a struct kml_worker, of which this layer knows nothing else */
+/* Room for a struct kml_worker, which mark.h defines. */
 #define KML_WORKER_BYTES	(8 * KML_PAGE_SIZE)
-/* a Bloom filter: see mark.h */
+/* The Bloom filter of suspects, see mark.h. */
 #define KML_BLOOM_BITS		65536UL
 #define KML_BLOOM_BYTES		(KML_BLOOM_BITS / 8)
 
@@ -607,7 +682,7 @@ enum kml_pool_type {
 	KML_POOL_WORKER,
 	KML_POOL_BLOOM,
 	KML_POOL_PHYS,
-	KML_POOL_PAGE,		/* KML_NR_GRAINS of them */
+	KML_POOL_PAGE,		/* the first of KML_NR_GRAINS pools */
 	KML_NR_POOLS = KML_POOL_PAGE + KML_NR_GRAINS,
 };
 
@@ -632,10 +707,10 @@ static inline bool kml_pool_should_fail(enum kml_pool_type type)
 /* === Reserve ============================================================ */
 
 /*
- * Blocks for which there was no metadata memory.
+ * The reserve lists blocks for which there was no memory for metadata.
  */
 
-#define KML_RESERVE_NO_SCAN	BIT(0)	/* said by kmemleak_no_scan() */
+#define KML_RESERVE_NO_SCAN	BIT(0)	/* set by kmemleak_no_scan() */
 #define KML_RESERVE_BLACK	BIT(1)	/* not scanned until painted grey */
 
 enum kml_reserve_paint {
@@ -660,6 +735,16 @@ bool kml_reserve_ran_dry(void);
 
 extern unsigned long kml_reserve_nr;
 
+/**
+ * kml_reserve_remove() - remove a freed block from the reserve
+ * @space: address space
+ * @start: untagged start of the block
+ *
+ * When this returns no worker reads the block.
+ *
+ * Context: any.
+ * Return: true if the block was in the reserve.
+ */
 static inline bool kml_reserve_remove(struct kml_space *space,
 				      unsigned long start)
 {
@@ -667,7 +752,7 @@ static inline bool kml_reserve_remove(struct kml_space *space,
 	       __kml_reserve_remove(space, start);
 }
 
-/* A block as the scan gets to see it. */
+/* A block of the reserve that a mark has to read. */
 struct kml_reserve_block {
 	struct kml_space *space;
 	unsigned long start;

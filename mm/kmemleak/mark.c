@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Marks: from the words of roots and grey objects to the objects they name. */
+/*
+ * A mark takes candidates from the words of roots and grey objects, drops those in
+ * settled blocks, looks up the others, and turns the objects grey that they hit.
+ *
+ * Sections: pins, the side that frees; the settled bitmap; marks, from candidates to
+ * grey objects; reading grey objects.
+ */
 
 #include "os.h"
 #include "mark.h"
 
 /* === Pins =============================================================== */
 
-/* The side that waits; the protocol is in index.h. */
+/* The protocol is in index.h, which also has the side that reads. */
 
-/* All who may ever read, one a worker. They stay: a slot costs a line. */
+/* The pins of all workers; never removed. A free reads a cache line of each. */
 static struct kml_pins *kml_readers[NR_CPUS + 1];
 static unsigned int kml_nr_readers;
 static DEFINE_RAW_SPINLOCK(kml_readers_lock);
 
-/* Context: process or boot; before the reader's first pin. */
+/* Register the pins of a worker, before it sets the first. Context: process. */
 static bool kml_pins_attach(struct kml_pins *pins)
 {
 	unsigned long flags;
@@ -35,13 +41,14 @@ static bool kml_pinned(const struct kml_pins *pins, unsigned long start)
 	unsigned long hit = 0;
 	unsigned int i;
 
-	/* no branch: a line each, and the lines of all may be fetched at once */
+	/* no branch: the CPU can fetch the lines of several readers at once */
 	for (i = 0; i < KML_PINS; i++)
 		/* pairs with the release in kml_unpin() */
 		hit |= smp_load_acquire(&pins->start[i]) == ~start;
 	return hit;
 }
 
+/* The slow path of kml_pin_wait(): a scan is active. Context: any. */
 void __kml_pin_wait(unsigned long start)
 {
 	bool waited = false;
@@ -63,20 +70,20 @@ void __kml_pin_wait(unsigned long start)
 /* === Settled blocks ===================================================== */
 
 /*
- * Settled bits are a cache: a clear bit only costs a look-up, a set bit must be
- * true. A block is settled if no object reaches into it, or only objects that
- * are black, or grey and without somebody to pass surplus references to.
+ * A block of 64 bytes is settled if all objects that overlap it are grey or black,
+ * and none has an extension, for such an object may pass references on. A clear bit
+ * only costs look-ups; a set bit must be true.
  *
- * An interval which one object covers needs no table of its own: it points to
- * one of two constant ones. So does an interval that got no memory for its own,
- * or that was born during the scan: to the one without a bit.
+ * An interval without leaf groups, which one object may fill, needs no bitmap of its
+ * own: it points to one of two constant ones. An interval for which there was no
+ * memory, or that was created during the scan, points to kml_settled_none.
  */
 
 /**
- * kml_settled_prepare() - start a mark with every block of an interval settled
+ * kml_settled_prepare() - before a mark, settle every block of an interval
  * @iv: interval
  *
- * Context: process, kml_scan_mutex held, kml_scan_active; may sleep.
+ * Context: process, a scan is active and its initiator holds kml_scan_mutex; sleeps.
  */
 void kml_settled_prepare(struct kml_interval *iv)
 {
@@ -103,7 +110,7 @@ void kml_settled_prepare(struct kml_interval *iv)
 	smp_store_release(&iv->settled, table);
 }
 
-/* Set or clear the bits [@first, @last] of a table, atomically by words. */
+/* Set or clear the bits [@first, @last] of a bitmap: words change atomically. */
 static void kml_settled_change(unsigned long *table, unsigned int first,
 			       unsigned int last, bool set)
 {
@@ -122,10 +129,10 @@ static void kml_settled_change(unsigned long *table, unsigned int first,
 }
 
 /**
- * kml_settled_clear() - let pointers into a block be looked up
- * @space: where
- * @start: of the object
- * @size: of the object, not 0
+ * kml_settled_clear() - unsettle the blocks of an object: pointers are looked up
+ * @space: address space
+ * @start: untagged start of the object
+ * @size: of the object, in bytes, not 0
  *
  * Context: any.
  */
@@ -155,10 +162,10 @@ void kml_settled_clear(struct kml_space *space, unsigned long start, size_t size
 }
 
 /**
- * kml_settled_clear_page() - the same for some blocks of a page
- * @space: where
- * @page: its address
- * @blocks: a bit for each block, the first one's lowest
+ * kml_settled_clear_page() - unsettle some blocks of a page
+ * @space: address space
+ * @page: untagged address of the page
+ * @blocks: a bit for each of the 64 blocks; bit 0 is the first block
  *
  * Context: any.
  */
@@ -181,7 +188,7 @@ void kml_settled_clear_page(struct kml_space *space, unsigned long page,
 	rcu_read_unlock();
 }
 
-/* May a pointer to something in @hot still change a state? */
+/* Can a reference to the object still change the state of any object? */
 static bool kml_unsettled(const struct kml_hot *hot)
 {
 	u32 state = kml_hot_state(hot);
@@ -189,7 +196,7 @@ static bool kml_unsettled(const struct kml_hot *hot)
 	return kml_white(state) || (state & KML_F_EXT);
 }
 
-/* Does an object that starts before @addr end there? */
+/* Does an object that starts before @addr end before it? With KML_F_BIG: say no. */
 static bool kml_ends_before(const struct kml_hot *hot, unsigned long start,
 			    unsigned long addr)
 {
@@ -197,7 +204,7 @@ static bool kml_ends_before(const struct kml_hot *hot, unsigned long start,
 	       READ_ONCE(hot->size) <= addr - start;
 }
 
-/* Would every object that reaches into the block at @block allow its bit? */
+/* May the bit of a block be set? All objects that overlap it have to allow that. */
 static bool kml_block_settled(struct kml_space *space, unsigned long block)
 {
 	unsigned long addr = block + KML_BLOCK_SIZE - 1, start;
@@ -215,7 +222,7 @@ static bool kml_block_settled(struct kml_space *space, unsigned long block)
 	}
 }
 
-/* Settle a block which an object shares with others, if they all are. */
+/* Settle a block that several objects share, if all of them allow it. */
 static void kml_settle_shared(struct kml_space *space, unsigned long *table,
 			      unsigned long addr)
 {
@@ -225,7 +232,7 @@ static void kml_settle_shared(struct kml_space *space, unsigned long *table,
 		kml_settled_change(table, bit, bit, true);
 }
 
-/* Settle what an object has of one interval: [@addr, @end]. */
+/* Settle the part [@addr, @end] of an object; all of it is in one interval. */
 static void kml_settle_part(struct kml_space *space, struct kml_interval *iv,
 			    unsigned long start, unsigned long addr,
 			    unsigned long end)
@@ -255,15 +262,15 @@ static void kml_settle_part(struct kml_space *space, struct kml_interval *iv,
 }
 
 /**
- * kml_settled_set() - an object is settled; settle the blocks it fills
- * @space: where
- * @start: of the object
- * @size: of the object, not 0
+ * kml_settled_set() - settle the blocks of an object
+ * @space: address space
+ * @start: untagged start of the object
+ * @size: of the object, in bytes, not 0
  *
- * Blocks which it shares are settled if its neighbours are. Very large objects
- * are not settled: that would take too long, and they are few.
+ * A block that the object shares with others is settled if these allow it. Objects
+ * above KML_SETTLE_MAX are few, and stay unsettled because it would take too long.
  *
- * Context: process, RCU read-side section, a mark is running.
+ * Context: process, RCU read-side section, while a mark runs.
  */
 void kml_settled_set(struct kml_space *space, unsigned long start, size_t size)
 {
@@ -288,25 +295,24 @@ void kml_settled_set(struct kml_space *space, unsigned long start, size_t size)
 /* === Marks ============================================================== */
 
 /*
- * Marking: candidates -> settled? -> look-up -> shade.
+ * kml_mark_take() drops candidates in settled blocks and looks up the others, in
+ * batches. The worker whose cmpxchg turns an object grey pushes it to its list.
  *
- * An object's content is read further below ("Reading grey objects"), and its
- * candidates come to kml_mark_take() here. Whoever turns an object grey (one cmpxchg wins) pushes
- * it to the list of work. Nothing is allocated; when the list is full the
- * object gets KML_F_PENDING and the scan walks the index for those once the
- * list is empty (mark stack overflow as in Boehm and Weiser, "Garbage
- * collection in an uncooperative environment", 1988).
+ * Marking allocates nothing. When the list is full, the object gets KML_F_PENDING;
+ * the scan walks the index for such objects after the list has been emptied (mark
+ * stack overflow as in Boehm and Weiser, "Garbage collection in an uncooperative
+ * environment", Software: Practice and Experience 18(9), 1988).
  */
 
 struct kml_mark kml_mark;
 
 /**
- * kml_worker_alloc() - memory for one more marker
+ * kml_worker_alloc() - allocate a worker
  *
- * It stays: whoever frees a block may look at its pins at any time.
+ * A worker is never freed, because a free of a block may read its pins at any time.
  *
- * Context: process or boot.
- * Return: the worker or NULL.
+ * Context: process, may sleep; or boot.
+ * Return: the worker, or NULL if there is no memory.
  */
 struct kml_worker *kml_worker_alloc(void)
 {
@@ -320,7 +326,7 @@ struct kml_worker *kml_worker_alloc(void)
 	return w;
 }
 
-/* Change the state of an object that may move. Context: RCU. */
+/* A re-grain may move the entry, hence the lock. Context: RCU read-side section. */
 static void kml_mark_pending(struct kml_space *space, unsigned long start)
 {
 	struct kml_locked l;
@@ -332,7 +338,10 @@ static void kml_mark_pending(struct kml_space *space, unsigned long start)
 	WRITE_ONCE(kml_mark.overflow, true);
 }
 
-/* Context: process. Return: false without memory for work. */
+/*
+ * Let a worker take part in a job. Context: process. Return: false if there is no
+ * block for its list; then it cannot take part.
+ */
 bool kml_mark_open(struct kml_worker *w)
 {
 	memset(w->nr_unsettled, 0, sizeof(w->nr_unsettled));
@@ -341,25 +350,27 @@ bool kml_mark_open(struct kml_worker *w)
 	return kml_greylist_open(&w->grey, &kml_mark.list);
 }
 
+/* Move the worker's grey objects to the shared list. Context: process. */
 void kml_mark_close(struct kml_worker *w)
 {
 	kml_greylist_close(&w->grey);
 }
 
-/* What to look for from now on; what is known of settled tables may be old. */
+/* Let a worker look for pointers into @win. Context: process, when a job begins. */
 void kml_mark_windows(struct kml_worker *w, const struct kmemleak_windows *win)
 {
 	w->win = *win;
-	/* another filter may come any time, but a job is all one or all the other */
+	/* another filter may be chosen during the job; whether it copies stays */
 	w->copies = kml_mark.bytewise || kml_filter_copies();
 	memset(w->settled_cache, 0, sizeof(w->settled_cache));
 }
 
 /**
- * kml_mark_stop() - has the scan been told to stop?
- * @w: who asks; every few KiB
+ * kml_mark_stop() - find out whether the scan has to stop
+ * @w: worker, which asks every few KiB
  *
  * Context: process; may reschedule.
+ * Return: true if the worker has to end its part of the job.
  */
 bool kml_mark_stop(struct kml_worker *w)
 {
@@ -374,7 +385,7 @@ bool kml_mark_stop(struct kml_worker *w)
 	return true;
 }
 
-/* Have an object's content read. Context: RCU read-side section, no lock. */
+/* Let a worker read the object later. Context: RCU read-side section, no lock. */
 static void kml_mark_push(struct kml_worker *w, struct kml_space *space,
 			  unsigned long start, size_t size)
 {
@@ -384,11 +395,14 @@ static void kml_mark_push(struct kml_worker *w, struct kml_space *space,
 	kml_mark_pending(space, start);
 }
 
-/* An object has just turned grey; @state is its state now. Context: likewise. */
+/*
+ * The object has just turned grey, and @state is its new state. Context: RCU
+ * read-side section, no lock held.
+ */
 static void kml_mark_greyed(struct kml_worker *w, struct kml_space *space,
 			    unsigned long start, size_t size, u32 state)
 {
-	/* with an extension there may be surplus references to pass on */
+	/* with an extension, its next references may have to be passed on */
 	if (!(state & KML_F_EXT))
 		kml_settled_set(space, start, size);
 	if (kml_scannable(state))
@@ -396,9 +410,9 @@ static void kml_mark_greyed(struct kml_worker *w, struct kml_space *space,
 }
 
 /*
- * Count a reference to the object at @start. Return: false if the entry is out
- * of date and has to be looked up again. *surplus: it was grey already and may
- * know somebody who needs the reference.
+ * A word points to @addr: count a reference to the object at @start. @surplus is set
+ * if the object was grey already and may have an excess_ref target. Return: false if
+ * @hot is out of date and the look-up has to be repeated.
  */
 static bool kml_count_ref(struct kml_worker *w, struct kml_space *space,
 			  struct kml_hot *hot, unsigned long start,
@@ -442,7 +456,7 @@ static bool kml_count_ref(struct kml_worker *w, struct kml_space *space,
 		old = state;
 		if (atomic_try_cmpxchg(&hot->state, &old, new))
 			break;
-		/* not from @old: a failed exchange orders nothing */
+		/* do not use @old: a failed cmpxchg implies no ordering */
 		state = kml_hot_state_acquire(hot);
 	}
 
@@ -456,7 +470,10 @@ static bool kml_count_ref(struct kml_worker *w, struct kml_space *space,
 	return true;
 }
 
-/* Find the object that holds @addr (or starts there) and count a reference. */
+/*
+ * Find the object that holds @addr, or with @exact starts there, and count a
+ * reference. Return: the start of the object, if one was found.
+ */
 static unsigned long kml_shade_one(struct kml_worker *w, struct kml_space *space,
 				   unsigned long addr, bool exact, bool *surplus)
 {
@@ -474,9 +491,8 @@ static unsigned long kml_shade_one(struct kml_worker *w, struct kml_space *space
 }
 
 /*
- * A surplus reference to the object at @start goes to whom it names. If that is
- * the object in which the reference was found, nothing happens: it is read, so
- * it is grey.
+ * Forward a surplus reference to the object's excess_ref target. If the reference
+ * was found in the target itself, nothing changes: the target is grey already.
  */
 static void kml_pass_surplus(struct kml_worker *w, struct kml_space *space,
 			     unsigned long start)
@@ -503,9 +519,9 @@ static void kml_shade(struct kml_worker *w, struct kml_space *space,
 }
 
 /*
- * Look up a batch. Cold, a look-up is a chain of two misses: leaf, then page
- * descriptor and entry. Each pass fetches one of them for all of the batch. A
- * small batch is what there is to do: what it finds will be read at once.
+ * Look up a batch of candidates. A cold look-up takes two dependent cache misses:
+ * the leaf, then the page descriptor with the entry. Each is prefetched for the
+ * whole batch. For a small batch, objects are prefetched, too: they are read next.
  */
 static void kml_resolve(struct kml_worker *w, struct kml_space *space)
 {
@@ -531,14 +547,14 @@ static void kml_resolve(struct kml_worker *w, struct kml_space *space)
 	rcu_read_unlock();
 }
 
-/* Look up what has been put off. */
+/* Look up candidates that wait for a full batch. Context: process, no lock held. */
 void kml_mark_flush(struct kml_worker *w)
 {
 	kml_resolve(w, kml_space(KML_VIRT));
 	kml_resolve(w, kml_space(KML_PERCPU));
 }
 
-/* kml_settled(), with the way to the table remembered. Context: RCU. */
+/* kml_settled() with a cache of the bitmaps. Context: RCU read-side section. */
 static bool kml_mark_settled(struct kml_worker *w, struct kml_space *space,
 			     unsigned long addr)
 {
@@ -567,12 +583,12 @@ static void kml_mark_unsettled(struct kml_worker *w, struct kml_space *space,
 }
 
 /*
- * Keep only what passes the Bloom filter, or is in the other window. Without branches:
- * what passes cannot be predicted. Return: the end of what is kept.
+ * Drop candidates that neither pass the Bloom filter nor lie in the per-CPU window.
+ * The loop has no branches, which could not be predicted. Return: the new @to.
  */
 static unsigned int kml_bloom_filter(struct kml_worker *w,
-				    const struct kmemleak_range *percpu,
-				    unsigned int from, unsigned int to)
+				     const struct kmemleak_range *percpu,
+				     unsigned int from, unsigned int to)
 {
 	const unsigned long *bloom = kml_mark.bloom;
 	unsigned int i, n = from;
@@ -588,14 +604,14 @@ static unsigned int kml_bloom_filter(struct kml_worker *w,
 	return n;
 }
 
-#define KML_PREFETCH_LINES	4U		/* most objects have no more */
+#define KML_PREFETCH_LINES	4U		/* most objects are not longer */
 
 /*
- * There is no other work: what these point to will be read next. Fetch it, and
- * the way to its entry, while the settled bits are on their way.
+ * There is no other work, so the targets of these candidates are read next. Prefetch
+ * their content and their leaves while the settled bits are fetched.
  */
 static void kml_prefetch_targets(struct kml_worker *w, const struct kmemleak_range *win,
-			   unsigned int from, unsigned int to)
+				 unsigned int from, unsigned int to)
 {
 	unsigned int i, line;
 
@@ -611,14 +627,14 @@ static void kml_prefetch_targets(struct kml_worker *w, const struct kmemleak_ran
 }
 
 /**
- * kml_mark_take() - process the candidates a filter has found
+ * kml_mark_take() - process the candidates that a filter has found
  * @w: worker, with candidates in w->cand
- * @win: the windows the filter was given
- * @from: first candidate
- * @to: behind the last
+ * @win: windows that the filter has used
+ * @from: index of the first candidate
+ * @to: index after the last candidate
  *
- * A word in both windows counts in both spaces. Most candidates end here: a
- * pointer to what is settled needs no look-up.
+ * A word in both windows counts in both spaces. Most candidates point into settled
+ * blocks and are dropped here. The others may wait for kml_mark_flush().
  *
  * Context: process, no lock held.
  */
@@ -639,7 +655,7 @@ void kml_mark_take(struct kml_worker *w, const struct kmemleak_windows *win,
 		unsigned long v = w->cand[i];
 		bool known;
 
-		/* where RCU means no preemption, do not overdo it */
+		/* an RCU read-side section may disable preemption: keep it short */
 		if (unlikely(!((i + 1) % KML_BATCH))) {
 			rcu_read_unlock();
 			rcu_read_lock();
@@ -662,12 +678,13 @@ void kml_mark_take(struct kml_worker *w, const struct kmemleak_windows *win,
 }
 
 /**
- * kml_mark_probe() - could a range hold a reference that changes anything?
+ * kml_mark_probe() - look for candidates in unsettled blocks, without effect
  * @w: worker
  * @start: memory that stays readable
  * @len: in bytes
  *
  * Context: process, no lock held.
+ * Return: true if a word of the range may be a reference that matters.
  */
 bool kml_mark_probe(struct kml_worker *w, const void *start, size_t len)
 {
@@ -697,17 +714,18 @@ bool kml_mark_probe(struct kml_worker *w, const void *start, size_t len)
 /* === Reading grey objects =============================================== */
 
 /*
- * Most are small and plain: they are taken in groups which share one section
- * with IRQs off, one barrier and KML_CHUNK bytes. Large ones are cut into slices
- * for several workers. What needs more (per-CPU objects, scan areas) is read one
- * by one.
- * Candidates are collected with IRQs off and processed with IRQs on. Where the
- * filter cannot run with IRQs off (kml_filter_copies()) content is copied then,
- * and filtered after. A bytewise mark copies content as well, and filters the copy
- * once for each byte offset of a word.
+ * Most objects are small and plain. They are read in groups: a group shares one
+ * section with IRQs off, one barrier, and KML_CHUNK bytes. Large objects are cut
+ * into slices for several workers. Special objects (per-CPU objects, objects with
+ * scan areas) are read one by one.
+ *
+ * Candidates are collected with IRQs off and processed with IRQs on. If the filter
+ * cannot run with IRQs off (kml_filter_copies()), the content is copied, and the
+ * copy is filtered with IRQs on. A bytewise mark copies, too, and filters the copy
+ * at each byte offset of a word.
  */
 
-/* Needs more than a plain range of memory? The object is pinned. */
+/* Is the object more than one range of memory? It is pinned. */
 static bool kml_special(const struct kml_work *work, const struct kml_pinned *p)
 {
 	if (kml_work_space(work) == KML_PERCPU)
@@ -718,12 +736,12 @@ static bool kml_special(const struct kml_work *work, const struct kml_pinned *p)
 	return smp_load_acquire(&p->ext->areas);
 }
 
-/* What was taken from an object while it stayed, see kml_take(). */
+/* The result of kml_take(): a copy, or candidates in w->cand. */
 struct kml_taken {
-	const void *copy;		/* or NULL: candidates are in w->cand */
-	size_t len;			/* of the copy; without, whole words */
-	size_t used;			/* what the copy took of w->copy */
-	unsigned int end;		/* of the candidates */
+	const void *copy;		/* NULL: there are candidates instead */
+	size_t len;			/* bytes read; no copy: whole words */
+	size_t used;			/* bytes of w->copy that the copy uses */
+	unsigned int end;		/* index after the last candidate */
 };
 
 /* Copy memory that others may be writing to. */
@@ -736,13 +754,17 @@ static void kml_copy(void *to, const void *from, size_t len)
 	kasan_enable_current();
 }
 
-/* Bytes after a chunk which a word that begins in the chunk may reach. */
+/* A word that begins in a chunk may end so many bytes after it. */
 #define KML_STRADDLE	(sizeof(long) - 1)
 
-/* The highest byte of no kernel address, tagged or not, on 64 bits. */
+/*
+ * Fills the gaps between copies. On 64 bits no kernel address has this highest byte.
+ * With pointer tags the filter ignores that byte: then a word that ends in a gap may
+ * be a candidate, which at worst hides a leak.
+ */
 #define KML_GAP_BYTE	0x55
 
-/* Copy to where the words that are aligned in memory are aligned in the copy. */
+/* Copy such that words that are aligned in memory are aligned in the copy. */
 static void *kml_copy_bytes(void *to, const void *from, size_t len)
 {
 	size_t gap = (from - to) % sizeof(long);
@@ -753,10 +775,10 @@ static void *kml_copy_bytes(void *to, const void *from, size_t len)
 }
 
 /*
- * Take candidates from memory that is pinned or whose leaf is locked, behind the
- * first @nr, or a copy of it, behind the first @used bytes of copies. A bytewise
- * mark takes up to KML_STRADDLE of the @more bytes that the object has after
- * @len. Context: IRQs off.
+ * Read @len bytes of an object: store their candidates after the first @nr in
+ * w->cand, or a copy after the first @used bytes of w->copy. The object has @more
+ * bytes after these, of which a bytewise mark also reads up to KML_STRADDLE.
+ * Context: IRQs off; the object is pinned or its leaf is locked.
  */
 static void kml_take(struct kml_worker *w, const void *from, size_t len,
 		     size_t more, const struct kmemleak_windows *win,
@@ -784,9 +806,9 @@ static void kml_take(struct kml_worker *w, const void *from, size_t len,
 }
 
 /*
- * Filter and process a copy; in a bytewise mark at each byte offset. Per-CPU
- * pointers count in aligned words only: they may be small numbers, and there is
- * always a place between other numbers that looks like one.
+ * Filter a copy and process its candidates; in a bytewise mark at each byte offset.
+ * Per-CPU pointers count in aligned words only: they may be small numbers, and parts
+ * of two neighbouring numbers too easily look like one.
  */
 static void kml_take_copy(struct kml_worker *w, const void *copy, size_t len,
 			  const struct kmemleak_windows *win)
@@ -804,7 +826,7 @@ static void kml_take_copy(struct kml_worker *w, const void *copy, size_t len,
 	}
 }
 
-/* Process what was taken. @from: first candidate, if it was not copied. */
+/* Process the result of kml_take(). @from: first candidate, if there is no copy. */
 static void kml_taken(struct kml_worker *w, const struct kmemleak_windows *win,
 		      unsigned int from, const struct kml_taken *t)
 {
@@ -814,20 +836,20 @@ static void kml_taken(struct kml_worker *w, const struct kmemleak_windows *win,
 		kml_mark_take(w, win, from, t->end);
 }
 
-/* An object one of whose chunks is to be read. */
+/* A range in an object, which is read by chunks. */
 struct kml_reading {
 	struct kml_space *space;
 	unsigned long start;		/* of the object */
-	size_t off;			/* of what is to be read, in the object */
-	const void *from;
-	size_t len;
+	size_t off;			/* of the range, in the object */
+	const void *from;		/* memory of the range */
+	size_t len;			/* of the range, in bytes */
 	struct kmemleak_windows win;
-	bool reserved;			/* look for it in the reserve */
+	bool reserved;			/* the block is in the reserve */
 };
 
 /*
- * Read one chunk of an object, if it still has it. Return: false if not. An
- * object that has become NO_SCAN meanwhile counts as gone.
+ * Read one chunk, at offset @off of the range. Return: false if the object is gone,
+ * too short by now, or not to be scanned any more.
  */
 static bool kml_read_chunk(struct kml_worker *w, struct kml_reading *r,
 			   size_t off, size_t len)
@@ -848,7 +870,7 @@ static bool kml_read_chunk(struct kml_worker *w, struct kml_reading *r,
 	else if (kml_lookup_pinned(kml_leaf_of(r->space, r->start), r->start, &p) &&
 		 kml_scannable(p.state))
 		size = p.size;
-	/* it may have become shorter, or be another one, since the last chunk */
+	/* since the last chunk the object may have shrunk or been replaced */
 	alive = r->off + off + len <= size;
 	take = alive && (r->space->id != KML_PHYS ||
 			 kml_phys_is_root(r->start + r->off + off, len));
@@ -880,9 +902,9 @@ static bool kml_read(struct kml_worker *w, struct kml_reading *r)
 }
 
 /*
- * Find the scan area number @i of an object. Areas are pushed to the head of
- * the list, so that a new one shifts the numbers: an area may then be read
- * twice, but none is missed before the list ends.
+ * Find the scan area number @i of an object. A new area is added at the head of the
+ * list and shifts the numbers of the others: one of these may then be read twice,
+ * but none is missed. The new area is read by the next mark.
  */
 static bool kml_nth_area(struct kml_space *space, unsigned long start,
 			 unsigned int i, struct kml_area *copy)
@@ -903,7 +925,7 @@ static bool kml_nth_area(struct kml_space *space, unsigned long start,
 	return area;
 }
 
-/* Read an object that is not plain, from @off. */
+/* Read a special object, or a plain one whose rest the list has no room for. */
 static void kml_read_special(struct kml_worker *w, const struct kml_work *work)
 {
 	struct kml_space *space = kml_space(kml_work_space(work));
@@ -951,18 +973,18 @@ static void kml_read_special(struct kml_worker *w, const struct kml_work *work)
 	w->self_percpu = (struct kmemleak_range){};
 }
 
-/* Work, and the leaf that knows the object. */
+/* A part of an object that is to be read, and the object's leaf. */
 struct kml_item {
 	struct kml_work work;
 	struct kml_leaf *leaf;
 };
 
-#define KML_FETCH_LINES	8U		/* from there on the CPU has noticed */
+#define KML_FETCH_LINES	8U	/* the hardware prefetcher fetches further lines */
 
 /*
- * Take work for a group. What reading an object touches is likely to be cold: its
- * content, and the way to its entry, which is a chain of two. Each link is fetched
- * for all of the group before the next is needed.
+ * Take the objects of a group from the list. Their content is likely to be cold, and
+ * so are the leaf, the page descriptor and the entry. Each of these is prefetched
+ * for the whole group before the next one is needed.
  */
 static unsigned int kml_next_group(struct kml_worker *w, struct kml_item *group)
 {
@@ -979,7 +1001,7 @@ static unsigned int kml_next_group(struct kml_worker *w, struct kml_item *group)
 	}
 	rcu_read_unlock();
 
-	/* alone it is needed at once, and kml_prefetch_targets() has seen to it */
+	/* it is read at once, and kml_prefetch_targets() has prefetched it */
 	if (n < 2)
 		return n;
 
@@ -998,16 +1020,16 @@ static unsigned int kml_next_group(struct kml_worker *w, struct kml_item *group)
 	return n;
 }
 
-/* What became of one object of a group. */
+/* The result of reading one object of a group. */
 enum kml_group_fate {
 	KML_GROUP_DONE,
-	KML_GROUP_SPECIAL,
-	KML_GROUP_MORE,		/* from work->off on */
+	KML_GROUP_SPECIAL,	/* kml_read_special() has to read it */
+	KML_GROUP_MORE,		/* the rest has to be read, from work->off on */
 };
 
 /*
- * Leave all but the first slice of a large object to whoever has time. Without
- * room to note that it stays in one piece.
+ * Split a large object after the current slice, and push the rest for any worker to
+ * read. If the list is full, the object is not split.
  */
 static void kml_slice(struct kml_worker *w, struct kml_work *work, size_t size)
 {
@@ -1023,8 +1045,8 @@ static void kml_slice(struct kml_worker *w, struct kml_work *work, size_t size)
 }
 
 /*
- * Read an object, up to what is left of KML_CHUNK bytes after @used; it is
- * pinned. @nr: candidates before. Nothing @taken unless set.
+ * Read the next chunk of a pinned object, if it fits into KML_CHUNK bytes after the
+ * @used ones; else leave @taken alone. The group has @nr candidates so far.
  */
 static enum kml_group_fate kml_group_read(struct kml_worker *w,
 					  struct kml_item *item, size_t *used,
@@ -1064,11 +1086,11 @@ static enum kml_group_fate kml_group_read(struct kml_worker *w,
 }
 
 /**
- * kml_mark_group() - read some grey objects
+ * kml_mark_group() - read a chunk of each of some grey objects
  * @w: worker
  *
- * Context: process, no lock held. IRQs are off for at most KML_CHUNK bytes.
- * Return: false if there was nothing to do.
+ * Context: process, no lock held. IRQs are off while up to KML_CHUNK bytes are read.
+ * Return: false if neither the worker nor the shared list has a grey object.
  */
 bool kml_mark_group(struct kml_worker *w)
 {
@@ -1121,14 +1143,15 @@ bool kml_mark_group(struct kml_worker *w)
 /**
  * kml_mark_locked() - read a plain object whose leaf is locked
  * @w: worker
- * @from: its memory
- * @size: in bytes
+ * @from: memory of the object
+ * @size: of the object, in bytes
  *
- * The lock keeps it from being freed. What was found waits for
+ * The lock keeps the object from being freed. Its candidates or its copy wait for
  * kml_mark_unlocked().
  *
  * Context: leaf->lock.
- * Return: false if KML_CHUNK bytes would be exceeded.
+ * Return: false if the object was not read, because it does not fit into KML_CHUNK
+ * bytes with the objects read since the last kml_mark_unlocked().
  */
 bool kml_mark_locked(struct kml_worker *w, const void *from, size_t size)
 {
@@ -1148,7 +1171,7 @@ bool kml_mark_locked(struct kml_worker *w, const void *from, size_t size)
 	return true;
 }
 
-/* Process it. Context: process, no lock held. */
+/* Process the objects that kml_mark_locked() has read. Context: process, no lock. */
 void kml_mark_unlocked(struct kml_worker *w)
 {
 	if (w->copies)
@@ -1160,13 +1183,13 @@ void kml_mark_unlocked(struct kml_worker *w)
 }
 
 /**
- * kml_mark_range() - read memory that stays: a root
+ * kml_mark_range() - read a root
  * @w: worker
- * @start: first byte
- * @len: in bytes
+ * @start: memory that stays readable, or w->copy
+ * @len: in bytes; at most KML_CHUNK for w->copy
  *
  * Context: process, no lock held.
- * Return: false if stopped.
+ * Return: false if the scan has to stop.
  */
 bool kml_mark_range(struct kml_worker *w, const void *start, size_t len)
 {
@@ -1178,7 +1201,7 @@ bool kml_mark_range(struct kml_worker *w, const void *start, size_t len)
 			size_t all = min(len, chunk + KML_STRADDLE);
 			const void *copy = start;
 
-			/* if it is not a copy already: kml_roots_in_use() */
+			/* kml_roots_in_use() has made a copy already */
 			if (start != w->copy)
 				copy = kml_copy_bytes(w->copy, start, all);
 			kml_take_copy(w, copy, all, &w->win);
@@ -1228,12 +1251,12 @@ bool kml_mark_phys(struct kml_worker *w, unsigned long start, size_t len)
  * kml_mark_page() - read a struct page
  * @w: worker
  * @page: the struct page
- * @self: the memory it describes: words that point there are no references
+ * @self: memory that it describes; words that point there are no references
  *
- * Its members are aligned, so a bytewise mark reads it like any other.
+ * Even a bytewise mark reads aligned words only, for the members are aligned.
  *
  * Context: process, no lock held.
- * Return: false if stopped.
+ * Return: false if the scan has to stop.
  */
 bool kml_mark_page(struct kml_worker *w, const struct page *page,
 		   const struct kmemleak_range *self)
@@ -1247,7 +1270,7 @@ bool kml_mark_page(struct kml_worker *w, const struct page *page,
 }
 
 /**
- * kml_mark_copy() - read memory that has been copied to w->copy
+ * kml_mark_copy() - filter the content of w->copy and process its candidates
  * @w: worker
  * @len: in bytes, at most KML_CHUNK
  *
@@ -1260,13 +1283,13 @@ void kml_mark_copy(struct kml_worker *w, size_t len)
 }
 
 /**
- * kml_mark_reserve() - read the blocks that have no metadata
- * @w: worker
+ * kml_mark_reserve() - read blocks of the reserve
+ * @w: the initiator's worker
  *
- * Those which this mark has not read yet.
+ * Reads those blocks of the current round that this mark has not read yet.
  *
- * Context: process, no lock held.
- * Return: false if stopped.
+ * Context: process, kml_scan_mutex held.
+ * Return: false if the scan has to stop.
  */
 bool kml_mark_reserve(struct kml_worker *w)
 {

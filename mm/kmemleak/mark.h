@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Marks: roots, filters, grey work, workers. */
+/*
+ * Marks and their parts: filters, lists of grey objects, roots, workers, signals,
+ * statistics of scans. The functions are in mark.c, filter.c, roots.c, work.c,
+ * trial.c and scan.c.
+ */
 #ifndef _MM_KMEMLEAK_MARK_H
 #define _MM_KMEMLEAK_MARK_H
 
@@ -9,10 +13,10 @@
 /* === Filters ============================================================ */
 
 /*
- * The range filter: choice, windows, reference implementation.
+ * A range filter picks the words of a memory range that may point to objects.
  */
 
-/* NULL-terminated; the last is the generic one, which is always there. */
+/* Ends with the generic filter, which works on every machine, and NULL. */
 extern const struct kmemleak_filter * const kml_filters[];
 
 const struct kmemleak_filter *kml_filter_current(void);
@@ -38,17 +42,18 @@ unsigned int kml_filter_generic(const unsigned long *words, unsigned int nr,
 /* === Grey work ========================================================== */
 
 /*
- * Lists of grey objects whose content has to be read.
+ * Grey objects whose content has to be read are kept in lists.
  */
 
-/* Large objects are cut into slices, which different workers may read. */
+/* Large objects are cut into slices, which several workers may read. */
 #define KML_SLICE	(128UL * 1024)
 
 /*
- * Read the object at ~@not_start from @off (a multiple of KML_CHUNK), with
- * KML_WORK_SLICE to the end of the slice, else to its own. Inverted: blocks of
- * these go back to the page allocator as they are, and what gets them next may
- * be scanned.
+ * A part of a grey object that has to be read. It begins at an offset which is a
+ * multiple of KML_CHUNK. With KML_WORK_SLICE it ends where the slice ends, else
+ * where the object ends. @off_space packs the offset, the space and that flag. The
+ * start is inverted: pages that hold such work are not cleared when they are freed,
+ * and their next owner may be scanned.
  */
 struct kml_work {
 	unsigned long not_start;
@@ -57,7 +62,7 @@ struct kml_work {
 
 #define KML_WORK_SPACE	3UL
 #define KML_WORK_SLICE	4UL
-/* and the size, in cache lines, for those who fetch ahead */
+/* Also in @off_space: the object's size in cache lines, for kml_next_group(). */
 #define KML_WORK_LINES_SHIFT	3
 #define KML_WORK_LINES_MAX	(KML_CHUNK / 64)
 
@@ -87,7 +92,7 @@ static inline enum kml_space_id kml_work_space(const struct kml_work *w)
 	return w->off_space & KML_WORK_SPACE;
 }
 
-/* Behind the last byte to be read of an object of @size. */
+/* The offset after the last byte to be read of an object of @size bytes. */
 static inline size_t kml_work_end(const struct kml_work *w, size_t size)
 {
 	size_t slice = w->off_space | (KML_SLICE - 1);
@@ -104,7 +109,7 @@ static inline size_t kml_work_off(const struct kml_work *w)
 
 struct kml_block {
 	struct kml_block *next;
-	struct kml_block *newer;	/* in a worker's own list of full ones */
+	struct kml_block *newer;	/* in a worker's list of full blocks */
 	unsigned long nr;
 	struct kml_work work[KML_BLOCK_WORK];
 };
@@ -112,7 +117,7 @@ struct kml_block {
 static_assert(sizeof(struct kml_block) <= KML_PAGE_SIZE);
 static_assert(KML_WORK_LINES_MAX << KML_WORK_LINES_SHIFT <= KML_CHUNK);
 
-/* Shared between workers: full blocks to take over, empty ones to fill. */
+/* The list that all workers share: full blocks to be read, empty blocks to fill. */
 struct kml_worklist {
 	raw_spinlock_t lock;
 	struct kml_block *full;
@@ -121,20 +126,20 @@ struct kml_worklist {
 	unsigned long nr_blocks;	/* kml_scan_mutex */
 };
 
-#define KML_SPARES	8U	/* empty blocks are fetched and given back by so many */
+#define KML_SPARES	8U	/* empty blocks fetched or returned at once */
 
-/* One worker's end of it. */
+/* The grey objects of one worker. */
 struct kml_greylist {
 	struct kml_worklist *list;
 	struct kml_block *cur;		/* never NULL between open and close */
-	struct kml_block *oldest;	/* full ones, linked through newer */
-	struct kml_block *newest;	/* and, the other way, through next */
-	struct kml_block *spares;
+	struct kml_block *oldest;	/* full blocks, linked through @newer */
+	struct kml_block *newest;	/* the same blocks, linked through @next */
+	struct kml_block *spares;	/* empty blocks */
 	unsigned int nr_spares;
-	unsigned long stolen;		/* blocks taken from the list */
+	unsigned long stolen;		/* blocks taken from the shared list */
 };
 
-/* With these for each worker nobody has to go without because others have. */
+/* Blocks for each worker, so that no worker runs short while others have spares. */
 #define KML_WORKER_BLOCKS	(2 * KML_SPARES + 2)
 
 void kml_worklist_init(struct kml_worklist *list);
@@ -147,7 +152,7 @@ bool kml_greylist_push(struct kml_greylist *d, struct kml_work work);
 bool kml_greylist_pop(struct kml_greylist *d, struct kml_work *work);
 bool kml_greylist_share(struct kml_greylist *d);
 
-/* Is nothing left here? Others may have put something on the list. */
+/* Has the worker no grey objects of its own? The shared list may have some. */
 static inline bool kml_greylist_empty(const struct kml_greylist *d)
 {
 	return !d->cur->nr && !d->newest;
@@ -161,17 +166,17 @@ static inline bool kml_worklist_has_work(struct kml_worklist *list)
 /* === Progress and statistics ============================================ */
 
 /*
- * How far a scan is, and how the last ones went.
+ * The progress of the running scan, and the statistics of the last scans.
  */
 
-/* Scans remembered, the last one included. */
+/* Scans whose statistics are kept. */
 #define KML_SCANS_KEPT	8
 
-/* The running scan. Written by its initiator, read by anybody. */
+/* The running scan. Its initiator writes this, readers need no lock. */
 struct kml_running {
 	u64 begin;			/* ktime_get_ns(); 0: no scan runs */
-	u64 stage_begin;
-	u64 expected;			/* bytes the last whole scan read */
+	u64 stage_begin;		/* ktime_get_ns() */
+	u64 expected;			/* bytes that the last complete scan read */
 	enum kml_stage stage;
 };
 
@@ -183,19 +188,20 @@ const char *kml_stage_name(enum kml_stage stage);
 /* === Signals ============================================================ */
 
 /*
- * Which signals end what a user asked for, and how to wait beside the others.
+ * Signals that end a scan, and how to wait while other signals are pending.
  */
 
-/* How often who cannot sleep interruptibly looks for a signal. */
+/* How often a wait looks for new signals while an uninteresting one is pending. */
 #define KML_SIGNAL_POLL_MSECS	2
 
 bool kml_signalled(void);
 int kml_scan_lock(void);
 
 /*
- * Wait for @condition, or until there may be a signal to look at: the caller loops,
- * and asks kml_signalled() each time. Beside a signal that ends nothing an
- * interruptible wait returns at once, so that one is replaced by short ones.
+ * Wait until @condition holds or a signal may have arrived. The caller repeats this
+ * in a loop, and calls kml_signalled() each time. An interruptible wait returns at
+ * once while any signal is pending, even one that does not end a scan. The wait is
+ * then a short one that cannot be interrupted.
  */
 #define kml_wait_once(wq, condition)					\
 do {									\
@@ -206,13 +212,14 @@ do {									\
 			       __beside ? TASK_IDLE : TASK_INTERRUPTIBLE); \
 } while (0)
 
-/* === Sieve ============================================================== */
+/* === Bloom filter ======================================================= */
 
 /*
- * The Bloom filter of suspects: a bitmap small enough for a CPU's first cache, which most
- * candidates of a confirming mark do not pass. Few objects are looked for then,
- * wherever they are: what hits none of their blocks, modulo its size, is not one
- * of them. (A Bloom filter, Communications of the ACM 13, 1970, with one hash.)
+ * A confirming mark looks for few objects, which may be anywhere. The Bloom filter
+ * drops most other candidates without a look-up. It is a bitmap that fits in the L1
+ * cache, with a bit for each 64-byte block of memory, modulo its size. A candidate
+ * whose bit is clear points to none of these objects. After Bloom, "Space/time
+ * trade-offs in hash coding with allowable errors", CACM 13(7), 1970, with one hash.
  */
 
 void kml_bloom_open(void);
@@ -220,7 +227,7 @@ void kml_bloom_add(unsigned long start, size_t size);
 const unsigned long *kml_bloom_ready(void);
 void kml_bloom_close(void);
 
-/* Could @addr be in an object that was added? */
+/* May @addr be in an object that was added? False positives are possible. */
 static inline bool kml_bloom_passes(const unsigned long *bloom, unsigned long addr)
 {
 	unsigned long bit = (addr >> KML_BLOCK_SHIFT) % KML_BLOOM_BITS;
@@ -231,7 +238,7 @@ static inline bool kml_bloom_passes(const unsigned long *bloom, unsigned long ad
 /* === Reading objects ==================================================== */
 
 /*
- * Read tracked memory that may be freed meanwhile.
+ * Read tracked memory that may be freed at any time.
  */
 
 const void *kml_object_memory(struct kml_space *space, unsigned long start,
@@ -245,19 +252,22 @@ size_t kml_copy_head(const struct kml_info *info, void *buf, int *cpu);
 /* === Sections, per-CPU areas, struct pages ============================== */
 
 /*
- * Memory that keeps objects alive without being an object.
+ * Roots: memory that a mark reads without a reference to it.
  */
 
 /**
- * struct kml_root_sink - where roots go
- * @range: told of each range; returns false to stop. May sleep.
- * @phys: the same for a piece of a physical block, which may be gone by then
- * @page: the same for a struct page, with the memory that it describes: what
- *	points there is no reference. The free list of a slab does, and stays in
- *	the struct page when the slab is gone and its page somebody's.
- * @probe: could the range hold a reference? Cheaper than @range and without
- *	effect; the range may contain memory that is not a root.
- * @skip: is the stack of this task not a root?
+ * struct kml_root_sink - callbacks that receive roots
+ * @range: called for each range of memory. Returns false to stop. May sleep.
+ * @phys: called for each piece of a physical block, which may be freed meanwhile.
+ *	Returns false to stop. May sleep.
+ * @page: called for each struct page, with the address of the memory that it
+ *	describes, or 0 for highmem. A word that points into this memory is no
+ *	reference: it may be the free list of a slab that is gone, which stays in
+ *	the struct page when the page has another owner. Returns false to stop. May
+ *	sleep.
+ * @probe: returns false if the range holds no reference that matters. It is cheaper
+ *	than @range, changes no object, and may read memory that is not a root.
+ * @skip: returns true if the stack of this task is not a root
  */
 struct kml_root_sink {
 	bool (*range)(struct kml_root_sink *sink, const void *start, size_t len);
@@ -277,13 +287,16 @@ bool kml_roots_copy(struct page *page, size_t off, void *buf, size_t len);
 bool kml_roots_own_stack(struct kml_root_sink *sink);
 bool kml_roots_in_use(struct kml_root_sink *sink, void *buf);
 
-/* Calls @section for each section that is to be an object, always grey. */
+/*
+ * Call @section for each section of kernel data. Sections are not handed to a sink:
+ * at boot the caller makes each of them an object that is always grey.
+ */
 void kml_roots_sections(void (*section)(const void *start, size_t len));
 
 struct task_struct *kml_task_from(int *nr);
 bool kml_roots_stack(struct kml_root_sink *sink, struct task_struct *task);
 #ifdef CONFIG_KMEMLEAK_LIVE_STACKS
-extern bool kml_live_stacks;	/* read stacks from the saved stack pointer on */
+extern bool kml_live_stacks;	/* read only frames in use, of tasks that sleep */
 void kml_stacks_set_no_scan(void);
 #else
 static inline void kml_stacks_set_no_scan(void)
@@ -293,10 +306,9 @@ static inline void kml_stacks_set_no_scan(void)
 
 /* === Blocks of kmalloc_nolock() ========================================= */
 
-
 struct kml_nolock_block {
-	unsigned long start;
-	size_t size;
+	unsigned long start;		/* untagged */
+	size_t size;			/* in bytes */
 };
 
 void kml_nolock_init(void);
@@ -308,65 +320,67 @@ unsigned long kml_nolock_missed(void);
 /* === Marks ============================================================== */
 
 /*
- * The mark engine: from ranges to shaded objects.
+ * A mark reads ranges of memory, and turns the objects grey that these reference.
  */
 
-#define KML_BATCH	64	/* look-ups in flight together */
-#define KML_SETTLED_CACHE	1024	/* settled tables at hand */
+#define KML_BATCH	64	/* candidates that are looked up together */
+#define KML_SETTLED_CACHE	1024	/* entries of kml_worker.settled_cache */
 #define KML_WORDS	(KML_CHUNK / sizeof(long))
 
 /*
- * Where an interval's settled bits are. Valid for one job: a table may be
- * replaced by a better one meanwhile, and what is born needs no look-up.
+ * Where to find the settled bits of an interval. An entry is valid for one job, even
+ * if it becomes stale. The interval may get a bitmap with more bits set: an old one
+ * only costs look-ups. An interval that is created during the job holds only new
+ * objects, which need no look-up.
  */
 struct kml_settled_cache {
 	unsigned long key;		/* interval + 1 */
 	unsigned long *table;		/* NULL: no such interval */
 };
 
-/* What lies between the lowest and the highest of some objects; min > last: none. */
+/* The range from the lowest to the highest of some objects; empty if min > last. */
 struct kml_extent {
 	unsigned long min;
 	unsigned long last;
 };
 
 /*
- * One marker. Holds addresses of objects, so it lives in memory that is not
- * scanned: see kml_worker_alloc().
+ * A worker, which marks. It holds addresses of objects, so it lives in memory that
+ * is not scanned: see kml_worker_alloc().
  */
 struct kml_worker {
 	struct kml_pins pins;
 	struct kml_greylist grey;
-	struct kmemleak_windows base;	/* the initiator's: of this mark */
-	struct kmemleak_windows win;	/* and without the object being read */
+	struct kmemleak_windows base;	/* of this mark; the initiator's only */
+	struct kmemleak_windows win;	/* @base, minus the object being read */
 	struct kml_shard_cursor cursor;	/* in the current walk */
 	struct kml_extent recount[KML_NR_SPACES];	/* see trial.c */
-	struct kmemleak_range self_percpu;
-	bool initiator;			/* who asked for the scan, not a helper */
-	bool copies;			/* content is copied, then filtered: in this job */
+	struct kmemleak_range self_percpu;	/* the per-CPU object being read */
+	bool initiator;			/* the task that scans, not a helper */
+	bool copies;			/* this job filters copies of content */
 	unsigned int locked_cand;	/* candidates of kml_mark_locked() */
-	size_t locked_bytes;		/* and what they came from */
+	size_t locked_bytes;		/* bytes that it has read */
 	unsigned int nr_unsettled[KML_NR_SPACES];
 	struct kml_mark_stats stats;
 	unsigned long unsettled[KML_NR_SPACES][KML_BATCH];
 	struct kml_settled_cache settled_cache[KML_SETTLED_CACHE];
 	unsigned long cand[KML_WORDS + KMEMLEAK_FILTER_PAD];
-	/* and what several copies need to be aligned, or to end after a word */
+	/* with room to align several copies, and for a word across the end */
 	char copy[KML_CHUNK + (KML_PINS + 1) * sizeof(long)] __aligned(sizeof(long));
 };
 
-/* Set up by the scan for all its workers. */
+/* The state of a mark. The scan sets it up for all workers. */
 struct kml_mark {
 	struct kml_worklist list;
 	atomic_long_t suspects;		/* objects with KML_F_SUSPECT */
-	bool provisional;		/* objects that turn grey get KML_F_PROVISIONAL */
-	bool confirm;			/* count only objects that the trial has chosen */
-	bool add_counts;		/* to those of the mark before */
-	bool bytewise;			/* words at every byte offset count */
-	const unsigned long *bloom;	/* only words that pass this count; or NULL */
-	bool overflow;			/* some objects are pending */
-	bool stopped;			/* all are to stop */
-	bool (*stop)(void);		/* asked by the initiator alone */
+	bool provisional;		/* new grey objects: KML_F_PROVISIONAL */
+	bool confirm;			/* count only for chosen objects */
+	bool add_counts;		/* keep the counts of the previous mark */
+	bool bytewise;			/* read words at every byte offset */
+	const unsigned long *bloom;	/* drops other candidates; or NULL */
+	bool overflow;			/* some objects have KML_F_PENDING */
+	bool stopped;			/* tells all workers to stop */
+	bool (*stop)(void);		/* called by the initiator only */
 };
 
 extern struct kml_mark kml_mark;
@@ -391,6 +405,7 @@ void kml_mark_take(struct kml_worker *w, const struct kmemleak_windows *win,
 		   unsigned int from, unsigned int to);
 void kml_mark_flush(struct kml_worker *w);
 
+/* Has the worker candidates that wait for their look-up? See kml_mark_flush(). */
 static inline bool kml_mark_unresolved(const struct kml_worker *w)
 {
 	return w->nr_unsettled[KML_VIRT] || w->nr_unsettled[KML_PERCPU];
@@ -399,17 +414,17 @@ static inline bool kml_mark_unresolved(const struct kml_worker *w)
 /* === Workers ============================================================ */
 
 /*
- * Who does the work of a scan: its initiator, and helpers on other CPUs.
+ * The workers of a scan are its initiator, and helpers on other CPUs.
  */
 
 /*
- * Where more work comes from. Called by each worker over and over; does a part
- * of what there is (some ms at most) and returns true, or finds that nothing is
- * left, for anybody, and returns false.
+ * A source of work. Each worker calls it repeatedly. It does a part of the work and
+ * returns true, or returns false if no work is left for any worker. A part takes
+ * some ms; it takes longer if the checksum of a large object is part of it.
  */
 typedef bool (*kml_source)(struct kml_worker *w);
 
-/* How many mark, the initiator included; KML_WORKERS_ALL: one a CPU. */
+/* As a number of workers, initiator included: one for each housekeeping CPU. */
 #define KML_WORKERS_ALL	UINT_MAX
 
 int kml_workers_init(void);
@@ -426,7 +441,7 @@ u64 kml_workers_words(void);
 void kml_workers_wake_initiator(void);
 bool kml_workers_has(const struct task_struct *task);
 
-/* Calls @fn for the initiator's worker and those of all helpers. */
+/* Call @fn for the initiator's worker and for those of all helpers of this scan. */
 void kml_workers_each(void (*fn)(struct kml_worker *w, void *data), void *data);
 
 #endif /* _MM_KMEMLEAK_MARK_H */

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What callers say about an object after its birth. */
+/* Attributes that callers change after an object was allocated. */
 
 #include "common.h"
 
 #define KML_OBJ		0x12345678UL
 #define KML_OBJ_SIZE	1000UL
 
-/* Copy of the object's facts; all zero if there is none. */
+/* A copy of the object's metadata; all zero if there is no object. */
 static struct kml_info info_of(struct kml_space *space, unsigned long addr)
 {
 	struct kml_info info = {};
@@ -15,7 +15,7 @@ static struct kml_info info_of(struct kml_space *space, unsigned long addr)
 	return info;
 }
 
-/* State without the offset, of which these tests do not care. */
+/* The state of the object without its offset. */
 static u32 state_of(struct kml_space *space)
 {
 	return info_of(space, KML_OBJ).state & ~KML_OFF_MASK;
@@ -33,7 +33,7 @@ static void paint_fn(struct kunit *test, struct kml_space *space)
 	KUNIT_EXPECT_EQ(test, kml_object_paint(space, KML_OBJ, -1), 0);
 	KUNIT_EXPECT_EQ(test, state_of(space), kml_state_set_min(born, -1) | KML_F_NO_SCAN);
 
-	/* its start it must be, and an object's */
+	/* only the start of an object is accepted */
 	KUNIT_EXPECT_EQ(test, kml_object_paint(space, KML_OBJ + 1, 0), -ENOENT);
 	KUNIT_EXPECT_EQ(test, kml_object_paint(space, KML_OBJ - 1, -1), -ENOENT);
 	KUNIT_EXPECT_EQ(test, state_of(space), kml_state_set_min(born, -1) | KML_F_NO_SCAN);
@@ -44,7 +44,7 @@ static void paint(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, paint_fn);
 }
 
-/* Painting changes what is wanted, not what was found, said or seen before. */
+/* Painting changes min_count only, not the count and not the flags. */
 static void paint_keeps_fn(struct kunit *test, struct kml_space *space)
 {
 	const u32 flags = 2 * KML_COUNT_ONE | KML_F_REPORTED | KML_F_SUSPECT |
@@ -87,7 +87,7 @@ static void checksum_fn(struct kunit *test, struct kml_space *space)
 	struct kml_locked l;
 
 	kml_test_insert(space, KML_OBJ, KML_OBJ_SIZE);
-	/* the first scan must find a new object changed */
+	/* the first scan must take a new object for changed */
 	KUNIT_EXPECT_EQ(test, info_of(space, KML_OBJ).checksum, ~0U);
 	if (!kml_ok(test, kml_object_lock(&l, space, KML_OBJ, false)))
 		return;
@@ -104,7 +104,7 @@ static void reset_checksum(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, checksum_fn);
 }
 
-/* This one may be given any address in the object. */
+/* Any address in the object is accepted. */
 static void trace_fn(struct kunit *test, struct kml_space *space)
 {
 	kml_test_insert(space, KML_OBJ, KML_OBJ_SIZE);
@@ -121,7 +121,7 @@ static void set_trace(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, trace_fn);
 }
 
-/* Is all but excess_ref and KML_F_EXT the same? */
+/* Are two copies the same, except for excess_ref and KML_F_EXT? */
 static bool same_facts(struct kunit *test, const struct kml_info *a,
 		       const struct kml_info *b)
 {
@@ -149,7 +149,7 @@ static void excess_fn(struct kunit *test, struct kml_space *space)
 	KUNIT_EXPECT_EQ(test, after.state & KML_F_EXT, (u32)KML_F_EXT);
 	same_facts(test, &before, &after);
 
-	/* the second time there is an extension already */
+	/* the object has an extension by now */
 	KUNIT_EXPECT_EQ(test, kml_object_set_excess(space, KML_OBJ, 0xbcde, GFP_KERNEL), 0);
 	after = info_of(space, KML_OBJ);
 	KUNIT_EXPECT_EQ(test, after.excess_ref, 0xbcdeUL);
@@ -161,7 +161,7 @@ static void set_excess(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, excess_fn);
 }
 
-/* Copy the areas of an object, newest first. Return: how many. */
+/* Copy the scan areas of an object, the newest first. Return: number of areas. */
 static unsigned int areas_of(struct kml_space *space, unsigned long start,
 			     struct kml_area *to, unsigned int max)
 {
@@ -196,7 +196,7 @@ static void areas_fn(struct kunit *test, struct kml_space *space)
 	before = info_of(space, KML_OBJ);
 	for (i = 0; i < ARRAY_SIZE(areas); i++)
 		KUNIT_EXPECT_EQ(test, kml_object_add_area(space, KML_OBJ + areas[i].off,
-							 areas[i].size, GFP_KERNEL, &hit), 0);
+							  areas[i].size, GFP_KERNEL, &hit), 0);
 	n = areas_of(space, KML_OBJ, found, ARRAY_SIZE(found));
 	KUNIT_EXPECT_EQ(test, n, (unsigned int)ARRAY_SIZE(areas));
 	for (i = 0; i < n; i++) {
@@ -212,7 +212,7 @@ static void scan_areas(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, areas_fn);
 }
 
-/* What does not fit is refused, and the object as it was. */
+/* An area that does not fit is refused, and the object is unchanged. */
 static void bad_areas_fn(struct kunit *test, struct kml_space *space)
 {
 	struct kml_area found[2];
@@ -220,17 +220,17 @@ static void bad_areas_fn(struct kunit *test, struct kml_space *space)
 
 	kml_test_insert(space, KML_OBJ, KML_OBJ_SIZE);
 	KUNIT_EXPECT_EQ(test, kml_object_add_area(space, KML_OBJ, KML_OBJ_SIZE + 1,
-						 GFP_KERNEL, &hit), -ERANGE);
+						  GFP_KERNEL, &hit), -ERANGE);
 	KUNIT_EXPECT_EQ(test, hit.addr, KML_OBJ);
 	KUNIT_EXPECT_EQ(test, hit.size, KML_OBJ_SIZE);
 	KUNIT_EXPECT_EQ(test, kml_object_add_area(space, KML_OBJ + 999, 2,
-						 GFP_KERNEL, &hit), -ERANGE);
+						  GFP_KERNEL, &hit), -ERANGE);
 	KUNIT_EXPECT_EQ(test, kml_object_add_area(space, KML_OBJ + 8, SIZE_MAX - 8,
-						 GFP_KERNEL, &hit), -ERANGE);
+						  GFP_KERNEL, &hit), -ERANGE);
 	KUNIT_EXPECT_EQ(test, kml_object_add_area(space, KML_OBJ + KML_OBJ_SIZE, 1,
-						 GFP_KERNEL, &hit), -ENOENT);
+						  GFP_KERNEL, &hit), -ENOENT);
 	KUNIT_EXPECT_EQ(test, kml_object_add_area(space, KML_OBJ - 1, 1,
-						 GFP_KERNEL, &hit), -ENOENT);
+						  GFP_KERNEL, &hit), -ENOENT);
 	KUNIT_EXPECT_EQ(test, areas_of(space, KML_OBJ, found, 2), 0U);
 	KUNIT_EXPECT_EQ(test, state_of(space) & KML_F_FULL_SCAN, 0U);
 }
@@ -240,7 +240,7 @@ static void areas_that_do_not_fit(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, bad_areas_fn);
 }
 
-/* All rare attributes share one extension and do not harm each other. */
+/* All rare attributes are in one extension, and do not overwrite each other. */
 static void together_fn(struct kunit *test, struct kml_space *space)
 {
 	unsigned long size = BITS_PER_LONG == 64 ? (5UL << 30) << 1 : 1UL << 30;
@@ -249,7 +249,7 @@ static void together_fn(struct kunit *test, struct kml_space *space)
 
 	KUNIT_EXPECT_EQ(test, kml_test_insert(space, KML_OBJ, size), 0);
 	KUNIT_EXPECT_EQ(test, kml_object_add_area(space, KML_OBJ + size - 8, 8,
-						 GFP_KERNEL, &info), 0);
+						  GFP_KERNEL, &info), 0);
 	KUNIT_EXPECT_EQ(test, kml_object_set_excess(space, KML_OBJ, 0x55, GFP_KERNEL), 0);
 	KUNIT_EXPECT_EQ(test, kml_object_add_area(space, KML_OBJ, SIZE_MAX, GFP_KERNEL, &info), 0);
 	kml_object_paint(space, KML_OBJ, -1);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The bloom: what was added passes, most of the rest does not. */
+/* The Bloom filter: addresses of added objects pass, most others do not. */
 
 #include "common.h"
 #include "../mark.h"
@@ -32,7 +32,7 @@ static void what_was_added_passes(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(obj); i++)
 		for (off = 0; off < obj[i].size; off++)
 			kml_ok(test, kml_bloom_passes(bloom, obj[i].start + off));
-	/* 1563 blocks of the large one, and a few */
+	/* the large object has 1563 blocks, the others have a few */
 	for (off = 0; off < KML_BLOOM_BITS; off++)
 		passed += kml_bloom_passes(bloom, off << KML_BLOCK_SHIFT);
 	KUNIT_EXPECT_GT(test, passed, 1560U);
@@ -43,7 +43,7 @@ out:
 	KUNIT_EXPECT_NOT_NULL(test, bloom);
 }
 
-/* One object too large, or many. */
+/* With one object that is too large, or too many objects, there is no filter. */
 static void too_much_lets_everything_through(struct kunit *test)
 {
 	unsigned long i;
@@ -52,7 +52,7 @@ static void too_much_lets_everything_through(struct kunit *test)
 	kml_bloom_open();
 	kml_bloom_add(KML_BASE, KML_BLOOM_BITS * KML_BLOCK_SIZE);
 	KUNIT_EXPECT_NULL(test, kml_bloom_ready());
-	/* and small ones do not change that */
+	/* objects that are added later do not change that */
 	kml_bloom_add(KML_BASE, 8);
 	KUNIT_EXPECT_NULL(test, kml_bloom_ready());
 	kml_bloom_close();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The rules of colours in kmemleak.h, over all combinations there are. */
+/* The colours of kmemleak.h, for all combinations of count and min_count. */
 
 #include "common.h"
 #include "../kmemleak.h"
 
-/* Bits around count and min_count that no colour may depend on or change. */
+/* Other bits of the state: painting must not change them. */
 static const u32 kml_others[] = {
 	0, KML_OFF_MASK, KML_F_ALLOCATED, KML_F_PENDING,
 	KML_F_NEW, (u32)~(KML_COUNT_MASK | KML_MIN_MASK),
@@ -15,7 +15,7 @@ static u32 kml_compose(unsigned int count, unsigned int min, u32 others)
 	return others | count << KML_COUNT_SHIFT | min << KML_MIN_SHIFT;
 }
 
-/* No field overlaps another, and together they are the whole word. */
+/* The fields of the state do not overlap, and leave no bit out. */
 static void fields_tile_the_word(struct kunit *test)
 {
 	static const u32 fields[] = {
@@ -59,7 +59,7 @@ static void every_count_and_min(struct kunit *test)
 	}
 }
 
-/* A reference more turns white into grey at the wanted count and never back. */
+/* References turn a white object grey when their number is the wanted one. */
 static void references_turn_white_to_grey(struct kunit *test)
 {
 	unsigned int min, i;
@@ -100,7 +100,7 @@ static void painting(struct kunit *test)
 	}
 }
 
-/* Grey from birth, black for ever: no count changes that. */
+/* With min_count 0 an object is always grey, and with -1 always black. */
 static void grey_and_black_do_not_count(struct kunit *test)
 {
 	unsigned int count;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the suites share. They run in the kernel and in the user-space harness
- * (tools/testing/kmemleak), so they use of KUnit only what both have.
+ * Helpers of all suites. The suites run in the kernel and in the user-space harness
+ * (tools/testing/kmemleak), so they use only the parts of KUnit that both have.
  */
 #ifndef _MM_KMEMLEAK_TESTS_COMMON_H
 #define _MM_KMEMLEAK_TESTS_COMMON_H
@@ -11,9 +11,9 @@
 #include <kunit/test.h>
 
 /*
- * A check that fails the test and tells whether it held. An assertion would end
- * the test's thread on the spot, with locks held and fake objects in the index;
- * an expectation would fail again at each of a million rounds.
+ * An expectation that returns its result, so that a loop of a million rounds can end
+ * at the first failure. An assertion would end the test's thread at once, with locks
+ * held and fake objects in the index.
  */
 #define kml_ok(test, cond) ({						\
 	bool __ok = (cond);						\
@@ -23,7 +23,7 @@
 	__ok;								\
 })
 
-/* Numbers that are the same in every run: xorshift64*. */
+/* Pseudo-random numbers, the same in every run: xorshift64* (Vigna, 2016). */
 static inline u32 kml_test_rand(u64 *seed)
 {
 	*seed ^= *seed >> 12;
@@ -32,13 +32,13 @@ static inline u32 kml_test_rand(u64 *seed)
 	return (*seed * 0x2545f4914f6cdd1dULL) >> 32;
 }
 
-/* 0 to @n - 1 */
+/* A pseudo-random number from 0 to @n - 1. */
 static inline u32 kml_test_below(u64 *seed, u32 n)
 {
 	return (u64)kml_test_rand(seed) * n >> 32;
 }
 
-/* Call @fn for each interval of a space that nobody else changes. */
+/* Call @fn for each interval of a space that only this test changes. */
 static inline void kml_test_intervals(struct kml_space *space,
 				      void (*fn)(struct kml_space *space,
 						 struct kml_interval *iv,
@@ -56,7 +56,7 @@ static inline void kml_test_intervals(struct kml_space *space,
 						fn(space, l2->l3[j]->iv[k], data);
 }
 
-/* In a space that is the test's alone. */
+/* The page descriptor of a leaf, in a space that only this test changes. */
 static inline struct kml_page *kml_test_page(struct kml_leaf *leaf)
 {
 	struct kml_page *page;
@@ -108,16 +108,16 @@ static inline void kml_test_interval_free(struct kml_space *space,
 	kml_pool_free(KML_POOL_INTERVAL, iv);
 }
 
-/* Take all objects out of a private space, but leave its tables. */
+/* Remove all objects from a space that only this test changes; its tables stay. */
 static inline void kml_test_space_empty(struct kml_space *space)
 {
 	kml_test_intervals(space, kml_test_interval_empty, NULL);
 }
 
 /*
- * Run @fn in an index of its own. Nothing in there is memory, so no scan may
- * find it: scans walk the shards, which know the intervals of all spaces. What
- * @fn leaves is removed.
+ * Run @fn with a space of its own, and remove the objects that it leaves behind. The
+ * objects have no memory, but their intervals are in the shards, where a scan would
+ * find them. So kml_scan_mutex is held meanwhile.
  */
 static inline void kml_test_in_space(struct kunit *test, enum kml_space_id id,
 				     void (*fn)(struct kunit *test,
@@ -148,7 +148,7 @@ static inline void kml_test_in_space(struct kunit *test, enum kml_space_id id,
 	mutex_unlock(&kml_scan_mutex);
 }
 
-/* File an object of which only the place matters. Return: as kml_object_insert(). */
+/* Insert an object of which only the place matters. Return: 0 or -EEXIST. */
 static inline int kml_test_insert(struct kml_space *space, unsigned long start,
 				  size_t size)
 {

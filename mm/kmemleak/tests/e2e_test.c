@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Whole scans of the running kernel: what is reported, when, and as what. */
+/* Whole scans of the running kernel: which objects are reported, when, and how. */
 
 #include "plant.h"
 #include "../scan.h"
 
-/* 0 -> 1 -> 2 -> 3 by pointers to start, middle and end; the others are lost. */
+/* 0 -> 1 -> 2 -> 3 by pointers to start, middle and end; the others are leaks. */
 static void chains_fn(struct kunit *test, struct kml_plant *p)
 {
 	unsigned int i;
@@ -14,10 +14,13 @@ static void chains_fn(struct kunit *test, struct kml_plant *p)
 	refer(p, 0, 0, 1, 0);
 	refer(p, 1, 7, 2, KML_OBJ_SIZE / 2);
 	refer(p, 2, KML_OBJ_SIZE / sizeof(long) - 1, 3, KML_OBJ_SIZE - 1);
-	/* one byte too far, or too early, is no reference */
+	/* pointers to the byte after or before an object are no references */
 	refer(p, 3, 0, 4, KML_OBJ_SIZE);
 	refer(p, 3, 1, 5, -1);
-	/* a circle, one that hangs on it, and one that looks at the living */
+	/*
+	 * 6 and 7 are a cycle, and 7 points to 8. 9 points to a reachable object, and
+	 * 10 to itself. All of them are leaks.
+	 */
 	refer(p, 6, 0, 7, 0);
 	refer(p, 7, 0, 6, 0);
 	refer(p, 7, 1, 8, 0);
@@ -36,9 +39,9 @@ static void lost_and_reachable(struct kunit *test)
 }
 
 /*
- * With VMAP_STACK our stack is a block that is read as a whole; elsewhere we make
- * it one. It holds addresses that we and the scan have gone through, which are
- * no references, whoever asks for the scan. After it the block is as it was.
+ * With VMAP_STACK the stack of the test is a tracked block; otherwise the test makes
+ * it one. It contains stale addresses of objects, from the test and from the scan,
+ * so the scan must not read that block. After the scan the block is as it was.
  */
 static void stack_as_block_fn(struct kunit *test, struct kml_plant *p)
 {
@@ -49,7 +52,7 @@ static void stack_as_block_fn(struct kunit *test, struct kml_plant *p)
 	u32 was;
 
 	ours = !kml_object_info(kml_space(KML_VIRT), stack, false, &info);
-	/* not to be scanned, if a scan has seen an earlier thread on it */
+	/* an earlier scan may have set NO_SCAN for another thread with this stack */
 	was = info.state & KML_F_NO_SCAN;
 	if (ours)
 		kmemleak_alloc((void *)stack, THREAD_SIZE, 0, GFP_KERNEL);
@@ -71,7 +74,7 @@ static void lost_but_on_our_stack(struct kunit *test)
 	with_pages(test, stack_as_block_fn);
 }
 
-/* Is there a report of this text? */
+/* Is there a report that contains @text? */
 static bool listed(struct kunit *test, const char *text)
 {
 	const unsigned int room = 4096;
@@ -95,8 +98,8 @@ static bool listed(struct kunit *test, const char *text)
 }
 
 /*
- * The table of reports is no memory to be scanned: most of it may be unused, and
- * full of addresses. The harness's allocator has no hooks, it is unknown there.
+ * The report table must not be scanned: its unused part may contain stale addresses.
+ * In the harness the table is no object, for its allocator has no hooks.
  */
 static void expect_table_unread(struct kunit *test)
 {
@@ -137,7 +140,7 @@ static void report_fn(struct kunit *test, struct kml_plant *p)
 	scan_for_text(test, p, "  hex dump (first 32 bytes):\n");
 	scan_for_text(test, p, "    74 68 65 20 71 75 69 63 6b 20 62 72 6f 77 6e 20  the quick ");
 
-	/* found again, so no longer lost */
+	/* the object is referenced again, so it is no longer a leak */
 	refer(p, 0, 0, 1, 0);
 	scan(test);
 	KUNIT_EXPECT_FALSE(test, listed(test, head));
@@ -145,7 +148,7 @@ static void report_fn(struct kunit *test, struct kml_plant *p)
 	scan_for_text(test, p, head);
 	kmemleak_free(object(p, 1));
 	KUNIT_EXPECT_FALSE(test, listed(test, head));
-	/* somebody new in the same place has nothing to do with it */
+	/* a new object in the same place has no report */
 	plant(p, 1);
 	KUNIT_EXPECT_FALSE(test, listed(test, head));
 }
@@ -155,7 +158,7 @@ static void report_text(struct kunit *test)
 	with_pages(test, report_fn);
 }
 
-/* Young, just changed, or said to be in between: not yet. */
+/* Objects that are young, have just changed, or are transient leaks: not yet. */
 static void not_yet_fn(struct kunit *test, struct kml_plant *p)
 {
 	unsigned int i;
@@ -170,7 +173,7 @@ static void not_yet_fn(struct kunit *test, struct kml_plant *p)
 	KUNIT_EXPECT_FALSE(test, reported(p, 1));
 	KUNIT_EXPECT_FALSE(test, reported(p, 2));
 	KUNIT_EXPECT_FALSE(test, reported(p, 3));
-	/* 1 has to be older for it */
+	/* object 1 is still too young */
 	scan_for(test, p, 5, BIT(2) | BIT(3) | BIT(4));
 	age(kml_space(KML_VIRT), addr_of(p, 1));
 	scan_for(test, p, 5, GENMASK(4, 1));
@@ -192,7 +195,7 @@ static void unref_scans_fn(struct kunit *test, struct kml_plant *p)
 		scan(test);
 		KUNIT_EXPECT_FALSE(test, reported(p, 1));
 	}
-	/* in a row means in a row */
+	/* a scan that finds a reference resets the number of unreferenced scans */
 	refer(p, 0, 0, 1, 4);
 	scan(test);
 	forget(p, 0, 0);
@@ -214,16 +217,16 @@ static void attributes_fn(struct kunit *test, struct kml_plant *p)
 
 	for (i = 1; i < 13; i++)
 		plant(p, i);
-	/* grey: not lost, and neither is what it holds */
+	/* 1 is grey: it is not reported, nor is 11, to which it points */
 	kmemleak_not_leak(object(p, 1));
-	/* black: holds nothing */
+	/* 3 is black: it is not read, so 4 is a leak */
 	kmemleak_ignore(object(p, 3));
 	refer(p, 3, 0, 4, 0);
-	/* found, but not read */
+	/* 5 is referenced, but not read, so 6 is a leak */
 	refer(p, 0, 0, 5, 0);
 	kmemleak_no_scan(object(p, 5));
 	refer(p, 5, 0, 6, 0);
-	/* read in two places only */
+	/* 7 is read in two areas only: 8 and 10 are referenced there, 9 is not */
 	refer(p, 0, 1, 7, 0);
 	kmemleak_scan_area(object(p, 7) + 64, 8, GFP_KERNEL);
 	kmemleak_scan_area(object(p, 7) + 128, SIZE_MAX, GFP_KERNEL);
@@ -240,7 +243,7 @@ static void attributes(struct kunit *test)
 	with_pages(test, attributes_fn);
 }
 
-/* An object of several pages, and what is left when its middle is freed. */
+/* An object of several pages, and its rests after its middle was freed. */
 static void parts_fn(struct kunit *test, struct kml_plant *p)
 {
 	const unsigned int pages = KML_PAGE_SIZE / KML_STEP;
@@ -255,7 +258,7 @@ static void parts_fn(struct kunit *test, struct kml_plant *p)
 	KUNIT_EXPECT_FALSE(test, reported(p, 1));
 	KUNIT_EXPECT_FALSE(test, reported(p, 6 * pages));
 
-	/* the reference in page 4 goes with page 4 */
+	/* the only reference to object 6 * pages is in the part that is freed */
 	kmemleak_free_part(object(p, 1 + 3 * pages), KML_PAGE_SIZE);
 	age(kml_space(KML_VIRT), addr_of(p, 1));
 	age(kml_space(KML_VIRT), addr_of(p, 1 + 4 * pages));
@@ -271,7 +274,7 @@ static void large_objects_and_parts(struct kunit *test)
 	with_pages(test, parts_fn);
 }
 
-/* Object @i describes object @i + 1. */
+/* Object @i is the vm_struct of object @i + 1. */
 static noinline void plant_vmalloc(struct kml_plant *p, unsigned int i)
 {
 	struct vm_struct *area = object(p, i);
@@ -283,8 +286,8 @@ static noinline void plant_vmalloc(struct kml_plant *p, unsigned int i)
 }
 
 /*
- * Blocks that want two references, one of which their descriptor is. Surplus
- * references to the descriptor count for the block.
+ * Blocks of vmalloc() want two references. One is in their descriptor, the
+ * vm_struct. Surplus references to the descriptor count for the block.
  */
 static void vmalloc_fn(struct kunit *test, struct kml_plant *p)
 {
@@ -292,15 +295,15 @@ static void vmalloc_fn(struct kunit *test, struct kml_plant *p)
 
 	for (i = 1; i < 10; i += 2)
 		plant_vmalloc(p, i);
-	/* 1, 2: nobody knows either. 3, 4: the descriptor is known */
+	/* 1, 2: neither is referenced. 3, 4: the descriptor is, once */
 	refer(p, 0, 0, 3, 0);
-	/* 5, 6: both are known */
+	/* 5, 6: both are referenced */
 	refer(p, 0, 1, 5, 0);
 	refer(p, 0, 2, 6, 0);
-	/* 7, 8: the only other to know the descriptor is the block itself */
+	/* 7, 8: the second reference to the descriptor is in the block itself */
 	refer(p, 0, 3, 7, 0);
 	refer(p, 8, 0, 7, 0);
-	/* 9, 10: the descriptor is known twice */
+	/* 9, 10: the descriptor is referenced twice */
 	refer(p, 0, 4, 9, 0);
 	refer(p, 0, 5, 9, 8);
 	scan_for(test, p, 11, BIT(1) | BIT(2) | BIT(4) | BIT(8));
@@ -311,7 +314,7 @@ static void blocks_with_descriptors(struct kunit *test)
 	with_pages(test, vmalloc_fn);
 }
 
-/* Inverted, as all that might be found. Return: ~0 without memory. */
+/* Return: the per-CPU pointer, inverted to hide it from scans; ~0 without memory. */
 static noinline unsigned long plant_percpu(void)
 {
 	unsigned long ptr = (__force unsigned long)alloc_percpu(unsigned long);
@@ -365,8 +368,8 @@ static void percpu_objects(struct kunit *test)
 }
 
 /*
- * Roots are read, too: a pointer in the kernel's data keeps an object. The
- * compiler must not notice that nobody else reads them.
+ * Variables in roots: a pointer in one of them is a reference. The compiler must not
+ * remove them, although they are only written.
  */
 static unsigned long kml_in_data __used = 1;
 static unsigned long kml_in_bss;
@@ -410,7 +413,7 @@ static noinline unsigned long *tiny(struct kml_plant *p, unsigned int i)
 	return (unsigned long *)(p->base + 8 * KML_PAGE_SIZE + i * KML_TINY);
 }
 
-/* File number @i, and let its parent in the tree know it if it is to live. */
+/* Register small object @i. With @known, its parent in the tree points to it. */
 static noinline void plant_tiny(struct kml_plant *p, unsigned int i,
 				bool known, unsigned int off)
 {
@@ -427,12 +430,13 @@ static noinline bool reported_tiny(struct kml_plant *p, unsigned int i)
 	return reported_in(kml_space(KML_VIRT), (unsigned long)tiny(p, i));
 }
 
-/* Every fifth branch of the tree is cut off, but not near the root. */
+/* Every fifth object has no pointer in its parent, except near the root. */
 static bool cut(unsigned int i)
 {
 	return i > 40 && i % 5 == 0;
 }
 
+/* Is the object a leak: is it or one of its ancestors cut? */
 static bool cut_off(unsigned int i)
 {
 	bool off = false;
@@ -442,7 +446,7 @@ static bool cut_off(unsigned int i)
 	return off;
 }
 
-/* Thousands of small ones that share pages, blocks and slots. */
+/* Thousands of small objects that share pages and blocks. */
 static void many_fn(struct kunit *test, struct kml_plant *p)
 {
 	unsigned int i, n, missed = 1, wrong = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Every filter there is, against one that compares the naive way. Filters may
- * write into the padding behind what they return, and nowhere else.
+ * Every usable filter, compared with a naive one. Filters may write into the padding
+ * after the words that they return, and nowhere else.
  */
 
 #include "common.h"
@@ -9,7 +9,7 @@
 
 #define KML_MAX_WORDS	(KML_CHUNK / sizeof(long))
 #define KML_GUARD	16
-#define KML_CANARY	(~0UL / 255 * 0xc5)	/* that byte all over */
+#define KML_CANARY	(~0UL / 255 * 0xc5)	/* 0xc5 in all bytes */
 
 struct kml_filter_case {
 	unsigned long words[KML_MAX_WORDS + 16];
@@ -67,7 +67,7 @@ static bool run(struct kunit *test, const struct kmemleak_filter *f,
 #define KML_VMIN	(~0UL - 0x1000000)
 #define KML_PMIN	0x10000UL
 
-/* Ranges: anywhere, empty, at 0, up to the top, all, one in the other. */
+/* Windows: anywhere, empty, at 0, up to the top, all numbers, overlapping. */
 static const struct kmemleak_windows kml_windows[] = {
 	{ .virt = { KML_VMIN, 0x2000 } },
 	{ .virt = { KML_VMIN, 0x2000 }, .percpu = { KML_PMIN, 0x3000 } },
@@ -82,21 +82,21 @@ static const struct kmemleak_windows kml_windows[] = {
 	{ .virt = { ~0UL, 1 }, .percpu = { 0, 1 } },
 	{ .virt = { 0, ~0UL }, .self = { KML_VMIN, 0x2000 } },
 	{ .virt = { 1, ~0UL } },
-	/* overlapping: what is in itself counts still as per-CPU */
+	/* overlapping: a word in @self still counts as per-CPU pointer */
 	{ .virt = { KML_VMIN, 0x2000 }, .percpu = { KML_VMIN + 0x1000, 0x2000 } },
 	{ .virt = { KML_VMIN, 0x2000 }, .percpu = { KML_VMIN, 0x2000 },
 	  .self = { KML_VMIN + 0x400, 0x400 } },
 	{ .virt = { KML_VMIN, 0x2000 }, .percpu = { KML_VMIN + 0x500, 0x10 },
 	  .self = { KML_VMIN, 0x2000 } },
-	/* empty ranges, wherever they say they are */
+	/* a range with length 0 is empty, whatever its start is */
 	{ .virt = { KML_VMIN, 0 }, .percpu = { ~0UL, 0 } },
 	{ .virt = { KML_VMIN, 0x2000 }, .self = { KML_VMIN + 8, 0 } },
 	{},
-	/* half of all numbers each */
+	/* the windows are the two halves of all numbers */
 	{ .virt = { ~(~0UL >> 1), ~(~0UL >> 1) }, .percpu = { 0, ~(~0UL >> 1) } },
 };
 
-/* A word where it matters, or anywhere. */
+/* A word at or near a limit of a window, within a window, or anywhere. */
 static unsigned long pick_word(const struct kmemleak_windows *win, u64 *seed)
 {
 	const struct kmemleak_range *r;
@@ -169,7 +169,7 @@ static void filter_all(struct kunit *test, const struct kmemleak_filter *f)
 	}
 }
 
-/* All patterns of hits and misses of up to 12 words, at all alignments. */
+/* All patterns of candidates among up to 12 words, at several alignments. */
 static void filter_patterns(struct kunit *test, const struct kmemleak_filter *f)
 {
 	struct kml_filter_case *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
@@ -191,7 +191,7 @@ static void filter_patterns(struct kunit *test, const struct kmemleak_filter *f)
 	}
 }
 
-/* A word that is no candidate, one that is only in the object read, or one. */
+/* Kind 0 is no candidate, 1 virtual, 2 per-CPU, 3 in the object being read. */
 static unsigned long word_of_kind(unsigned int kind, unsigned int i)
 {
 	switch (kind) {
@@ -213,9 +213,9 @@ static const struct kmemleak_windows kml_kinds = {
 };
 
 /*
- * Filters change their ways where there are many candidates or none for long.
- * Every number of words up to 40 in every place of a cache line, with none, with
- * one anywhere, with one missing; as virtual, per-CPU and own pointers.
+ * Filters have separate paths for many candidates, and for long runs without any. So
+ * try up to 40 words at every place of a cache line. All words are of one kind but
+ * one, which is of any kind and in any place.
  */
 static void filter_small(struct kunit *test, const struct kmemleak_filter *f)
 {
@@ -237,7 +237,7 @@ static void filter_small(struct kunit *test, const struct kmemleak_filter *f)
 				}
 }
 
-/* Stretches of one kind, of all lengths, in a whole chunk. */
+/* A whole chunk with stretches of one kind, of random lengths. */
 static void filter_stretches(struct kunit *test, const struct kmemleak_filter *f)
 {
 	struct kml_filter_case *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
@@ -255,7 +255,7 @@ static void filter_stretches(struct kunit *test, const struct kmemleak_filter *f
 				left = 1 + kml_test_below(&seed, 1 << kml_test_below(&seed, 8));
 				kind = kml_test_below(&seed, 5);
 			}
-			/* the fifth kind are all mixed */
+			/* kind 4 is a mixture of the others */
 			c->words[i] = word_of_kind(kind < 4 ? kind : kml_test_below(&seed, 4), i);
 			c->words[i] = add_tag(c->words[i], win.tag_bits, &seed);
 		}
@@ -264,7 +264,7 @@ static void filter_stretches(struct kunit *test, const struct kmemleak_filter *f
 	}
 }
 
-/* A word that is no candidate; there may be none. */
+/* Find a word that is no candidate. Return: false if there seems to be none. */
 static bool pick_miss(const struct kmemleak_windows *win, u64 *seed, unsigned long *miss)
 {
 	unsigned long out;
@@ -278,7 +278,7 @@ static bool pick_miss(const struct kmemleak_windows *win, u64 *seed, unsigned lo
 	return false;
 }
 
-/* One word that matters among many that do not, in every place. */
+/* A random word in every place, among many words that are no candidates. */
 static void filter_lonely(struct kunit *test, const struct kmemleak_filter *f)
 {
 	struct kml_filter_case *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
@@ -307,8 +307,8 @@ static void filter_lonely(struct kunit *test, const struct kmemleak_filter *f)
 }
 
 /*
- * Nothing before the first word or behind the last is read. Behind vmalloc
- * memory there is a page that cannot be read, and before it another one's.
+ * A filter reads nothing before the first word and after the last word. The test
+ * uses vmalloc() memory: the page after it cannot be read.
  */
 static void filter_borders(struct kunit *test, const struct kmemleak_filter *f)
 {
@@ -372,7 +372,7 @@ static void borders(struct kunit *test)
 	for_all_filters(test, filter_borders);
 }
 
-/* There is always one to fall back to, and one in use. */
+/* The filter in use is in the table, and the generic one is the last. */
 static void table_of_filters(struct kunit *test)
 {
 	const struct kmemleak_filter *current_one = kml_filter_current(), *last = NULL;
@@ -393,7 +393,7 @@ static void table_of_filters(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, (void *)last->usable, NULL);
 }
 
-/* Words that are not wholly in the range, or not aligned, are not looked at. */
+/* Words that are not aligned, or not completely in the range, are not read. */
 static void unaligned_ranges(struct kunit *test)
 {
 	struct kml_filter_case *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
@@ -417,7 +417,7 @@ static void unaligned_ranges(struct kunit *test)
 	}
 }
 
-/* The longest range there is, all hits: the output is just large enough. */
+/* The longest range, with candidates only: the output is just large enough. */
 static void whole_chunk(struct kunit *test)
 {
 	const unsigned int nr = KML_CHUNK / sizeof(long);
@@ -455,12 +455,12 @@ static void irqs_off(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, got, want);
 		KUNIT_EXPECT_MEMEQ(test, c->out, c->want, want * sizeof(long));
 	}
-	/* nothing is gained by a copy if there is only the generic one */
+	/* the generic filter can run with IRQs off and needs no copy */
 	if (!kml_filter_current()->usable)
 		KUNIT_EXPECT_FALSE(test, kml_filter_copies());
 }
 
-/* The windows of a scan hold the objects there are. */
+/* The windows of a scan contain all objects. */
 static void windows_of_a_scan(struct kunit *test)
 {
 	void *object = kunit_kzalloc(test, 100, GFP_KERNEL);
@@ -472,12 +472,12 @@ static void windows_of_a_scan(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, win.tag_bits, (unsigned int)KML_TAG_BITS);
 	KUNIT_EXPECT_EQ(test, win.self.len, 0UL);
 	if (!kml_object_info(kml_space(KML_VIRT), v, true, &(struct kml_info){}))
-		return;		/* the harness's own memory is not tracked */
+		return;		/* the harness does not track this memory */
 	KUNIT_EXPECT_TRUE(test, range_has(v, &win.virt));
 	KUNIT_EXPECT_TRUE(test, range_has(v + 99, &win.virt));
 }
 
-/* The limits are outside of what is wanted: registers end up where we look. */
+/* The limits of a range, which filters keep in registers, are not in an object. */
 static void ranges_have_a_margin(struct kunit *test)
 {
 	struct kmemleak_range r = kml_filter_range(4096, 8191);

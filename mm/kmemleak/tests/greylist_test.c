@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Work lists: nothing pushed is lost, no block is lost, full means full. */
+/* Lists of grey objects: no work or block is lost, and a push fails when full. */
 
 #include "common.h"
 #include "../mark.h"
 
-/* Distinct and recognizable. */
+/* Work number @n. All its fields depend on the number. */
 static struct kml_work nth_work(unsigned long n)
 {
 	return kml_work(n % KML_NR_SPACES, ~n, n * KML_CHUNK, n);
@@ -31,7 +31,7 @@ static unsigned long empty_blocks(const struct kml_worklist *list)
 	return n;
 }
 
-/* A list with room for @blocks blocks, on the test's memory. */
+/* A shared list with @blocks empty blocks. */
 static struct kml_worklist *new_list(struct kunit *test, unsigned long blocks)
 {
 	struct kml_worklist *list = kunit_kzalloc(test, sizeof(*list), GFP_KERNEL);
@@ -72,7 +72,7 @@ static void work_keeps_its_fields(struct kunit *test)
 	}
 }
 
-/* Its blocks go back to the page allocator as they are. */
+/* Blocks are not cleared when they are freed: they must not contain addresses. */
 static void no_references_left_behind(struct kunit *test)
 {
 	struct kml_worklist *list = new_list(test, 1);
@@ -108,7 +108,7 @@ static void nothing_in_an_empty_list(struct kunit *test)
 	end_list(test, list);
 }
 
-/* One worker sees a stack, also across blocks. */
+/* For one worker the list is a stack, also across blocks. */
 static void last_in_first_out(struct kunit *test)
 {
 	unsigned long total = 30 * KML_BLOCK_WORK - 5, n;
@@ -133,7 +133,7 @@ out:
 	end_list(test, list);
 }
 
-/* A push fails when there is no room, and only then, and changes nothing. */
+/* A push fails only if there is no room; then the list is unchanged. */
 static void overflow(struct kunit *test)
 {
 	struct kml_worklist *list = new_list(test, 3);
@@ -147,7 +147,7 @@ static void overflow(struct kunit *test)
 			goto out;
 	KUNIT_EXPECT_FALSE(test, kml_greylist_push(&d, nth_work(n)));
 	KUNIT_EXPECT_FALSE(test, kml_greylist_push(&d, nth_work(n)));
-	/* one out, one in */
+	/* a pop makes room for one push */
 	KUNIT_EXPECT_TRUE(test, kml_greylist_pop(&d, &w) && is_nth(&w, room - 1));
 	KUNIT_EXPECT_TRUE(test, kml_greylist_push(&d, nth_work(room - 1)));
 	KUNIT_EXPECT_FALSE(test, kml_greylist_push(&d, nth_work(room)));
@@ -160,7 +160,7 @@ out:
 	end_list(test, list);
 }
 
-/* What one worker has too much of, others get: each piece exactly once. */
+/* Other workers get the work that a worker shares, each piece exactly once. */
 static void sharing(struct kunit *test)
 {
 	unsigned long each = 5 * KML_BLOCK_WORK, total = 2 * each, n, got = 0;
@@ -182,7 +182,7 @@ static void sharing(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, kml_greylist_share(&d[i % 2]));
 	KUNIT_EXPECT_EQ(test, list->nr_full, 4UL);
 	KUNIT_EXPECT_TRUE(test, kml_worklist_has_work(list));
-	/* work that was not shared, a third worker does not get */
+	/* a third worker gets the shared work only */
 	while (kml_greylist_pop(&d[2], &w)) {
 		kml_ok(test, nth(&w) < total && !seen[nth(&w)]++);
 		got++;
@@ -203,7 +203,7 @@ static void sharing(struct kunit *test)
 	end_list(test, list);
 }
 
-/* Three workers push, pop and share at random; a model counts what is where. */
+/* Three workers push, pop and share at random; a model knows the work in them. */
 static void random_workers(struct kunit *test)
 {
 	struct kml_worklist *list = new_list(test, 24);
@@ -220,7 +220,7 @@ static void random_workers(struct kunit *test)
 
 	for (step = 0; step < 50000; step++) {
 		struct kml_greylist *one = &d[kml_test_below(&seed, 3)];
-		/* long stages of filling and of draining */
+		/* long stages with mostly pushes alternate with mostly pops */
 		bool push = kml_test_below(&seed, 10) < (step / 5000 % 2 ? 2 : 8);
 
 		if (push && !inside[pushed % 4096]) {
@@ -247,7 +247,7 @@ static void random_workers(struct kunit *test)
 	end_list(test, list);
 }
 
-/* What a stopped scan leaves behind is dropped, and its blocks are kept. */
+/* The work that a stopped scan leaves behind is dropped, and its blocks are kept. */
 static void work_left_behind(struct kunit *test)
 {
 	struct kml_worklist *list = new_list(test, 5);
@@ -271,7 +271,7 @@ static void work_left_behind(struct kunit *test)
 	end_list(test, list);
 }
 
-/* What is shared is the older half, and nothing is lost or doubled. */
+/* A worker without full blocks shares the older half of its work. */
 static void half_for_others(struct kunit *test)
 {
 	struct kml_worklist *list = new_list(test, 4);
@@ -284,7 +284,7 @@ static void half_for_others(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, kml_greylist_share(&a));
 	for (n = 0; n < 7; n++)
 		kml_greylist_push(&a, nth_work(n));
-	KUNIT_EXPECT_FALSE(test, kml_greylist_share(&a));	/* not worth it */
+	KUNIT_EXPECT_FALSE(test, kml_greylist_share(&a));	/* too little */
 	kml_greylist_push(&a, nth_work(n++));
 	KUNIT_EXPECT_FALSE(test, kml_worklist_has_work(list));
 	KUNIT_EXPECT_TRUE(test, kml_greylist_share(&a));
@@ -302,7 +302,7 @@ static void half_for_others(struct kunit *test)
 	end_list(test, list);
 }
 
-/* With whole blocks at hand, the oldest of them. */
+/* A worker with full blocks shares the oldest of them. */
 static void oldest_block_for_others(struct kunit *test)
 {
 	struct kml_worklist *list = new_list(test, 6);
@@ -321,7 +321,7 @@ static void oldest_block_for_others(struct kunit *test)
 		kml_ok(test, kml_greylist_pop(&b, &w) && is_nth(&w, n));
 	KUNIT_EXPECT_FALSE(test, kml_greylist_pop(&b, &w));
 
-	/* who leaves takes nothing along */
+	/* a worker that closes its list moves all work to the shared list */
 	kml_greylist_close(&a);
 	KUNIT_EXPECT_EQ(test, list->nr_full, 3UL);
 	for (n = 0; kml_greylist_pop(&b, &w); n++)
@@ -331,7 +331,7 @@ static void oldest_block_for_others(struct kunit *test)
 	end_list(test, list);
 }
 
-/* A slice ends where the next one begins, or with the object. */
+/* A slice ends where the next slice begins, or where the object ends. */
 static void slices(struct kunit *test)
 {
 	struct kml_work w = kml_work(KML_PERCPU, 64, 3 * KML_SLICE + KML_CHUNK, 100);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The interval directory: what is found where, in spaces of the test's own. */
+/* The directory of intervals: creation, look-ups, walks and trimming. */
 
 #include "common.h"
 
-/* Both sides of every boundary the tree has, and regions that share l1 slots. */
+/* Both sides of every boundary in the tree, and regions that share an l1 slot. */
 static const unsigned long kml_edges[] = {
 	0, 1, KML_PAGE_SIZE - 1, KML_PAGE_SIZE,
 	(1UL << KML_GROUP_SHIFT) - 1, 1UL << KML_GROUP_SHIFT,
@@ -29,7 +29,7 @@ static bool same_interval(unsigned long a, unsigned long b)
 	return a >> KML_INTERVAL_SHIFT == b >> KML_INTERVAL_SHIFT;
 }
 
-/* Is what is found for @addr right, when the first @n edges are filed? */
+/* Is the right interval found for @addr, after those of the first @n edges exist? */
 static bool found_as_filed(struct kunit *test, struct kml_space *space,
 			   unsigned long addr, unsigned int n)
 {
@@ -69,7 +69,6 @@ static void intervals_at_all_edges(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, intervals_fn);
 }
 
-/* Ensuring twice changes nothing. */
 static void ensure_twice_fn(struct kunit *test, struct kml_space *space)
 {
 	unsigned long addr = 5 * KML_INTERVAL_SIZE + 12345;
@@ -93,7 +92,7 @@ static void ensuring_twice_changes_nothing(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, ensure_twice_fn);
 }
 
-/* One leaf a page, by 512 KiB, no page's leaf that of another. */
+/* Leaves come in groups for 512 KiB, and each page has a leaf of its own. */
 static void leaves_fn(struct kunit *test, struct kml_space *space)
 {
 	unsigned long base = ~0UL - KML_INTERVAL_SIZE + 1, off;
@@ -151,7 +150,7 @@ static void lookup_fn(struct kunit *test, struct kml_space *space)
 		for (j = 0; j < i; j++)
 			KUNIT_EXPECT_PTR_NE(test, kml_lookup_exact(space, kml_edges[j]), hot);
 	}
-	/* neighbours that are no edge themselves */
+	/* addresses next to an edge, where no object is */
 	KUNIT_EXPECT_NULL(test, kml_lookup_exact(space, 2));
 	KUNIT_EXPECT_FALSE(test, pinned_at(space, KML_PAGE_SIZE + 1, &p));
 	KUNIT_EXPECT_NULL(test, kml_lookup_exact(space, ~0UL - 2));
@@ -163,7 +162,7 @@ static void lookups_at_all_edges(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, lookup_fn);
 }
 
-/* Two spaces do not know of each other's objects, though numbers coincide. */
+/* An address of one space does not find the object of another space. */
 static void other_space_fn(struct kunit *test, struct kml_space *space)
 {
 	unsigned long addr = kml_interval_base(&(struct kml_interval){ .nr = 77 });
@@ -182,7 +181,7 @@ static void spaces_are_apart(struct kunit *test)
 
 static void window_fn(struct kunit *test, struct kml_space *space)
 {
-	/* nothing in it at first */
+	/* at first the window is empty */
 	KUNIT_EXPECT_GT(test, kml_window_min(space), kml_window_last(space));
 
 	kml_window_grow(space, 1000, 2000);
@@ -207,7 +206,7 @@ static void windows_only_grow(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, window_fn);
 }
 
-/* Covers and conts are inverted: an object at 0 is one, too. */
+/* filled_by and continued_from are inverted, for 0 may be the start of an object. */
 static void cont_of_address_zero(struct kunit *test)
 {
 	unsigned long start = 1;
@@ -225,7 +224,7 @@ struct kml_walk_count {
 	unsigned int stop_after;
 };
 
-/* The shards know the intervals of all spaces: count those of the test. */
+/* Shards list the intervals of all spaces: count only those of the test. */
 static int count_mine(struct kml_space *space, struct kml_interval *iv, void *data)
 {
 	struct kml_walk_count *c = data;
@@ -256,15 +255,15 @@ static void walk_sees_each_interval_once(struct kunit *test)
 }
 
 /*
- * Trimming needs a space that the shards know by its number, so it is tried in
- * physical space, far above all memory.
+ * The trimmer knows only the three spaces of the kernel. So the test uses physical
+ * space, at addresses far above all memory.
  */
 #define KML_TRIM_BASE	(1UL << (BITS_PER_LONG - KML_TAG_BITS - 4))
 #define KML_TRIM_NR	512UL
 
 static unsigned long trim_addr(unsigned long i)
 {
-	/* two to four objects a page, in two groups of each of three intervals */
+	/* three intervals, with about one object per page in two groups of each */
 	return KML_TRIM_BASE + i % 3 * KML_INTERVAL_SIZE + i * 1408;
 }
 
@@ -294,12 +293,12 @@ static void trim_gives_back_what_is_empty(struct kunit *test)
 	for (i = 0; i < KML_TRIM_NR; i++)
 		kml_ok(test, !!kml_lookup_exact(space, trim_addr(i)) == (i % 192 == 1));
 	rcu_read_unlock();
-	/* all that is left of the small ones is in the second interval */
+	/* the small objects that are left are in the second interval */
 	for (i = 0; i < 6; i++)
 		kml_ok(test, !kml_interval_find(space, KML_TRIM_BASE + i * KML_INTERVAL_SIZE) ==
 		       (i == 0 || i == 2));
 
-	/* what was trimmed can be used again */
+	/* intervals that were trimmed can be used again */
 	for (i = 0; i < KML_TRIM_NR; i++)
 		if (i % 192 != 1)
 			kml_ok(test, !kml_test_insert(space, trim_addr(i), 1000));
@@ -310,7 +309,7 @@ static void trim_gives_back_what_is_empty(struct kunit *test)
 	kml_interval_trim(true);
 	for (i = 0; i < 6; i++)
 		kml_ok(test, !kml_interval_find(space, KML_TRIM_BASE + i * KML_INTERVAL_SIZE));
-	/* others may have come meanwhile, but not to this space */
+	/* the kernel may have added some intervals meanwhile, in other spaces */
 	kml_ok(test, kml_shard_intervals() <= intervals + 6);
 
 	raw_spin_lock_irqsave(&space->lock, flags);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Metadata of objects: birth, age, counters packed into it. */
+/* Metadata of objects: initial values, order of allocation, packed fields. */
 
 #include "common.h"
 
@@ -18,7 +18,7 @@ static bool before(const struct kml_cold *a, const struct kml_cold *b)
 	return kml_born_before(a->born, a->stamp, b->born, b->stamp);
 }
 
-/* However fast they come, what one CPU allocates is in order. */
+/* The allocations of one CPU are in order, however fast they follow each other. */
 static void stamps_increase_on_a_cpu(struct kunit *test)
 {
 	unsigned int round, i;
@@ -48,9 +48,9 @@ static void born_before(struct kunit *test)
 		u32 s2;
 	} ordered[] = {
 		{ 1, 0, 2, 0 }, { 1, 9, 2, 3 }, { 5, 1, 5, 2 },
-		/* jiffies count on over 0, in the sixth minute after boot */
+		/* jiffies wrap: on 32 bits five minutes after boot */
 		{ ~0UL, 5, 0, 5 }, { ~0UL - 100, 7, 100, 1 },
-		/* stamps do so every few seconds */
+		/* stamps wrap, too */
 		{ 5, U32_MAX, 5, 0 }, { 5, U32_MAX - 3, 5, 1000 }, { 5, 0, 5, S32_MAX },
 	};
 	unsigned int i;
@@ -105,7 +105,7 @@ static void unreferenced_scans_saturate(struct kunit *test)
 	}
 }
 
-/* The numbers dump= has always shown. */
+/* The command dump= prints these numbers. Users know them. */
 static void flags_as_shown(struct kunit *test)
 {
 	static const struct {
@@ -122,7 +122,7 @@ static void flags_as_shown(struct kunit *test)
 		{ KML_F_ALLOCATED, KML_PERCPU, 0x21 },
 		{ KML_F_ALLOCATED | KML_F_SUSPECT, KML_VIRT, 0x41 },
 		{ ~0U, KML_PERCPU, 0x6f },
-		/* ours alone */
+		/* internal flags are not printed */
 		{ KML_F_FROZEN | KML_F_EXT | KML_F_BIG | KML_F_UNREF | KML_F_PENDING |
 		  KML_COUNT_MASK | KML_MIN_MASK | KML_OFF_MASK, KML_VIRT, 0 },
 	};
@@ -145,7 +145,7 @@ static void changing_a_state(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kml_hot_change(&hot, KML_F_SUSPECT, KML_F_REPORTED),
 			(u32)(KML_F_ALLOCATED | KML_F_SUSPECT | 77));
 	KUNIT_EXPECT_EQ(test, kml_hot_state(&hot), (u32)(KML_F_ALLOCATED | KML_F_REPORTED | 77));
-	/* what is both cleared and set is set */
+	/* a bit that is both cleared and set is set */
 	kml_hot_change(&hot, ~0U, KML_F_PENDING);
 	KUNIT_EXPECT_EQ(test, kml_hot_state(&hot), (u32)KML_F_PENDING);
 }
@@ -162,7 +162,7 @@ static void sizes_that_need_an_extension(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, kml_ext(&hot), &ext);
 }
 
-/* Freed metadata comes back from the magazine, and is what it was. */
+/* An allocation takes the metadata from the magazine that was freed last. */
 static void metadata_is_recycled(struct kunit *test)
 {
 	struct kml_cold *one = kml_pool_alloc(KML_POOL_COLD, GFP_KERNEL), *two;
@@ -170,7 +170,7 @@ static void metadata_is_recycled(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, one);
 	local_irq_save(flags);
-	/* make room: on a busy CPU the magazine may be full */
+	/* make room, since the magazine may be full */
 	two = kml_cold_get_cached();
 	kml_cold_free(KML_F_ALLOCATED, one);
 	KUNIT_EXPECT_PTR_EQ(test, kml_cold_get_cached(), one);

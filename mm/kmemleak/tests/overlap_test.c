@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Objects that meet: in all forms, and at random. */
+/* Objects that overlap or touch others: all cases, then random programs. */
 
 #include "track_model.h"
 
-/* Every way in which a second object can lie to a first one. */
+/* Insert a second object in every position relative to the first one. */
 static bool overlaps(struct kunit *test, struct kml_space *space,
 		     struct kml_model *m, unsigned long start, unsigned long size)
 {
@@ -84,7 +84,7 @@ static void overlaps_with_big_ones(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, big_overlaps_fn);
 }
 
-/* A byte in the midst of a big one, where nothing else tells that it is taken. */
+/* A byte within a large object, where only filled_by says that memory is in use. */
 static void inside_big_fn(struct kunit *test, struct kml_space *space)
 {
 	struct kml_model *m = new_model(test);
@@ -104,7 +104,7 @@ static void inside_a_big_one(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, inside_big_fn);
 }
 
-/* Where random programs put objects: few places, so that they meet. */
+/* Addresses for random programs: near a few bases, so that objects overlap. */
 static unsigned long random_addr(u64 *seed)
 {
 	static const unsigned long bases[] = {
@@ -125,7 +125,7 @@ static unsigned long random_addr(u64 *seed)
 	}
 }
 
-/* Mostly small, and not beyond the top. */
+/* A size, mostly small, that does not reach beyond the top of the space. */
 static unsigned long random_size(u64 *seed, unsigned long addr)
 {
 	unsigned long more;
@@ -153,7 +153,7 @@ static bool random_step(struct kunit *test, struct kml_space *space,
 	unsigned int what = kml_test_below(seed, 10);
 	unsigned long addr = random_addr(seed);
 
-	/* often meet what is there */
+	/* often take the address of an object that exists */
 	if (m->nr && what > 2)
 		addr = m->obj[kml_test_below(seed, m->nr)].start;
 	if (what < 6 && m->nr < KML_MODEL_MAX - 2)

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Page descriptors, against a plain array of what starts where. Descriptors are
- * not in an index here, and what they say is cold metadata is a number.
+ * Page descriptors, compared with an array that has an element for each offset. The
+ * descriptors are not in an index, and pointers to cold metadata are just numbers.
  */
 
 #include "common.h"
 #include "../index.h"
 
-/* Slot of the model: 0, or one more than the object's "size". */
+/* For each offset: 0, or one more than the size of the object that starts there. */
 struct kml_page_model {
 	u32 size[KML_PAGE_SIZE];
 	unsigned int nr;
 };
 
-/* Unique, so that entries cannot be confused. */
+/* A unique pointer for each object. It is never dereferenced. */
 static struct kml_cold *fake_cold(unsigned int off)
 {
 	return (struct kml_cold *)(0x1000UL + 16 * off);
@@ -49,7 +49,7 @@ static bool is(const struct kml_hot *hot, int off, u32 flags)
 	       hot->size == off + 7 && hot->cold == fake_cold(off);
 }
 
-/* Ask for every offset. Return: did all answers match the model? */
+/* Look up every offset. Return: true if all results match the model. */
 static bool check(struct kunit *test, struct kml_page *page,
 		  const struct kml_page_model *m, u32 flags)
 {
@@ -93,7 +93,7 @@ static void slots_of_all_classes(struct kunit *test)
 		unsigned int grain = kml_page_grain(grain_idx), slots = kml_page_slots(grain_idx);
 
 		KUNIT_EXPECT_GT(test, grain, grain_idx ? kml_page_grain(grain_idx - 1) : 0U);
-		/* the last byte of a page has a slot, and there is none to spare */
+		/* the last byte of the page belongs to the last slot */
 		KUNIT_EXPECT_EQ(test, kml_page_slot(grain_idx, KML_PAGE_SIZE - 1), slots - 1);
 		KUNIT_EXPECT_GE(test, kml_page_size(grain_idx),
 				sizeof(struct kml_page) + slots * sizeof(struct kml_hot));
@@ -103,7 +103,7 @@ static void slots_of_all_classes(struct kunit *test)
 	}
 }
 
-/* No finer than the size asks for: neighbours of that size fit, at least. */
+/* The grain is the coarsest that is no coarser than the size. */
 static void class_of_a_size(struct kunit *test)
 {
 	size_t size;
@@ -145,7 +145,7 @@ static void empty_page(struct kunit *test)
 			return;
 }
 
-/* Fill at random, check, empty at random, check in between. */
+/* Add objects at random offsets, then remove about half of them. */
 static void random_pages(struct kunit *test)
 {
 	unsigned int grain_idx, round, n, off;
@@ -178,7 +178,7 @@ static void random_pages(struct kunit *test)
 	}
 }
 
-/* A slot per grain, all used, each time at another place in the slot. */
+/* All slots are used. Objects start at the head, middle or end of their slots. */
 static void full_pages(struct kunit *test)
 {
 	unsigned int grain_idx, slot, grain, off, shift;
@@ -217,7 +217,7 @@ static void slot_free_means_the_whole_slot(struct kunit *test)
 	}
 }
 
-/* The least distance between starts if one were added, by comparing all. */
+/* The smallest distance of two starts, if an object at @new is added. */
 static unsigned int least_distance(const struct kml_page_model *m, unsigned int new)
 {
 	unsigned int off, dist = KML_PAGE_SIZE;
@@ -233,7 +233,7 @@ static unsigned int least_distance(const struct kml_page_model *m, unsigned int 
 	return dist;
 }
 
-/* All of @from and one at @off have to come out of a move unharmed. */
+/* Move all objects of @from to a new grain that has room for one more at @off. */
 static bool regrain(struct kunit *test, struct kml_page *from,
 		    struct kml_page_model *m, unsigned int off)
 {
@@ -246,7 +246,7 @@ static bool regrain(struct kunit *test, struct kml_page *from,
 		return false;
 	to = new_page(test, grain_idx);
 	kml_page_move(to, from);
-	/* the old one says the same and tells everyone to look again */
+	/* the old descriptor is unchanged, but its states are frozen */
 	if (!check(test, to, m, 0) || !check(test, from, m, KML_F_FROZEN))
 		return false;
 	if (!kml_ok(test, kml_page_slot_free(to, off)))
@@ -279,7 +279,7 @@ static void regraining_keeps_everything(struct kunit *test)
 	}
 }
 
-/* Where the new object lies matters: before all, behind all, one byte off. */
+/* The new object is before or after the other one, near to it or far from it. */
 static void regraining_at_the_edges(struct kunit *test)
 {
 	static const unsigned int at[][2] = {
@@ -298,7 +298,7 @@ static void regraining_at_the_edges(struct kunit *test)
 	}
 }
 
-/* A newcomer before, between and behind two others, at every offset. */
+/* A new object at every offset: before, between and after two others. */
 static void class_for_every_place(struct kunit *test)
 {
 	struct kml_page_model *m = new_model(test);
@@ -327,7 +327,7 @@ static void no_class_for_a_taken_start(struct kunit *test)
 			return;
 }
 
-/* References counted up to the very freeze move along; later ones fail. */
+/* References that are counted before the freeze are in the new state. */
 static void counts_survive_a_move(struct kunit *test)
 {
 	struct kml_page *from = new_page(test, KML_NR_GRAINS - 1), *to = new_page(test, 0);

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Leaks planted in pages of the test's own, for scans of the running kernel.
- * The page allocator's memory is not tracked: what is registered there by hand
- * was never in a slab's lists, so nothing else can know its address. What the
- * test itself knows is on its stack, hence stacks are no roots meanwhile.
+ * Leaks for scans of the running kernel, planted in pages that the test allocates.
+ * Pages are not tracked, so the test registers objects in them by hand. These were
+ * never in a slab's lists, and only the test knows their addresses. It has them on
+ * its stack, hence stacks are no roots meanwhile.
  *
- * Registers are kept elsewhere while a thread sleeps or is interrupted (UML has
- * them in the task_struct and on signal stacks, all of which is scanned). So
- * addresses are only handled by functions that are not inlined: when they have
- * returned, the registers which calls preserve hold what they held before. And
- * what is lost may take a few scans to be found so, for an interrupt of a scan
- * leaves behind whatever the scan was looking at. What is reachable must not be
- * reported by any.
+ * Registers are saved elsewhere while a thread sleeps or is interrupted: UML saves
+ * them in the task_struct and on signal stacks, and all these are scanned. So only
+ * functions that are not inlined handle addresses: after their return the
+ * callee-saved registers have their old values. A leak may still need a few scans to
+ * be found, because an interrupt of a scan saves addresses that the scan was looking
+ * at. A reachable object must not be reported by any scan.
  */
 #ifndef _MM_KMEMLEAK_TESTS_PLANT_H
 #define _MM_KMEMLEAK_TESTS_PLANT_H
@@ -20,18 +19,18 @@
 #include "../scan.h"
 
 #define KML_BYTES	(32 * KML_PAGE_SIZE)
-#define KML_PAGES	64	/* so many times these are tried */
-#define KML_RUNS	12	/* in so many the test may run; 4 was the most seen */
+#define KML_PAGES	64	/* most allocations of pages that are tried */
+#define KML_RUNS	12	/* most runs of a test; no more than 4 were seen */
 #define KML_OBJ_SIZE	200UL
 #define KML_STEP	512UL
 
 /*
- * The planted objects. Object 0 is the root from which live ones are reached;
- * the pages begin with a gap, so that @base points to none of them.
+ * The planted objects. Object 0 is the root of all reachable objects. The pages
+ * begin with a gap, so that @base points to no object.
  */
 struct kml_plant {
 	unsigned long base;
-	bool missed;			/* something lost was not found */
+	bool missed;			/* a leak was not found */
 };
 
 static noinline unsigned long addr_of(struct kml_plant *p, unsigned int i)
@@ -70,13 +69,13 @@ static noinline void set_age(struct kml_space *space, unsigned long addr, long a
 }
 
 /*
- * What is younger is not reported. Emulated and with all checks on, one scan may take
- * longer than what is allocated now takes to come of age by default; how long that
- * is, the harness tests, whose time stands still.
+ * The age from which on objects are reported. The default is too short: in an
+ * emulator with all checks on, a new object would reach it within one scan. The
+ * harness tests the default, for there the clock stands still.
  */
 #define KML_TEST_AGE_MSECS	600000
 
-/* Make an object older than any that must not be reported yet. */
+/* Make an object old enough to be reported. */
 static noinline void age(struct kml_space *space, unsigned long addr)
 {
 	set_age(space, addr, msecs_to_jiffies(2 * KML_TEST_AGE_MSECS));
@@ -118,7 +117,7 @@ static inline void scan(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kml_control_command("scan"), 0);
 }
 
-/* The first scan learns the checksums, the second may report. */
+/* The first scan notes the checksums, the second may report. */
 static inline void scan_twice(struct kunit *test)
 {
 	scan(test);
@@ -127,7 +126,7 @@ static inline void scan_twice(struct kunit *test)
 
 #define KML_SCANS	8
 
-/* Scan until objects 1 to @nr - 1 are reported, if their bit in @lost is set. */
+/* Scan until all objects of the bitmap @lost are reported, of 1 to @nr - 1. */
 static inline void scan_for(struct kunit *test, struct kml_plant *p, unsigned int nr,
 			    u32 lost)
 {
@@ -144,9 +143,9 @@ static inline void scan_for(struct kunit *test, struct kml_plant *p, unsigned in
 }
 
 /*
- * Does physical space have an object here? The initial ramdisk, for one, was
- * given to the page allocator without a word: its object stays, and is read, so
- * that whatever lies in those pages has more references than we made.
+ * Does physical space have an object in our pages? Memblock gives memory, like that
+ * of the initial ramdisk, to the page allocator without telling kmemleak. The object
+ * stays and may be read, and so may references that the test does not count on.
  */
 static inline bool in_phys(struct kml_plant *p)
 {
@@ -160,9 +159,8 @@ static inline bool in_phys(struct kml_plant *p)
 }
 
 /*
- * Our own stack may lie in such an object's pages, and would then be read, even
- * though stacks are not. Keep the object from being read; returns its start, or
- * ~0 if there is none.
+ * The stack of the test may lie in such an object, too, and would be read with it.
+ * Set NO_SCAN on the object. Return: its start, or ~0 if there is nothing to undo.
  */
 static noinline unsigned long paint_phys_stack(void)
 {
@@ -195,10 +193,10 @@ static inline void in_pages(struct kunit *test, struct kml_plant *p,
 }
 
 /*
- * Run a test in pages of its own. They may have been a slab's before, and
- * pointers to what was in there may have survived in some corner, for longer
- * than a test scans. So a test that has missed something is run again
- * elsewhere. Whatever is reachable and yet reported fails at once.
+ * Run a test in newly allocated pages. A slab may have used them before, and stale
+ * pointers to its objects may survive in roots for longer than a test scans. So a
+ * test that has missed a leak is run again in other pages. A report of a reachable
+ * object fails at once.
  */
 static inline void with_pages(struct kunit *test,
 			      void (*fn)(struct kunit *test, struct kml_plant *p))

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The reserve. There is but one, so the tests use numbers of physical space
- * that no memory has, and take all out again. It is never run dry here: that
- * would last until the next boot.
+ * The reserve. The kernel has only one, so the tests use physical addresses at which
+ * there is no memory, and remove all blocks that they have added. They never exhaust
+ * the reserve: the effect would last until the next boot.
  */
 
 #include "common.h"
 #include "../index.h"
 
 #define KML_BASE	(1UL << (BITS_PER_LONG - KML_TAG_BITS - 5))
-#define KML_NR		150UL	/* of at least KML_RESERVE_LOW free ones */
+#define KML_NR		150UL	/* fewer than KML_RESERVE_LOW, which are free */
 
-/* Several to a bucket: the hash uses no higher bits than these. */
+/* The address of block @i. Several blocks share a bucket of the hash. */
 static unsigned long nth(unsigned long i)
 {
 	return KML_BASE + (i / 3 << 30) + i % 3 * 64;
 }
 
 /*
- * Run a test with the reserve to itself: scans walk it, and the counters show
- * how often it was needed.
+ * Run a test while no scan reads the reserve. Afterwards the blocks of the test must
+ * be gone, and the counter of reserved blocks is restored.
  */
 static void with_reserve(struct kunit *test,
 			 void (*fn)(struct kunit *test, struct kml_space *space))
@@ -38,7 +38,7 @@ static void with_reserve(struct kunit *test,
 	mutex_unlock(&kml_scan_mutex);
 }
 
-/* How often does a walk for scanning come by a block? */
+/* How often does a mark get a block from the reserve? */
 static unsigned int walks_by(struct kml_space *space, unsigned long start, size_t size)
 {
 	struct kml_reserve_block block;
@@ -59,7 +59,7 @@ static void add_remove_fn(struct kunit *test, struct kml_space *space)
 			break;
 	KUNIT_EXPECT_EQ(test, kml_reserve_nr, nr + i);
 
-	/* known by start and by inner address, in its own space only */
+	/* a block is found by its start and by inner addresses, in its space only */
 	KUNIT_EXPECT_TRUE(test, !!kml_reserve_size(space, nth(5)));
 	KUNIT_EXPECT_FALSE(test, !!kml_reserve_size(space, nth(5) + 1));
 	KUNIT_EXPECT_FALSE(test, !!kml_reserve_size(kml_space(KML_PERCPU), nth(5)));
@@ -69,7 +69,7 @@ static void add_remove_fn(struct kunit *test, struct kml_space *space)
 	KUNIT_EXPECT_FALSE(test, kml_reserve_remove(kml_space(KML_PERCPU), nth(5)));
 	KUNIT_EXPECT_FALSE(test, kml_reserve_remove(space, nth(5) + 8));
 
-	/* middle, end and beginning of chains: the others there stay */
+	/* remove blocks in the middle, at the end and at the start of chains */
 	for (i = 1; i < KML_NR; i += 4)
 		kml_ok(test, kml_reserve_remove(space, nth(i)));
 	for (i = 0; i < KML_NR; i++)
@@ -85,7 +85,7 @@ static void add_and_remove(struct kunit *test)
 	with_reserve(test, add_remove_fn);
 }
 
-/* A walk meets each block once, but for those that are not to be scanned. */
+/* A mark gets each block once, and no block that must not be scanned. */
 static void walk_fn(struct kunit *test, struct kml_space *space)
 {
 	unsigned long i;
@@ -104,7 +104,7 @@ static void walk_meets_each_once(struct kunit *test)
 	with_reserve(test, walk_fn);
 }
 
-/* A round ends although blocks come as fast as it meets them. */
+/* A round ends even if a block is added for each block that the mark gets. */
 static void rounds_fn(struct kunit *test, struct kml_space *space)
 {
 	struct kml_reserve_block block;
@@ -116,7 +116,7 @@ static void rounds_fn(struct kunit *test, struct kml_space *space)
 		kml_reserve_add(space, nth(came++), 8, 0);
 	KUNIT_EXPECT_LT(test, came, (unsigned long)KML_NR);
 
-	/* the next one meets those, and not again those met before */
+	/* the next round has the blocks that were added */
 	kml_reserve_next_round();
 	while (kml_reserve_next(&block))
 		met += block.space == space && block.start != nth(0) &&
@@ -140,7 +140,7 @@ static void paint_fn(struct kunit *test, struct kml_space *space)
 	KUNIT_EXPECT_EQ(test, walks_by(space, nth(0), 10), 1U);
 	KUNIT_EXPECT_TRUE(test, kml_reserve_paint(space, nth(0), KML_RESERVE_MAKE_NO_SCAN));
 	KUNIT_EXPECT_EQ(test, walks_by(space, nth(0), 10), 0U);
-	/* once not to be scanned, it stays so */
+	/* NO_SCAN cannot be undone */
 	KUNIT_EXPECT_TRUE(test, kml_reserve_paint(space, nth(0), KML_RESERVE_KEEP));
 	KUNIT_EXPECT_EQ(test, walks_by(space, nth(0), 10), 0U);
 	KUNIT_EXPECT_TRUE(test, kml_reserve_remove(space, nth(0)));
@@ -172,7 +172,7 @@ static void parts_fn(struct kunit *test, struct kml_space *space)
 							      parts[i].size),
 				min(parts[i].size, 1000 - parts[i].off));
 		KUNIT_EXPECT_FALSE(test, kml_reserve_holds(space, start + parts[i].off));
-		/* what is left is as it was: to be scanned or not */
+		/* the rests are scanned if the block was */
 		if (parts[i].before)
 			KUNIT_EXPECT_EQ(test, walks_by(space, start, parts[i].before), 1 - i % 2);
 		if (parts[i].behind)
@@ -189,7 +189,7 @@ static void free_in_part(struct kunit *test)
 	with_reserve(test, parts_fn);
 }
 
-/* The interface of tracked objects serves reserved ones, too. */
+/* Functions for objects also know the blocks of the reserve. */
 static void tracking_fn(struct kunit *test, struct kml_space *space)
 {
 	struct kml_info hit;
@@ -197,7 +197,7 @@ static void tracking_fn(struct kunit *test, struct kml_space *space)
 	kml_reserve_add(space, nth(0), 1000, 0);
 	KUNIT_EXPECT_EQ(test, kml_object_paint(space, nth(0), 0), 0);
 	KUNIT_EXPECT_EQ(test, kml_object_reset_checksum(space, nth(0)), 0);
-	/* an unknown one of the same kind is still unknown */
+	/* a block that is not in the reserve is unknown */
 	KUNIT_EXPECT_EQ(test, kml_object_no_scan(space, nth(1)), -ENOENT);
 	KUNIT_EXPECT_EQ(test, kml_object_add_area(space, nth(0) + 10, 10, GFP_KERNEL, &hit), 0);
 	KUNIT_EXPECT_EQ(test, kml_object_set_excess(space, nth(0), 1, GFP_KERNEL), -ENOMEM);

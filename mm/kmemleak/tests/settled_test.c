@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The settled bitmap, against a model that looks at all objects. Bits may only
- * err on the side of looking up, and only where objects share a block.
+ * The settled bitmap, compared with a model that looks at all objects. A bit may be
+ * clear although its block is settled, but only if objects share the block.
  */
 
 #include "common.h"
@@ -20,7 +20,7 @@ struct kml_settled_model {
 	} obj[KML_MAX_OBJECTS];
 };
 
-/* As a marker does. */
+/* Settle an object like a worker. */
 static void settle(struct kml_space *space, unsigned long start, size_t size)
 {
 	rcu_read_lock();
@@ -38,7 +38,7 @@ static void prepare(struct kml_space *space)
 	kml_test_intervals(space, prepare_one, NULL);
 }
 
-/* Let the object at @start look the way marking might leave it. */
+/* Set count and min_count of the object at @start, as a mark might. */
 static u32 set_state(struct kml_space *space, unsigned long start, unsigned int count,
 		     int min_count)
 {
@@ -64,11 +64,11 @@ static bool is_unsettled(struct kml_space *space, unsigned long start)
 
 enum kml_block_says {
 	KML_SETTLED,
-	KML_SHARED,		/* settled, but the bitmap need not know */
+	KML_SHARED,		/* settled, but the bit may be clear */
 	KML_UNSETTLED,
 };
 
-/* What an object means to the blocks it reaches into. */
+/* Update the model for the blocks that an object overlaps. */
 static void model_object(struct kml_space *space, struct kml_settled_model *m,
 			 unsigned long start, unsigned long last)
 {
@@ -85,7 +85,7 @@ static void model_object(struct kml_space *space, struct kml_settled_model *m,
 	}
 }
 
-/* Compare all blocks with all objects. */
+/* Compare the bitmap with the model for all blocks. */
 static bool check(struct kunit *test, struct kml_space *space,
 		  struct kml_settled_model *m)
 {
@@ -109,7 +109,7 @@ static bool check(struct kunit *test, struct kml_space *space,
 	return true;
 }
 
-/* Dense at a few places, so that blocks are shared by up to 64 objects. */
+/* Insert objects, dense at a few places, so that up to 64 objects share a block. */
 static void populate(struct kml_space *space, struct kml_settled_model *m, u64 *seed)
 {
 	unsigned int tries;
@@ -137,7 +137,7 @@ static bool mark_randomly(struct kunit *test, struct kml_space *space,
 	struct kml_info info;
 	unsigned int i, n;
 
-	/* some are born grey or black, some have somebody to pass on to */
+	/* some objects are grey or black from the start, some have an excess_ref */
 	for (i = 0; i < m->nr; i++) {
 		if (kml_test_below(seed, 4))
 			set_state(space, m->obj[i].start, 0, kml_test_below(seed, 4) - 1);
@@ -154,7 +154,7 @@ static bool mark_randomly(struct kunit *test, struct kml_space *space,
 	if (!check(test, space, m))
 		return false;
 
-	/* turn white ones grey in some order, and check in between */
+	/* turn white objects grey in random order, and check from time to time */
 	for (n = 0; n < 4 * m->nr; n++) {
 		i = kml_test_below(seed, m->nr);
 		if (!kml_object_info(space, m->obj[i].start, false, &info) ||
@@ -177,7 +177,7 @@ static void random_fn(struct kunit *test, struct kml_space *space)
 
 	if (!kml_ok(test, m))
 		return;
-	/* both intervals exist and have bits of their own */
+	/* both intervals exist and have a bitmap of their own */
 	kml_leaf_ensure(space, KML_BASE, GFP_KERNEL);
 	kml_leaf_ensure(space, KML_BASE + KML_INTERVAL_SIZE, GFP_KERNEL);
 	for (round = 0; round < 6; round++) {
@@ -194,7 +194,7 @@ static void random_marks(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, random_fn);
 }
 
-/* Two neighbours in one block: the last one to settle settles it. */
+/* Three objects share a block: it is settled when the last of them is. */
 static void shared_fn(struct kunit *test, struct kml_space *space)
 {
 	unsigned long a = KML_BASE + 10, b = KML_BASE + 40, c = KML_BASE + 60;
@@ -218,7 +218,7 @@ static void shared_fn(struct kunit *test, struct kml_space *space)
 	set_state(space, b, 1, 1);
 	settle(space, b, 8);
 	KUNIT_EXPECT_TRUE(test, kml_settled(space, a));
-	/* an object that settles twice, or needs clearing again, is fine */
+	/* settling an object twice has no effect, and it can be unsettled again */
 	settle(space, a, 30);
 	KUNIT_EXPECT_TRUE(test, kml_settled(space, c));
 	kml_settled_clear(space, c, 100);
@@ -232,7 +232,7 @@ static void shared_blocks(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, shared_fn);
 }
 
-/* Intervals that one object covers have no bits, but an answer. */
+/* Intervals that one object fills have no bitmap of their own. */
 static void covered_fn(struct kunit *test, struct kml_space *space)
 {
 	unsigned long start = KML_BASE - 100, size = 5 * KML_INTERVAL_SIZE + 1000, off;
@@ -250,7 +250,7 @@ static void covered_fn(struct kunit *test, struct kml_space *space)
 			if (!kml_ok(test, kml_settled(space, start + off) == set))
 				return;
 		KUNIT_EXPECT_EQ(test, kml_settled(space, start + size - 1), (bool)set);
-		/* beyond it nothing is */
+		/* there is no other object before or after */
 		KUNIT_EXPECT_TRUE(test, kml_settled(space, start - KML_BLOCK_SIZE));
 		KUNIT_EXPECT_TRUE(test, kml_settled(space, start + size + KML_BLOCK_SIZE));
 	}
@@ -266,7 +266,7 @@ static void nothing_fn(struct kunit *test, struct kml_space *space)
 	KUNIT_EXPECT_TRUE(test, kml_settled(space, 0));
 	KUNIT_EXPECT_TRUE(test, kml_settled(space, KML_BASE));
 	KUNIT_EXPECT_TRUE(test, kml_settled(space, ~0UL));
-	/* no interval, nothing to clear */
+	/* without an interval there is nothing to clear */
 	kml_settled_clear(space, KML_BASE, 3 * KML_INTERVAL_SIZE);
 	KUNIT_EXPECT_TRUE(test, kml_settled(space, KML_BASE));
 }
@@ -276,7 +276,7 @@ static void no_object_no_interest(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, nothing_fn);
 }
 
-/* An object born during a scan is grey: pointers to it stay settled. */
+/* A new object is grey during a scan, and does not unsettle its blocks. */
 static void born_fn(struct kunit *test, struct kml_space *space)
 {
 	unsigned long other = KML_BASE + 9 * KML_INTERVAL_SIZE;
@@ -291,7 +291,7 @@ static void born_fn(struct kunit *test, struct kml_space *space)
 	KUNIT_EXPECT_FALSE(test, iv->has_new);
 	KUNIT_EXPECT_TRUE(test, kml_settled(space, KML_BASE + 4000));
 
-	/* kml_scan_mutex is held: nobody else is told a tale */
+	/* we hold kml_scan_mutex, so no real scan is confused by this */
 	WRITE_ONCE(kml_state.scan_active, true);
 	kml_test_insert(space, KML_BASE + 4000, 200);
 	kml_test_insert(space, other, 3 * KML_INTERVAL_SIZE);
@@ -347,7 +347,7 @@ static void top_of_the_space(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, top_fn);
 }
 
-/* An object that would go on behind the last block ends there. */
+/* An object that would reach beyond the top of the space ends at the top. */
 static void beyond_fn(struct kunit *test, struct kml_space *space)
 {
 	try_at_top(test, space, 1UL << 20);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Stacks of other tasks: what is read of one that sleeps, of one that wakes up
- * meanwhile, and what becomes of what it refers to.
+ * Stacks of other tasks: which part is read if the task sleeps, or if it wakes up
+ * meanwhile, and which objects are reported that only the stack refers to.
  */
 
 #include "plant.h"
@@ -10,27 +10,27 @@
 #ifdef CONFIG_KMEMLEAK_LIVE_STACKS
 
 /*
- * Frames, all of them dead. The first ones are where those that sleep will be,
- * which have holes: nothing is written there.
+ * Frames of functions that have returned. The frames in use while the task sleeps
+ * overlap the outer ones and have holes, so no address is written to the outer ones.
  */
-#define KML_GRAVES	8
-#define KML_DEEP	3
-#define KML_GRAVE	64	/* words in each */
+#define KML_GRAVES	8	/* number of frames */
+#define KML_DEEP	3	/* number of inner frames that contain the address */
+#define KML_GRAVE	64	/* words of a frame */
 
 enum kml_part {
 	KML_FRAME,		/* in an array of a function that sleeps */
-	KML_REGISTER,		/* kept by a function that sleeps, and not there */
+	KML_REGISTER,		/* in a variable that should be in a register */
 	KML_DEAD,		/* in frames of functions that have returned */
 	KML_NR_PARTS,
 };
 
-/* A thread that sleeps, and what it has where. */
+/* A thread that sleeps, and the words in each part of its stack. */
 struct kml_sleeper {
 	unsigned long word[KML_NR_PARTS];	/* inverted */
 	struct task_struct *task;
 	struct completion ran;
 	unsigned int wakeups;
-	bool stay;				/* awake */
+	bool stay;				/* stay awake */
 };
 
 static noinline void bury(const struct kml_sleeper *s, unsigned int depth)
@@ -68,7 +68,7 @@ static int kml_sleeper_main(void *arg)
 	frame[0] = ~s->word[KML_FRAME];
 	frame[1] = 0;
 	kept = ~s->word[KML_REGISTER];
-	/* as if it was computed: not to be taken from @s again */
+	/* keeps the compiler from loading the word from @s again */
 	asm volatile("" : "+r" (kept));
 	bury(s, KML_GRAVES - 1);
 	while (!kthread_should_stop()) {
@@ -79,7 +79,7 @@ static int kml_sleeper_main(void *arg)
 	return 0;
 }
 
-/* Wait until it sleeps, its registers saved. Return: false if it does not. */
+/* Wait until the thread sleeps, its registers saved. Return: false if not. */
 static noinline bool kml_sleeper_settle(struct kml_sleeper *s)
 {
 	unsigned int n;
@@ -92,7 +92,7 @@ static noinline bool kml_sleeper_settle(struct kml_sleeper *s)
 	return false;
 }
 
-/* Return: does it sleep now? */
+/* Start the thread and wait until it sleeps. Return: whether that worked. */
 static noinline bool kml_sleeper_start(struct kunit *test, struct kml_sleeper *s)
 {
 	init_completion(&s->ran);
@@ -107,13 +107,13 @@ static void kml_sleeper_stop(struct kml_sleeper *s)
 		kthread_stop(s->task);
 }
 
-/* What is read, and what is done to the sleeper meanwhile. */
+/* A sink that counts the words it gets, and can wake the sleeper meanwhile. */
 struct kml_stack_sink {
 	struct kml_root_sink sink;	/* must be first */
 	struct kml_sleeper *s;
 	void (*meanwhile)(struct kml_sleeper *s);
 	unsigned int seen[KML_NR_PARTS];
-	bool whole;			/* all of the stack, at once */
+	bool whole;			/* the whole stack was read at once */
 };
 
 static bool kml_stack_range(struct kml_root_sink *sink, const void *start, size_t len)
@@ -122,7 +122,7 @@ static bool kml_stack_range(struct kml_root_sink *sink, const void *start, size_
 	const unsigned long *word = start;
 	unsigned int part;
 
-	/* not yet, if there are no registers elsewhere */
+	/* if registers are saved on the stack, their own range is empty: wait */
 	if (k->meanwhile && len) {
 		k->meanwhile(k->s);
 		k->meanwhile = NULL;
@@ -177,7 +177,7 @@ static void asleep(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, k.seen[KML_DEAD], 0U);
 		KUNIT_EXPECT_FALSE(test, k.whole);
 
-		/* it was there */
+		/* the whole stack does have the word in dead frames */
 		kml_live_stacks = false;
 		kml_stack_read(&k, &s, NULL);
 		kml_live_stacks = true;
@@ -187,7 +187,7 @@ static void asleep(struct kunit *test)
 	kml_sleeper_stop(&s);
 }
 
-/* It wakes up, runs, and sleeps again. */
+/* The sleeper wakes up, runs, and sleeps again. */
 static void kml_one_round(struct kml_sleeper *s)
 {
 	wake_up_process(s->task);
@@ -206,14 +206,14 @@ static void woken_and_asleep_again(struct kunit *test)
 		kml_stack_read(&k, &s, kml_one_round);
 		KUNIT_EXPECT_EQ(test, s.wakeups, 1U);
 		KUNIT_EXPECT_TRUE(test, k.whole);
-		/* and when nothing happens */
+		/* and now it sleeps all the time */
 		kml_stack_read(&k, &s, NULL);
 		KUNIT_EXPECT_FALSE(test, k.whole);
 	}
 	kml_sleeper_stop(&s);
 }
 
-/* It wakes up and stays awake, on another CPU. */
+/* The sleeper wakes up and stays awake, on another CPU. */
 static void kml_stay_awake(struct kml_sleeper *s)
 {
 	WRITE_ONCE(s->stay, true);
@@ -239,9 +239,9 @@ static void woken_and_running(struct kunit *test)
 }
 
 /*
- * A thread that has a word in one frame when it sleeps, in another the next time,
- * and nowhere in between. Read at any time, it has the word if it is taken for
- * one that sleeps.
+ * A thread that has a word in a frame while it sleeps, each time at another depth,
+ * and nowhere while it runs. Whenever its stack is read as that of a sleeping task,
+ * the word must be found.
  */
 #define KML_ROUNDS	2000
 
@@ -284,7 +284,7 @@ static int kml_waker_main(void *arg)
 	return 0;
 }
 
-/* On the last CPU: that of the reader is mostly another one. */
+/* Run a thread on the last CPU, for the reader mostly runs on another one. */
 static struct task_struct *kml_run_apart(int (*fn)(void *), void *arg, const char *name)
 {
 	struct task_struct *task = kthread_create(fn, arg, "%s", name);
@@ -301,7 +301,7 @@ static struct task_struct *kml_run_apart(int (*fn)(void *), void *arg, const cha
 
 static void kml_read_wanderer(struct kunit *test, struct kml_sleeper *s)
 {
-	/* where all is slow, or there is one CPU, fewer rounds have to do */
+	/* on a slow machine, or with one CPU, fewer rounds are enough */
 	unsigned long end = jiffies + 5 * HZ;
 	unsigned int reads, asleep = 0, lost = 0;
 	struct kml_stack_sink k;
@@ -335,7 +335,7 @@ static void woken_at_any_time(struct kunit *test)
 	kml_sleeper_stop(&s);
 }
 
-/* Objects 1 to 3: one that a frame refers to, a register, a dead frame. */
+/* Objects 1 to 3: a frame, a register and a dead frame refer to one each. */
 static noinline void know_objects(struct kml_plant *p, struct kml_sleeper *s)
 {
 	unsigned int part;
@@ -348,8 +348,8 @@ static noinline void know_objects(struct kml_plant *p, struct kml_sleeper *s)
 }
 
 /*
- * Our own stack is read, too. Leave nothing where those that scan will have their
- * frames, which have holes.
+ * The stack of the test is read, too. The functions of the scan have holes in their
+ * frames: clear the memory where these frames will be.
  */
 static noinline void clear_below(unsigned int depth)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Counters: names, sums, and whether the core counts what it does. */
+/* Counters: names, sums, and the events that the core counts. */
 
 #include "common.h"
 
@@ -11,7 +11,7 @@ static void every_counter_has_a_name_of_its_own(struct kunit *test)
 		const char *name = kml_counter_name(c);
 
 		KUNIT_ASSERT_NOT_NULL(test, name);
-		/* a key in a file: one word */
+		/* names are keys in a file, so each is one word */
 		KUNIT_EXPECT_GT(test, strlen(name), 0UL);
 		KUNIT_EXPECT_NULL(test, strpbrk(name, " :\n"));
 		for (other = 0; other < c; other++)
@@ -19,7 +19,7 @@ static void every_counter_has_a_name_of_its_own(struct kunit *test)
 	}
 }
 
-/* Nobody else counts overlaps: the first of them ends all tracking. */
+/* No other code counts overlaps meanwhile: the first overlap ends all tracking. */
 static void sums_of_what_was_added(struct kunit *test)
 {
 	long before = kml_count_sum(KML_C_OVERLAPS), others = kml_count_sum(KML_C_LOST);
@@ -28,7 +28,7 @@ static void sums_of_what_was_added(struct kunit *test)
 	for (i = 0; i < 1000; i++)
 		kml_count_inc(KML_C_OVERLAPS);
 	KUNIT_EXPECT_EQ(test, kml_count_sum(KML_C_OVERLAPS), before + 1000);
-	/* no constants: arm64 casts them to every size, of which sparse complains */
+	/* not a constant: arm64 casts it to every size, and sparse complains */
 	kml_count_add(KML_C_OVERLAPS, -i - i / 2);
 	KUNIT_EXPECT_EQ(test, kml_count_sum(KML_C_OVERLAPS), before - 500);
 	kml_count_add(KML_C_OVERLAPS, i / 2);
@@ -36,7 +36,7 @@ static void sums_of_what_was_added(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kml_count_sum(KML_C_LOST), others);
 }
 
-/* Freed on another CPU than allocated: single CPUs' counts may be negative. */
+/* An object may be freed on another CPU, so the count of a CPU may be negative. */
 static void counts_of_all_cpus(struct kunit *test)
 {
 	long before = kml_count_sum(KML_C_OVERLAPS);
@@ -54,7 +54,7 @@ static void counts_of_all_cpus(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kml_count_sum(KML_C_OVERLAPS), before);
 }
 
-/* Other CPUs allocate meanwhile, so only what the test did is a lower bound. */
+/* Other CPUs allocate meanwhile, so the test knows lower bounds only. */
 static void core_fn(struct kunit *test, struct kml_space *space)
 {
 	long overlaps = kml_count_sum(KML_C_OVERLAPS);
@@ -70,7 +70,7 @@ static void core_fn(struct kunit *test, struct kml_space *space)
 	KUNIT_EXPECT_EQ(test, kml_count_sum(KML_C_OVERLAPS), overlaps + 2);
 	kml_count_add(KML_C_OVERLAPS, -2);
 
-	/* two starts in what was one slot */
+	/* two objects start in one slot */
 	kml_test_insert(space, 1UL << 30, 8);
 	kml_test_insert(space, (1UL << 30) + 4000, 2);
 	kml_test_insert(space, (1UL << 30) + 4002, 2);

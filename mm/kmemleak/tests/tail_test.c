@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Marks of objects that reach beyond their first page. */
+/* Tails: the marks of an object in the pages and intervals after its first page. */
 
 #include "common.h"
 #include "../index.h"
@@ -17,7 +17,7 @@ static int fill(struct kml_space *space, unsigned long start, unsigned long last
 	return ret;
 }
 
-/* Which object reaches into the page at @addr? Return: inverted, 0 if none. */
+/* The inverted start of the object whose tail has the page at @addr; 0: none. */
 static unsigned long mark_at(struct kml_space *space, unsigned long addr)
 {
 	struct kml_interval *iv = kml_interval_find(space, addr);
@@ -29,8 +29,9 @@ static unsigned long mark_at(struct kml_space *space, unsigned long addr)
 }
 
 /*
- * Is [@from, @to] marked as @start's, page by page, and nothing beyond?
- * @start's own page has no mark.
+ * Are the pages after the first one, up to that of @last, marked as the tail of
+ * @start? With @want false: is none of them? The first page and the page after the
+ * last must never have that mark.
  */
 static bool marked(struct kunit *test, struct kml_space *space,
 		   unsigned long start, unsigned long last, bool want)
@@ -44,12 +45,12 @@ static bool marked(struct kunit *test, struct kml_space *space,
 		if (!kml_ok(test, (mark_at(space, page) == ~start) == want))
 			return false;
 	}
-	/* one further, unless that is beyond the top */
+	/* the page after the last, unless that is beyond the top */
 	page += KML_PAGE_SIZE;
 	return !page || kml_ok(test, mark_at(space, page) != ~start);
 }
 
-/* Starts and sizes which put first and last page everywhere in an interval. */
+/* Objects whose first and last pages are anywhere in an interval. */
 static const struct {
 	unsigned long start;
 	unsigned long size;
@@ -99,13 +100,13 @@ static void fill_and_clear(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, fill_and_clear_fn);
 }
 
-/* A whole interval costs one word, not a leaf for each of its pages. */
+/* An interval that an object fills has one mark, and no leaves. */
 static void cheap_fn(struct kunit *test, struct kml_space *space)
 {
 	unsigned long base = 16 * KML_INTERVAL_SIZE;
 	unsigned int i, j;
 
-	/* from before the first to the last byte of the fourth */
+	/* an object that fills four intervals, and starts a byte before them */
 	KUNIT_EXPECT_EQ(test, fill(space, base - 1, base + 4 * KML_INTERVAL_SIZE - 1, NULL), 0);
 	for (i = 0; i < 4; i++) {
 		struct kml_interval *iv = kml_interval_find(space, base + i * KML_INTERVAL_SIZE);
@@ -125,8 +126,8 @@ static void covered_intervals_are_cheap(struct kunit *test)
 }
 
 /*
- * What is in the way is found, wherever it lies; undoing the attempt leaves the
- * marks of the other.
+ * An object in the way is found, wherever it is. The marks of that object survive
+ * when the attempt is undone.
  */
 static void in_the_way_fn(struct kunit *test, struct kml_space *space)
 {
@@ -138,7 +139,7 @@ static void in_the_way_fn(struct kunit *test, struct kml_space *space)
 		KML_INTERVAL_SIZE * 9 - 1,
 		KML_INTERVAL_SIZE * 9,
 		KML_INTERVAL_SIZE * 10 + 5 * KML_PAGE_SIZE + 3,
-		last & KML_PAGE_MASK,				/* in its last page */
+		last & KML_PAGE_MASK,				/* its last page */
 		last,
 	};
 	unsigned int i, j;
@@ -166,7 +167,7 @@ static void something_in_the_way(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, in_the_way_fn);
 }
 
-/* An object that ends right before or starts right behind is not in the way. */
+/* An object that ends right before, or starts right after, is not in the way. */
 static void neighbours_fn(struct kunit *test, struct kml_space *space)
 {
 	unsigned long start = 3 * KML_INTERVAL_SIZE + 64;

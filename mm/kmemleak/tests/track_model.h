@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A list of what should be filed, and the operations on both that and an index,
- * which return whether the two agreed.
+ * A model of an index: a list of the objects that should be in it. The operations
+ * change model and index, and return whether the two agree.
  */
 #ifndef _MM_KMEMLEAK_TESTS_TRACK_MODEL_H
 #define _MM_KMEMLEAK_TESTS_TRACK_MODEL_H
@@ -10,7 +10,7 @@
 
 #define KML_MODEL_MAX	160
 
-/* What should be filed; sorted by nothing, searched by comparing with all. */
+/* The objects that should be in the index, unsorted. */
 struct kml_model {
 	unsigned int nr;
 	struct kml_model_object {
@@ -47,7 +47,7 @@ static inline void model_add(struct kml_model *m, unsigned long start, unsigned 
 	m->obj[m->nr++] = (struct kml_model_object){ start, last, min_count };
 }
 
-/* Is the answer for @addr that of the model? */
+/* Does the index find the same object for @addr as the model? */
 static inline bool check_addr(struct kunit *test, struct kml_space *space,
 			      const struct kml_model *m, unsigned long addr)
 {
@@ -68,7 +68,7 @@ static inline bool check_addr(struct kunit *test, struct kml_space *space,
 	return kml_ok(test, found == (there && m->obj[i].start == addr));
 }
 
-/* Both ends and the middle of an object, inside and out. */
+/* Compare index and model at, next to and between the ends of an object. */
 static inline bool check_object(struct kunit *test, struct kml_space *space,
 				const struct kml_model *m, unsigned long start,
 				unsigned long last)
@@ -116,7 +116,7 @@ static inline void count_left(struct kml_space *space, struct kml_interval *iv, 
 	}
 }
 
-/* Entries and marks in a space; none when all objects are gone. */
+/* Count the entries and the tail marks in a space: 0 when all objects are gone. */
 static inline unsigned int left_over(struct kml_space *space)
 {
 	unsigned int left = 0;

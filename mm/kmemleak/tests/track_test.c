@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Filing and removing, against a list of what should be there. Only metadata is
- * touched, so that objects may lie anywhere and be of any size.
+ * Insert and remove objects, and compare the index with a model after each step.
+ * Only metadata is used, so that objects may have any address and any size.
  */
 
 #include "track_model.h"
@@ -14,7 +14,7 @@ static const unsigned long kml_places[] = {
 #endif
 };
 
-/* One object of each size at each place, alone and then at the very top. */
+/* One object of each size at each place, and at the top of the space. */
 static void sizes_fn(struct kunit *test, struct kml_space *space)
 {
 	struct kml_model *m = new_model(test);
@@ -39,7 +39,7 @@ static void all_sizes_everywhere(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, sizes_fn);
 }
 
-/* A size that reaches beyond the top ends there. */
+/* An object that would reach beyond the top of the space ends at the top. */
 static void top_fn(struct kunit *test, struct kml_space *space)
 {
 	unsigned long start = ~0UL - 3 * KML_PAGE_SIZE;
@@ -61,7 +61,7 @@ static void beyond_the_top(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, top_fn);
 }
 
-/* A part from the front, the back, the middle, all, and more than there is. */
+/* Free a part at the front, at the end, in the middle, all, and more than all. */
 static void parts_fn(struct kunit *test, struct kml_space *space)
 {
 	struct kml_model *m = new_model(test);
@@ -100,7 +100,7 @@ static void parts_of_all_sizes(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, parts_fn);
 }
 
-/* What is left of an object wants what the object wanted, painted or not. */
+/* The rests of an object that was cut have its min_count, also after painting. */
 static void split_colour_fn(struct kunit *test, struct kml_space *space)
 {
 	static const int colours[] = { 0, -1 };
@@ -124,7 +124,7 @@ static void splitting_keeps_the_colour(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, split_colour_fn);
 }
 
-/* Other size, other page layout, same place. */
+/* Objects of different sizes, and so grains, follow each other at an address. */
 static void reuse_fn(struct kunit *test, struct kml_space *space)
 {
 	struct kml_model *m = new_model(test);
@@ -135,7 +135,7 @@ static void reuse_fn(struct kunit *test, struct kml_space *space)
 			if (!insert(test, space, m, 4096, kml_sizes[i], round) ||
 			    !drop(test, space, m, 4096))
 				return;
-		/* pages full of one size, then of another */
+		/* full pages; the size of the objects differs in each round */
 		for (i = 0; i < 128; i++)
 			if (!insert(test, space, m, 8192 + i * (32 << round), 32 << round, 1))
 				return;
@@ -153,7 +153,7 @@ static void reuse_after_free(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, reuse_fn);
 }
 
-/* Nothing can point into it, so there is nothing to file; nor to find. */
+/* Unknown addresses, and an object of size 0, into which no pointer can point. */
 static void unknown_fn(struct kunit *test, struct kml_space *space)
 {
 	struct kml_info info;
@@ -164,7 +164,7 @@ static void unknown_fn(struct kunit *test, struct kml_space *space)
 	KUNIT_EXPECT_EQ(test, kml_object_remove_part(space, 4096, 10, 0, &info), -ENOENT);
 
 	kml_test_insert(space, 4096, 100);
-	/* only the start of an object frees it */
+	/* an inner address does not free the object */
 	KUNIT_EXPECT_FALSE(test, kml_object_remove(space, 4097));
 	KUNIT_EXPECT_FALSE(test, kml_object_remove(space, 4195));
 	KUNIT_EXPECT_EQ(test, kml_object_remove_part(space, 4196, 10, 0, &info), -ENOENT);
@@ -177,7 +177,7 @@ static void unknown_objects(struct kunit *test)
 	kml_test_in_space(test, KML_VIRT, unknown_fn);
 }
 
-/* What is filed comes with who, when and how much. */
+/* The metadata of an object says who allocated it, when, and how many bytes. */
 static void facts_fn(struct kunit *test, struct kml_space *space)
 {
 	unsigned long before = jiffies;
@@ -203,7 +203,7 @@ static void facts_of_an_object(struct kunit *test)
 	kml_test_in_space(test, KML_PERCPU, facts_fn);
 }
 
-/* Metadata must not hold an address of an object as it is: see kmemleak.h. */
+/* The limits of a window are inverted: see "Addresses" in kmemleak.h. */
 static void windows_fn(struct kunit *test, struct kml_space *space)
 {
 	kml_test_insert(space, 1UL << 30, 4096);
