@@ -23,37 +23,7 @@
  * Writers hold leaf->lock. Readers need only rcu_read_lock().
  */
 
-const struct kml_grain kml_grains[] = {
-	{ 1,	4096,	16777216 },
-	{ 2,	2048,	8388608 },
-	{ 4,	1024,	4194304 },
-	{ 8,	512,	2097152 },
-	{ 16,	256,	1048576 },
-	{ 32,	128,	524288 },
-	{ 64,	64,	262144 },
-	{ 96,	43,	174763 },
-	{ 128,	32,	131072 },
-	{ 192,	22,	87382 },
-	{ 256,	16,	65536 },
-	{ 512,	8,	32768 },
-	{ 1024,	4,	16384 },
-	{ 2048,	2,	8192 },
-	{ 4096,	1,	4096 },
-};
-
-#define KML_LAST_GRAIN	(ARRAY_SIZE(kml_grains) - 1)
-
-/**
- * kml_page_size() - size of a page descriptor
- * @grain_idx: index of its grain
- *
- * Context: any.
- * Return: size in bytes, with the bitmap and the slots.
- */
-size_t kml_page_size(unsigned int grain_idx)
-{
-	return kml_page_head(grain_idx) + kml_page_slots(grain_idx) * sizeof(struct kml_hot);
-}
+#define KML_LAST_GRAIN	(KML_NR_GRAINS - 1)
 
 /**
  * kml_page_grain_idx() - choose the grain for objects at a distance
@@ -278,7 +248,6 @@ bool kml_page_selftest(void)
 {
 	unsigned int grain_idx, off;
 
-	BUILD_BUG_ON(ARRAY_SIZE(kml_grains) != KML_NR_GRAINS);
 
 	for (grain_idx = 0; grain_idx < KML_NR_GRAINS; grain_idx++)
 		for (off = 0; off < KML_PAGE_SIZE; off++)
@@ -519,24 +488,6 @@ void kml_settled_free(struct kml_interval *iv)
  * kmemleak.h. The trimmer frees intervals and groups without objects. The tables l2
  * and l3 are never freed.
  */
-
-struct kml_space kml_spaces[KML_NR_SPACES] = {
-	[KML_VIRT] = {
-		.lock = __RAW_SPIN_LOCK_UNLOCKED(kml_spaces[KML_VIRT].lock),
-		.id = KML_VIRT,
-		.not_last = ~0UL,
-	},
-	[KML_PHYS] = {
-		.lock = __RAW_SPIN_LOCK_UNLOCKED(kml_spaces[KML_PHYS].lock),
-		.id = KML_PHYS,
-		.not_last = ~0UL,
-	},
-	[KML_PERCPU] = {
-		.lock = __RAW_SPIN_LOCK_UNLOCKED(kml_spaces[KML_PERCPU].lock),
-		.id = KML_PERCPU,
-		.not_last = ~0UL,
-	},
-};
 
 u16 kml_recount_seq;
 

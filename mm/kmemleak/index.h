@@ -30,7 +30,7 @@ struct kml_grain {
 	u32 recip;		/* 2^24 / grain, rounded up */
 };
 
-extern const struct kml_grain kml_grains[];
+extern const struct kml_grain kml_grains[KML_NR_GRAINS];
 
 static inline unsigned int kml_page_grain(unsigned int grain_idx)
 {
@@ -531,6 +531,7 @@ struct kml_pins {
 	unsigned long start[KML_PINS];	/* inverted; 0: not in use */
 } ____cacheline_aligned;
 
+bool kml_pins_attach(struct kml_pins *pins);
 void __kml_pin_wait(unsigned long start);
 
 /**

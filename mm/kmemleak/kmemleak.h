@@ -587,4 +587,14 @@ struct kml_scan_stats {
 
 extern struct kml_scan_stats kml_scan_stats;
 
+/* The running scan. Its initiator writes this, readers need no lock. */
+struct kml_running {
+	u64 begin;			/* ktime_get_ns(); 0: no scan runs */
+	u64 stage_begin;		/* ktime_get_ns() */
+	u64 expected;			/* bytes that the last complete scan read */
+	enum kml_stage stage;
+};
+
+extern struct kml_running kml_running;
+
 #endif /* _MM_KMEMLEAK_KMEMLEAK_H */

@@ -172,16 +172,6 @@ static inline bool kml_worklist_has_work(struct kml_worklist *list)
 /* Scans whose statistics are kept. */
 #define KML_SCANS_KEPT	8
 
-/* The running scan. Its initiator writes this, readers need no lock. */
-struct kml_running {
-	u64 begin;			/* ktime_get_ns(); 0: no scan runs */
-	u64 stage_begin;		/* ktime_get_ns() */
-	u64 expected;			/* bytes that the last complete scan read */
-	enum kml_stage stage;
-};
-
-extern struct kml_running kml_running;
-
 unsigned int kml_stats_last(struct kml_scan_stats *scans);
 const char *kml_stage_name(enum kml_stage stage);
 
@@ -443,5 +433,33 @@ bool kml_workers_has(const struct task_struct *task);
 
 /* Call @fn for the initiator's worker and for those of all helpers of this scan. */
 void kml_workers_each(void (*fn)(struct kml_worker *w, void *data), void *data);
+
+/* === Walks of workers =================================================== */
+
+/* One worker's walk through the objects. */
+struct kml_walk_ctx {
+	struct kml_visitor v;		/* must be first */
+	struct kml_worker *w;
+	/* to be unsettled: blocks of a page, and a big object; inverted addresses */
+	struct kml_space *space;
+	unsigned long not_page;
+	u64 blocks;
+	unsigned long not_big_start;
+	size_t big_size;
+};
+
+static inline struct kml_walk_ctx *kml_walk_ctx(struct kml_visitor *v)
+{
+	return container_of(v, struct kml_walk_ctx, v);
+}
+
+bool kml_walk_resched(struct kml_visitor *v);
+enum kml_visit kml_walk_unsettle(struct kml_walk_ctx *ctx, struct kml_space *space,
+				  unsigned long start, size_t size);
+void kml_walk_unsettle_big(struct kml_visitor *v, struct kml_space *space,
+			    unsigned long start);
+void kml_grey_push(struct kml_worker *w, struct kml_space *space,
+		    unsigned long start, struct kml_hot *hot);
+bool kml_read_pending(void);
 
 #endif /* _MM_KMEMLEAK_MARK_H */

@@ -68,6 +68,26 @@ bool kml_state_has_error(void)
 	return READ_ONCE(kml_error);
 }
 
+/* === Address spaces ===================================================== */
+
+struct kml_space kml_spaces[KML_NR_SPACES] = {
+	[KML_VIRT] = {
+		.lock = __RAW_SPIN_LOCK_UNLOCKED(kml_spaces[KML_VIRT].lock),
+		.id = KML_VIRT,
+		.not_last = ~0UL,
+	},
+	[KML_PHYS] = {
+		.lock = __RAW_SPIN_LOCK_UNLOCKED(kml_spaces[KML_PHYS].lock),
+		.id = KML_PHYS,
+		.not_last = ~0UL,
+	},
+	[KML_PERCPU] = {
+		.lock = __RAW_SPIN_LOCK_UNLOCKED(kml_spaces[KML_PERCPU].lock),
+		.id = KML_PERCPU,
+		.not_last = ~0UL,
+	},
+};
+
 /* === Counters =========================================================== */
 
 /*
@@ -114,6 +134,42 @@ long kml_count_sum(enum kml_counter c)
 long kml_count_objects(void)
 {
 	return kml_count_sum(KML_C_ALLOCS) - kml_count_sum(KML_C_FREES);
+}
+
+/* The running scan: see scan.c. */
+struct kml_running kml_running;
+struct kml_scan_stats kml_scan_stats;
+
+/* === Grains ============================================================= */
+
+const struct kml_grain kml_grains[KML_NR_GRAINS] = {
+	{ 1,	4096,	16777216 },
+	{ 2,	2048,	8388608 },
+	{ 4,	1024,	4194304 },
+	{ 8,	512,	2097152 },
+	{ 16,	256,	1048576 },
+	{ 32,	128,	524288 },
+	{ 64,	64,	262144 },
+	{ 96,	43,	174763 },
+	{ 128,	32,	131072 },
+	{ 192,	22,	87382 },
+	{ 256,	16,	65536 },
+	{ 512,	8,	32768 },
+	{ 1024,	4,	16384 },
+	{ 2048,	2,	8192 },
+	{ 4096,	1,	4096 },
+};
+
+/**
+ * kml_page_size() - size of a page descriptor
+ * @grain_idx: index of its grain
+ *
+ * Context: any.
+ * Return: size in bytes, with the bitmap and the slots.
+ */
+size_t kml_page_size(unsigned int grain_idx)
+{
+	return kml_page_head(grain_idx) + kml_page_slots(grain_idx) * sizeof(struct kml_hot);
 }
 
 /* === Memory ============================================================= */
@@ -402,6 +458,63 @@ void __init kml_pool_init(void)
 						  NULL);
 	}
 	WRITE_ONCE(kml_state.pool_ready, true);
+}
+
+/* === Pins =============================================================== */
+
+/* The protocol is in index.h, which also has the side that reads. */
+
+/* The pins of all workers; never removed. A free reads a cache line of each. */
+static struct kml_pins *kml_readers[NR_CPUS + 1];
+static unsigned int kml_nr_readers;
+static DEFINE_RAW_SPINLOCK(kml_readers_lock);
+
+/* Register the pins of a worker, before it sets the first. Context: process. */
+bool kml_pins_attach(struct kml_pins *pins)
+{
+	unsigned long flags;
+	bool room;
+
+	raw_spin_lock_irqsave(&kml_readers_lock, flags);
+	room = kml_nr_readers < ARRAY_SIZE(kml_readers);
+	if (room) {
+		kml_readers[kml_nr_readers] = pins;
+		/* pairs with the acquire in __kml_pin_wait() */
+		smp_store_release(&kml_nr_readers, kml_nr_readers + 1);
+	}
+	raw_spin_unlock_irqrestore(&kml_readers_lock, flags);
+	return !WARN_ON_ONCE(!room);
+}
+
+static bool kml_pinned(const struct kml_pins *pins, unsigned long start)
+{
+	unsigned long hit = 0;
+	unsigned int i;
+
+	/* no branch: the CPU can fetch the lines of several readers at once */
+	for (i = 0; i < KML_PINS; i++)
+		/* pairs with the release in kml_unpin() */
+		hit |= smp_load_acquire(&pins->start[i]) == ~start;
+	return hit;
+}
+
+/* The slow path of kml_pin_wait(): a scan is active. Context: any. */
+void __kml_pin_wait(unsigned long start)
+{
+	bool waited = false;
+	unsigned int nr, i;
+
+	/* pairs with the release in kml_pins_attach() */
+	nr = smp_load_acquire(&kml_nr_readers);
+	for (i = 0; i < nr; i++) {
+		while (unlikely(kml_pinned(kml_readers[i], start))) {
+			waited = true;
+			cpu_relax();
+		}
+	}
+
+	if (waited)
+		kml_count_inc(KML_C_PIN_WAITS);
 }
 
 /* === Reserve ============================================================ */

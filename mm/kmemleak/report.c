@@ -365,6 +365,20 @@ void __init kml_modules_init(void)
 
 #endif /* CONFIG_MODULES && CONFIG_KALLSYMS */
 
+/* === Parameters of scans and reports ==================================== */
+
+struct kml_scan_params kml_scan_params = {
+	.min_unref_scans = IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_VERBOSE) ? 2 : 1,
+	.min_age_ms = KML_MIN_AGE_MSECS,
+	.verbose = IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_VERBOSE),
+	.stacks = true,
+	.trial = true,
+	.trial_marks = KML_TRIAL_MARKS,
+};
+
+/* kml_scan_mutex */
+enum kml_scan_kind kml_scan_kind;
+
 /* === Report ============================================================= */
 
 /*

@@ -15,8 +15,6 @@
 #define CREATE_TRACE_POINTS
 #include <trace/events/kmemleak.h>
 
-struct kml_running kml_running;
-struct kml_scan_stats kml_scan_stats;
 
 /* The last scans, the most recent one first. */
 static struct kml_scan_stats kml_last_scans[KML_SCANS_KEPT];
@@ -124,70 +122,6 @@ unsigned int kml_stats_last(struct kml_scan_stats *scans)
  * those born meanwhile.
  */
 
-/* After each page. */
-bool kml_walk_resched(struct kml_visitor *v)
-{
-	struct kml_walk_ctx *ctx = kml_walk_ctx(v);
-
-	if (ctx->blocks)
-		kml_settled_clear_page(ctx->space, ~ctx->not_page,
-				       ctx->blocks);
-	ctx->blocks = 0;
-	return kml_mark_stop(ctx->w);
-}
-
-/* Have an object read. Context: leaf->lock. */
-void kml_grey_push(struct kml_worker *w, struct kml_space *space,
-		    unsigned long start, struct kml_hot *hot)
-{
-	struct kml_work work = kml_work(space->id, start, 0, hot->size);
-
-	if (likely(kml_greylist_push(&w->grey, work)))
-		return;
-	kml_hot_change(hot, 0, KML_F_PENDING);
-	WRITE_ONCE(kml_mark.overflow, true);
-	w->stats.overflows++;
-}
-
-/*
- * Let references to an object be looked up: soon, if it is all in the page being
- * visited. Context: leaf->lock.
- */
-enum kml_visit kml_walk_unsettle(struct kml_walk_ctx *ctx, struct kml_space *space,
-				  unsigned long start, size_t size)
-{
-	unsigned long first = start & ~KML_PAGE_MASK;
-
-	if (likely(first + size <= KML_PAGE_SIZE)) {
-		ctx->space = space;
-		ctx->not_page = ~(start & KML_PAGE_MASK);
-		ctx->blocks |= GENMASK_ULL((first + size - 1) >> KML_BLOCK_SHIFT,
-					     first >> KML_BLOCK_SHIFT);
-		return KML_VISIT_NEXT;
-	}
-	if (unlikely(size > KML_INTERVAL_SIZE)) {
-		ctx->not_big_start = ~start;
-		ctx->big_size = size;
-		return KML_VISIT_UNLOCKED;
-	}
-	kml_settled_clear(space, start, size);
-	return KML_VISIT_NEXT;
-}
-
-/* If it was freed meanwhile, bits are cleared for nothing. */
-void kml_walk_unsettle_big(struct kml_visitor *v, struct kml_space *space,
-			    unsigned long start)
-{
-	struct kml_walk_ctx *ctx = kml_walk_ctx(v);
-	size_t off, len;
-
-	for (off = 0; off < ctx->big_size; off += len) {
-		len = min(ctx->big_size - off, KML_SETTLE_MAX);
-		kml_settled_clear(space, ~ctx->not_big_start + off, len);
-		cond_resched();
-	}
-}
-
 static bool kml_source_tables(struct kml_worker *w)
 {
 	enum kml_space_id id;
@@ -286,38 +220,6 @@ static bool kml_prepare_all(struct kml_worker *w)
 	/* flags before entries: pairs with kml_interval_set_has_new() */
 	smp_mb();
 	return kml_workers_run(kml_source_whiten, false);
-}
-
-static enum kml_visit kml_push_pending(struct kml_visitor *v,
-				       struct kml_space *space,
-				       unsigned long start, struct kml_hot *hot)
-{
-	if (kml_hot_state(hot) & KML_F_PENDING) {
-		kml_hot_change(hot, KML_F_PENDING, 0);
-		kml_grey_push(kml_walk_ctx(v)->w, space, start, hot);
-	}
-	return KML_VISIT_NEXT;
-}
-
-static bool kml_source_pending(struct kml_worker *w)
-{
-	struct kml_walk_ctx ctx = {
-		.v = { .visit = kml_push_pending, .resched = kml_walk_resched },
-		.w = w,
-	};
-
-	return kml_walk_share(&w->cursor, &ctx.v);
-}
-
-/* Read what did not fit into the list of work. Return: false if stopped. */
-bool kml_read_pending(void)
-{
-	while (READ_ONCE(kml_mark.overflow)) {
-		WRITE_ONCE(kml_mark.overflow, false);
-		if (!kml_workers_run(kml_source_pending, true))
-			return false;
-	}
-	return true;
 }
 
 static enum kml_visit kml_newborn_visit(struct kml_visitor *v, struct kml_space *space,
@@ -505,17 +407,6 @@ static bool kml_check_all(struct kml_worker *w)
  * reports nothing.
  */
 
-struct kml_scan_params kml_scan_params = {
-	.min_unref_scans = IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_VERBOSE) ? 2 : 1,
-	.min_age_ms = KML_MIN_AGE_MSECS,
-	.verbose = IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_VERBOSE),
-	.stacks = true,
-	.trial = true,
-	.trial_marks = KML_TRIAL_MARKS,
-};
-
-/* kml_scan_mutex */
-enum kml_scan_kind kml_scan_kind;
 static struct task_struct *kml_initiator;
 static int kml_stop_error;		/* why the scan was told to stop */
 

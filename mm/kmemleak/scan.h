@@ -56,40 +56,6 @@ void kml_scan_resume(enum kml_halt whose);
 
 /* === Stages of a scan =================================================== */
 
-/*
- * The stages of a scan, as jobs for its workers.
- */
-
-/* One worker's walk through the objects. */
-struct kml_walk_ctx {
-	struct kml_visitor v;		/* must be first */
-	struct kml_worker *w;
-	/* to be unsettled: blocks of a page, and a big object; inverted addresses */
-	struct kml_space *space;
-	unsigned long not_page;
-	u64 blocks;
-	unsigned long not_big_start;
-	size_t big_size;
-};
-
-static inline struct kml_walk_ctx *kml_walk_ctx(struct kml_visitor *v)
-{
-	return container_of(v, struct kml_walk_ctx, v);
-}
-
-bool kml_walk_resched(struct kml_visitor *v);
-enum kml_visit kml_walk_unsettle(struct kml_walk_ctx *ctx, struct kml_space *space,
-				  unsigned long start, size_t size);
-void kml_walk_unsettle_big(struct kml_visitor *v, struct kml_space *space,
-			    unsigned long start);
-void kml_grey_push(struct kml_worker *w, struct kml_space *space,
-		    unsigned long start, struct kml_hot *hot);
-
-/* scan.c */
-bool kml_read_pending(void);
-
-
-/* trial.c */
 bool kml_confirm_prepare(struct kml_worker *w, bool bytewise, bool add);
 bool kml_source_sweep(struct kml_worker *w);
 void kml_report_suspects(void);
