@@ -65,7 +65,7 @@ static __always_inline void kml_insert(struct kml_space *space,
 	struct kml_info hit;
 
 	if (unlikely(kml_object_insert(space, ptr, size, min_count, gfp,
-				      kml_stack_save(), &hit)))
+				       kml_stack_save(), &hit)))
 		kml_overlap(ptr, &hit);
 }
 
@@ -146,7 +146,7 @@ void __ref kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp
 	kml_insert(kml_space(KML_VIRT), addr, size, 2, gfp);
 
 	ret = kml_object_set_excess(kml_space(KML_VIRT), (unsigned long)area,
-				   addr, gfp);
+				    addr, gfp);
 	if (!ret)
 		return;
 	if (ret == -ENOENT)
@@ -203,7 +203,7 @@ void __ref kmemleak_update_trace(const void *ptr)
 {
 	if (kml_enabled() && kml_valid(ptr))
 		kml_object_set_trace(kml_space(KML_VIRT), (unsigned long)ptr,
-				    kml_stack_save());
+				     kml_stack_save());
 }
 EXPORT_SYMBOL(kmemleak_update_trace);
 
@@ -272,7 +272,7 @@ void __ref kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp)
 		return;
 
 	ret = kml_object_add_area(kml_space(KML_VIRT), (unsigned long)ptr, size,
-				 gfp, &hit);
+				  gfp, &hit);
 	switch (ret) {
 	case -ENOENT:
 		kml_unknown("Adding scan area to", (unsigned long)ptr, false);
@@ -349,7 +349,7 @@ static void __init kml_add_section(const void *start, size_t len)
 	struct kml_info hit;
 
 	if (kml_object_insert(kml_space(KML_VIRT), (unsigned long)start, len, 0,
-			     GFP_ATOMIC, 0, &hit))
+			      GFP_ATOMIC, 0, &hit))
 		kml_overlap((unsigned long)start, &hit);
 }
 

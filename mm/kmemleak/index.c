@@ -248,7 +248,6 @@ bool kml_page_selftest(void)
 {
 	unsigned int grain_idx, off;
 
-
 	for (grain_idx = 0; grain_idx < KML_NR_GRAINS; grain_idx++)
 		for (off = 0; off < KML_PAGE_SIZE; off++)
 			if (kml_page_slot(grain_idx, off) != off / kml_grains[grain_idx].grain ||

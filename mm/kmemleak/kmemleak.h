@@ -141,6 +141,17 @@ extern char cpu_irqstacks[][THREAD_SIZE] __weak;
 #define kml_task_on_cpu(task)	({ barrier(); (task) == current; })
 #endif
 
+/*
+ * A clock for the order of allocations. A clock source may be slow and take a lock
+ * (HPET); but where nothing says that sched_clock() is more than jiffies (User Mode
+ * Linux), it has to be one.
+ */
+#if defined(CONFIG_HAVE_UNSTABLE_SCHED_CLOCK) || defined(CONFIG_GENERIC_SCHED_CLOCK)
+#define kml_clock_ns()	local_clock()
+#else
+#define kml_clock_ns()	ktime_get_mono_fast_ns()
+#endif
+
 #ifndef secs_to_jiffies
 #define secs_to_jiffies(secs)	((secs) * HZ)
 #endif

@@ -455,11 +455,11 @@ static inline struct kml_walk_ctx *kml_walk_ctx(struct kml_visitor *v)
 
 bool kml_walk_resched(struct kml_visitor *v);
 enum kml_visit kml_walk_unsettle(struct kml_walk_ctx *ctx, struct kml_space *space,
-				  unsigned long start, size_t size);
+				 unsigned long start, size_t size);
 void kml_walk_unsettle_big(struct kml_visitor *v, struct kml_space *space,
-			    unsigned long start);
+			   unsigned long start);
 void kml_grey_push(struct kml_worker *w, struct kml_space *space,
-		    unsigned long start, struct kml_hot *hot);
+		   unsigned long start, struct kml_hot *hot);
 bool kml_read_pending(void);
 
 #endif /* _MM_KMEMLEAK_MARK_H */

@@ -4,6 +4,9 @@
 #include "os.h"
 #include "index.h"
 
+#define CREATE_TRACE_POINTS
+#include <trace/events/kmemleak.h>
+
 /* === On or off ========================================================== */
 
 /*

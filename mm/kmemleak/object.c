@@ -11,10 +11,8 @@
  *
  * Objects are listed in the order of their allocation, without a counter that all
  * CPUs share: each object records jiffies and, for the order within a jiffy, a stamp
- * from local_clock() that increases strictly on its CPU. A clock source is not read,
- * since some are slow and take a lock (HPET). Where local_clock() differs between
- * CPUs, or counts jiffies, objects that two CPUs allocate in the same jiffy are
- * listed in any order.
+ * from a clock that increases strictly on its CPU. Where local_clock() differs between
+ * CPUs, objects that two CPUs allocate in the same jiffy are listed in any order.
  */
 
 static_assert(PID_MAX_LIMIT <= 1U << KML_PID_BITS);
@@ -34,7 +32,7 @@ static u32 kml_stamp_next(unsigned long now)
 {
 	struct kml_stamp *stamp = this_cpu_ptr(&kml_stamp);
 	/* 16 ns: what happens within one jiffy before timers tick still fits */
-	u32 t = local_clock() >> 4;
+	u32 t = kml_clock_ns() >> 4;
 
 	if (stamp->born == now && (s32)(t - stamp->last) <= 0)
 		t = stamp->last + 1;
@@ -314,8 +312,9 @@ static int kml_fill_page(struct kml_tail *s, unsigned long addr)
 			} else if (hot) {
 				s->hit = addr + (kml_hot_state(hot) & KML_OFF_MASK);
 				ret = -EEXIST;
-			} else if (kml_decode_start(leaf->continued_from ?: READ_ONCE(iv->filled_by),
-						&s->hit)) {
+			} else if (kml_decode_start(leaf->continued_from ?:
+						    READ_ONCE(iv->filled_by),
+						    &s->hit)) {
 				ret = -EEXIST;
 			} else {
 				WRITE_ONCE(leaf->continued_from, ~s->start);
@@ -722,8 +721,8 @@ static size_t kml_remove_entry(struct kml_space *space, unsigned long start,
  * Return: 0 or -EEXIST.
  */
 int kml_object_insert(struct kml_space *space, unsigned long ptr, size_t size,
-		     int min_count, gfp_t gfp, depot_stack_handle_t trace,
-		     struct kml_info *hit)
+		      int min_count, gfp_t gfp, depot_stack_handle_t trace,
+		      struct kml_info *hit)
 {
 	struct kml_insert_ctx b = {
 		.s	= { .space = space, .start = kml_untag(ptr), .gfp = gfp },
@@ -844,8 +843,8 @@ bool kml_object_remove(struct kml_space *space, unsigned long ptr)
  * Return: 0, -ENOENT, -EEXIST.
  */
 int kml_object_remove_part(struct kml_space *space, unsigned long ptr,
-			  size_t size, depot_stack_handle_t trace,
-			  struct kml_info *hit)
+			   size_t size, depot_stack_handle_t trace,
+			   struct kml_info *hit)
 {
 	unsigned long addr = kml_untag(ptr), tag, start;
 	struct kml_cold *cold = NULL;
@@ -874,9 +873,9 @@ int kml_object_remove_part(struct kml_space *space, unsigned long ptr,
 		return 0;
 
 	ret = kml_object_insert(space, start + tag, before, kml_state_min_count(state),
-			       GFP_KERNEL, trace, hit);
+				GFP_KERNEL, trace, hit);
 	err = kml_object_insert(space, addr + size + tag, old_size - before - size,
-			       kml_state_min_count(state), GFP_KERNEL, trace, hit);
+				kml_state_min_count(state), GFP_KERNEL, trace, hit);
 	return ret ?: err;
 }
 
@@ -1013,7 +1012,7 @@ int kml_object_reset_checksum(struct kml_space *space, unsigned long ptr)
 
 /* kml_object_set_trace() - @ptr may point anywhere into the object */
 int kml_object_set_trace(struct kml_space *space, unsigned long ptr,
-			depot_stack_handle_t trace)
+			 depot_stack_handle_t trace)
 {
 	struct kml_locked l;
 
@@ -1062,7 +1061,7 @@ static struct kml_ext *kml_hot_extend(struct kml_hot *hot, struct kml_ext *ext,
  * to see to it that @excess_ref is not taken for a leak.
  */
 int kml_object_set_excess(struct kml_space *space, unsigned long ptr,
-			 unsigned long excess_ref, gfp_t gfp)
+			  unsigned long excess_ref, gfp_t gfp)
 {
 	unsigned long start = kml_untag(ptr);
 	struct kml_ext *spare, *ext;
@@ -1103,7 +1102,7 @@ int kml_object_set_excess(struct kml_space *space, unsigned long ptr,
  * is longer than the object.
  */
 int kml_object_add_area(struct kml_space *space, unsigned long ptr, size_t size,
-		       gfp_t gfp, struct kml_info *hit)
+			gfp_t gfp, struct kml_info *hit)
 {
 	unsigned long addr = kml_untag(ptr);
 	struct kml_ext *spare, *ext;

@@ -357,8 +357,10 @@ size_t kml_phys_next(unsigned long *at, unsigned long *start, bool only_new)
 	raw_spin_lock_irqsave(&kml_phys_lock, flags);
 	for (b = kml_phys_from(*at); b; b = kml_phys_entry(rb_next(&b->node))) {
 		if (!b->no_scan && !b->merged &&
-		    !kml_phys_in_lowmem(kml_phys_start(b), b->size))
-			b->black = b->no_scan = true;
+		    !kml_phys_in_lowmem(kml_phys_start(b), b->size)) {
+			b->black = true;
+			b->no_scan = true;
+		}
 		if (!b->black && (b->is_new || !only_new))
 			break;
 	}

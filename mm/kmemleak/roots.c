@@ -94,8 +94,8 @@ static bool kml_roots_run(struct kml_root_sink *sink, struct zone *zone,
 }
 
 /*
- * Where we are: CPUs, then physical blocks, then struct pages, then tasks. Workers take from here in
- * turn, a few hundred KiB at a time.
+ * The position in the roots: CPUs, then physical blocks, then struct pages, then tasks.
+ * Workers take from here in turn, a few hundred KiB at a time.
  */
 static struct {
 	spinlock_t lock;		/* of all that follows */
@@ -344,17 +344,17 @@ bool kml_roots_in_use(struct kml_root_sink *sink, void *buf)
  * before. (What it counted twice then is of no harm: a reference more.) The
  * protocol, kml_roots_asleep() against __schedule() of the kernel's:
  *
- * 	reader					who switches to or from the task
+ *	reader					who switches to or from the task
  *
- * 	c = nvcsw + nivcsw			prepare_task():
- * 	smp_rmb()				  S1: on_cpu = 1
- * 	L1: on_cpu == 0? (acquire)		barrier of the switch
- * 	sp, registers				  S2: stack, as long as it runs
- * 	[sp, top)				__schedule():
- * 	smp_rmb()				  S3: ++*switch_count
- * 	L2: on_cpu == 0? (acquire)		switch_to(): S4: sp, registers
- * 	c == nvcsw + nivcsw?			finish_task():
- * 						  S5: on_cpu = 0 (release)
+ *	c = nvcsw + nivcsw			prepare_task():
+ *	smp_rmb()				  S1: on_cpu = 1
+ *	L1: on_cpu == 0? (acquire)		barrier of the switch
+ *	sp, registers				  S2: stack, as long as it runs
+ *	[sp, top)				__schedule():
+ *	smp_rmb()				  S3: ++*switch_count
+ *	L2: on_cpu == 0? (acquire)		switch_to(): S4: sp, registers
+ *	c == nvcsw + nivcsw?			finish_task():
+ *						  S5: on_cpu = 0 (release)
  *
  * Let L1 read what S5 of the n-th switch from the task has stored. The acquire
  * shows all that the task has written until then, S2 to S4 of the n-th switch
@@ -527,12 +527,12 @@ noinline bool kml_roots_own_stack(struct kml_root_sink *sink)
  * window behind the hash of its address (open addressing; Knuth, The Art of
  * Computer Programming 3, 6.4), so that a slot that becomes empty needs no mark.
  *
- * 	alloc: claims an empty slot by cmpxchg(), then stores the size (release);
- * 	free: clears the size, then the slot (release). The block is freed after.
- * 	a reader of the table loads the size (acquire) and the slot, and copies the
- * 	block without faulting. Later it copies a word of interest again, smp_rmb(),
- * 	and loads size and slot again. The word counts if it is the same, and lies
- * 	in a block that is still there.
+ *	alloc: claims an empty slot by cmpxchg(), then stores the size (release);
+ *	free: clears the size, then the slot (release). The block is freed after.
+ *	a reader of the table loads the size (acquire) and the slot, and copies the
+ *	block without faulting. Later it copies a word of interest again, smp_rmb(),
+ *	and loads size and slot again. The word counts if it is the same, and lies
+ *	in a block that is still there.
  *
  * A block for which there is no room in its window is counted as missed: what it
  * alone references may be reported, as in a kernel without this file.

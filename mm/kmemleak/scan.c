@@ -12,9 +12,7 @@
  * value is right, or was a moment ago.
  */
 
-#define CREATE_TRACE_POINTS
 #include <trace/events/kmemleak.h>
-
 
 /* The last scans, the most recent one first. */
 static struct kml_scan_stats kml_last_scans[KML_SCANS_KEPT];
@@ -89,7 +87,8 @@ static void kml_stats_end(const struct kml_mark_stats *sum, bool done)
 	WRITE_ONCE(kml_running.begin, 0);
 
 	spin_lock(&kml_last_lock);
-	memmove(kml_last_scans + 1, kml_last_scans, sizeof(kml_last_scans) - sizeof(kml_last_scans[0]));
+	memmove(kml_last_scans + 1, kml_last_scans,
+		sizeof(kml_last_scans) - sizeof(kml_last_scans[0]));
 	kml_last_scans[0] = *s;
 	kml_nr_last = min(kml_nr_last + 1, KML_SCANS_KEPT);
 	spin_unlock(&kml_last_lock);
@@ -223,7 +222,7 @@ static bool kml_prepare_all(struct kml_worker *w)
 }
 
 static enum kml_visit kml_newborn_visit(struct kml_visitor *v, struct kml_space *space,
-				unsigned long start, struct kml_hot *hot)
+					unsigned long start, struct kml_hot *hot)
 {
 	u32 state = kml_hot_state(hot);
 
@@ -300,7 +299,7 @@ static void kml_in_use(struct kml_worker *w, struct kml_space *space,
 
 /* A white object's content is known. Context: leaf->lock. */
 static void kml_classify_white(struct kml_worker *w, struct kml_space *space,
-		      unsigned long start, struct kml_hot *hot, u32 sum)
+			       unsigned long start, struct kml_hot *hot, u32 sum)
 {
 	u32 state = kml_hot_state(hot);
 
@@ -335,7 +334,7 @@ static enum kml_visit kml_check(struct kml_visitor *v, struct kml_space *space,
 
 	mem = kml_object_memory(space, start, 0);
 	kml_classify_white(kml_walk_ctx(v)->w, space, start, hot,
-		  kml_checksum(0, mem, hot->size));
+			   kml_checksum(0, mem, hot->size));
 	return KML_VISIT_DROP_LOCK;
 }
 

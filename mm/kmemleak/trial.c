@@ -131,7 +131,7 @@ static void kml_make_white(struct kml_hot *hot, u32 set)
 }
 
 static enum kml_visit kml_recount_visit(struct kml_visitor *v, struct kml_space *space,
-				unsigned long start, struct kml_hot *hot)
+					unsigned long start, struct kml_hot *hot)
 {
 	struct kml_walk_ctx *ctx = kml_walk_ctx(v);
 	u32 state = kml_hot_state(hot);
@@ -293,7 +293,7 @@ bool kml_source_sweep(struct kml_worker *w)
 
 /* A suspect that is white after both marks: reported, if often enough. */
 static enum kml_visit kml_report_visit(struct kml_visitor *v, struct kml_space *space,
-				  unsigned long start, struct kml_hot *hot)
+				       unsigned long start, struct kml_hot *hot)
 {
 	unsigned int unref, wanted = kml_report_wanted();
 	u32 state = kml_hot_state(hot);

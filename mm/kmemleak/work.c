@@ -586,7 +586,7 @@ bool kml_walk_resched(struct kml_visitor *v)
 
 /* Have an object read. Context: leaf->lock. */
 void kml_grey_push(struct kml_worker *w, struct kml_space *space,
-		    unsigned long start, struct kml_hot *hot)
+		   unsigned long start, struct kml_hot *hot)
 {
 	struct kml_work work = kml_work(space->id, start, 0, hot->size);
 
@@ -602,7 +602,7 @@ void kml_grey_push(struct kml_worker *w, struct kml_space *space,
  * visited. Context: leaf->lock.
  */
 enum kml_visit kml_walk_unsettle(struct kml_walk_ctx *ctx, struct kml_space *space,
-				  unsigned long start, size_t size)
+				 unsigned long start, size_t size)
 {
 	unsigned long first = start & ~KML_PAGE_MASK;
 
@@ -624,7 +624,7 @@ enum kml_visit kml_walk_unsettle(struct kml_walk_ctx *ctx, struct kml_space *spa
 
 /* If it was freed meanwhile, bits are cleared for nothing. */
 void kml_walk_unsettle_big(struct kml_visitor *v, struct kml_space *space,
-			    unsigned long start)
+			   unsigned long start)
 {
 	struct kml_walk_ctx *ctx = kml_walk_ctx(v);
 	size_t off, len;
