@@ -882,7 +882,7 @@ int kml_interval_walk(struct kml_space *space, kml_interval_fn fn, void *data)
  * visit objects that are allocated or freed during the walk.
  */
 
-/* Release leaf->lock after so many visits, to bound the time with IRQs off. */
+/* Visits after which leaf->lock is released, to bound the time with IRQs off. */
 #define KML_WALK_BATCH	64
 
 /*

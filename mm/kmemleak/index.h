@@ -169,7 +169,7 @@ static inline unsigned long kml_tagged(unsigned long addr,
  * The directory: address -> interval (2 MiB) -> leaf (4 KiB) -> page descriptor.
  */
 
-/* In leaf->page: the leaf's group is being removed, repeat the look-up. */
+/* In leaf->page: the leaf is dead, its group is being removed. Look up again. */
 #define KML_PAGE_DEAD	((struct kml_page *)1UL)
 
 static inline unsigned long kml_l2_key(unsigned long addr)
@@ -279,7 +279,7 @@ static inline void kml_leaf_fetch(struct kml_leaf *leaf, unsigned long addr)
 			  sizeof(struct kml_hot)));
 }
 
-/* Is the group of the leaf being removed? Then the look-up has to be repeated. */
+/* Is the leaf dead? Then the look-up has to be repeated: see KML_PAGE_DEAD. */
 static inline bool kml_leaf_dead(struct kml_leaf *leaf)
 {
 	return rcu_access_pointer(leaf->page) == KML_PAGE_DEAD;

@@ -697,7 +697,7 @@ static void kml_copy(void *to, const void *from, size_t len)
 	kasan_enable_current();
 }
 
-/* A word that begins in a chunk may end so many bytes after it. */
+/* Bytes after a chunk that a word may reach which begins in the chunk. */
 #define KML_STRADDLE	(sizeof(long) - 1)
 
 /*

@@ -18,8 +18,8 @@ static void chains_fn(struct kunit *test, struct kml_plant *p)
 	refer(p, 3, 0, 4, KML_OBJ_SIZE);
 	refer(p, 3, 1, 5, -1);
 	/*
-	 * 6 and 7 are a cycle, and 7 points to 8. 9 points to a reachable object, and
-	 * 10 to itself. All of them are leaks.
+	 * 6 and 7 are a cycle, and 7 points to 8. 9 points to a reachable object,
+	 * and 10 to itself. All of them are leaks.
 	 */
 	refer(p, 6, 0, 7, 0);
 	refer(p, 7, 0, 6, 0);
