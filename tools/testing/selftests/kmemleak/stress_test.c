@@ -108,7 +108,10 @@ struct leaks {
 	struct kst_obj obj[MAX_LEAKS];
 };
 
-/* How many are not in the report now; negative when it cannot be read. */
+/*
+ * How many are not in the report now, and a scan has seen a reference to; negative
+ * when the report cannot be read or one is missing without a reference.
+ */
 static int nr_hidden(const struct leaks *leaks)
 {
 	struct kml_report report;
@@ -116,8 +119,14 @@ static int nr_hidden(const struct leaks *leaks)
 
 	if (kml_load(&report))
 		return -1;
-	for (i = 0; i < leaks->nr; i++)
-		hidden += !kml_find_leak(&report, leaks->obj[i]);
+	for (i = 0; i < leaks->nr && hidden >= 0; i++) {
+		if (kml_find_leak(&report, leaks->obj[i]))
+			continue;
+		if (kst_opinion(leaks->obj[i].key, false) == KST_REFERENCED)
+			hidden++;
+		else
+			hidden = -1;
+	}
 	kml_unload(&report);
 	return hidden;
 }
@@ -167,7 +176,7 @@ TEST_F(stress, leaks_made_under_load_are_found)
 	const int all = self->nr_threads * LEAKS_A_THREAD;
 	static struct leaks leaks;
 	unsigned long long limit;
-	int status;
+	int status, hidden;
 
 	kml_command("stack=off");
 	ASSERT_EQ(0, kst("stress %d %d %d", self->nr_threads, NR_LIVE,
@@ -187,7 +196,14 @@ TEST_F(stress, leaks_made_under_load_are_found)
 	kml_scan();
 	kml_sleep_ms(KML_AGE_MS);
 	kml_scan();
-	EXPECT_EQ(0, nr_hidden(&leaks));
+	/*
+	 * The memory of one by kmalloc() may have been referred to before: in 2 of 8
+	 * boots of UML it was 1 of 96. On UML the task_struct of a kernel thread keeps
+	 * the argument that kthread() has freed, in thread.request.
+	 */
+	hidden = nr_hidden(&leaks);
+	EXPECT_LE(0, hidden);
+	EXPECT_GE(1, hidden);
 	EXPECT_EQ(0, do_read());
 }
 
