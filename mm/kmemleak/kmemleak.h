@@ -127,6 +127,9 @@ void drain_all_pages(struct zone *zone);
 #ifdef CONFIG_UML
 /* 7.x: declared where only arch/um looks, an array of one for each CPU */
 extern char cpu_irqstacks[][THREAD_SIZE] __weak;
+
+/* 6.12: the only CPU's, in .data */
+extern union thread_union cpu0_irqstack __weak;
 #endif
 
 /*

@@ -12,9 +12,9 @@
  */
 
 /*
- * On UML the frames of interrupts are in .bss, with the registers of what they
- * interrupted: ours, with what a walk had in its hands, long after. Like dead
- * parts of other stacks they are no roots.
+ * On UML the frames of interrupts are in .bss, or in .data with 6.12, with the
+ * registers of what they interrupted: ours, with what a walk had in its hands, long
+ * after. Like dead parts of other stacks they are no roots.
  */
 static void kml_bss_sections(void (*section)(const void *start, size_t len))
 {
@@ -35,15 +35,21 @@ static void kml_bss_sections(void (*section)(const void *start, size_t len))
  */
 static void kml_data_sections(void (*section)(const void *start, size_t len))
 {
+	const void *start = _sdata;
+
 #ifdef CONFIG_UML
 	if ((unsigned long)__init_begin > (unsigned long)_sdata &&
 	    (unsigned long)__init_end < (unsigned long)_edata) {
 		section(_sdata, __init_begin - _sdata);
-		section(__init_end, _edata - __init_end);
-		return;
+		start = __init_end;
+	}
+	if ((unsigned long)&cpu0_irqstack >= (unsigned long)start &&
+	    (unsigned long)&cpu0_irqstack < (unsigned long)_edata) {
+		section(start, (void *)&cpu0_irqstack - start);
+		start = &cpu0_irqstack + 1;
 	}
 #endif
-	section(_sdata, _edata - _sdata);
+	section(start, (void *)_edata - start);
 }
 
 void kml_roots_sections(void (*section)(const void *start, size_t len))

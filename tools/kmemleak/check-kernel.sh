@@ -230,10 +230,9 @@ if [ "$kernel" = 7.3 ] && [ $debug = 0 ]; then
 	case "$wanted " in
 	' ' | *' torture '*) wait ;;
 	esac
-	# A scan by one emulated CPU takes seconds: see torture.rows. 40 to 110 reports
-	# in 1000 scans were seen in such a minute.
+	# A scan by one emulated CPU takes seconds: see torture.rows.
 	torture=()
-	[ -z "$kml_qemu" ] || torture=(--env KMEMLEAK_TORTURE_PARAMS=max_moved=500)
+	[ -z "$kml_qemu" ] || torture=(--env KMEMLEAK_TORTURE_PARAMS=max_moved=10)
 	part torture "${parallel[@]}" "${torture[@]}" --mem 512M --timeout "$(seconds 400)" --env KMEMLEAK_TORTURE_SECONDS=60 -- \
 		"$suite" -d $here/kmemleak torture_test
 fi

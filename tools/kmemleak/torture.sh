@@ -151,7 +151,6 @@ if [ $compare = 1 ]; then
 				"moving objects reported|moved|v;" \
 				"  in 1000 scans|moved|k;other objects reported|others_reported|v;" \
 				"leaks planted|planted|v;leaks reported|found|v;leaks with a stale reference|leaks_hidden|v;" \
-				"  by vmalloc()|leaks_hidden_vmalloc|v;" \
 				"leaks missed|leaks_missed|v;  without a word like a reference|leaks_bare|v;timer interrupt late, worst, us|irq_late_max_ns|n;" \
 				"  more than 1 ms, times|irq_late_above_ms|v;" \
 				"kmalloc() in an interrupt, worst, us|irq_alloc_max_ns|n;" \

@@ -5,11 +5,6 @@
 #   kselftests.sh DIRECTORY [PROGRAM]...
 # Without programs, those the directory's kselftest-list.txt names. Prints TAP:
 # each program's own output, indented, then its verdict.
-#
-# The tree's tests load a module that leaks, more than once, and count its leaks by
-# their frames. One that a stale pointer hid at first may turn up while the next
-# load's are counted, with any kmemleak. So a program that fails is run once more,
-# and what it said before is a comment.
 set -u
 
 dir=$1
@@ -30,16 +25,6 @@ for program in "${programs[@]}"; do
 	n=$((n + 1))
 	status=0
 	timeout "${timeout:-120}" "./$program" </dev/null >"$said" 2>&1 || status=$?
-	case $status in
-	0 | 4 | 124) ;;
-	*)
-		sed 's/^/# /' "$said"
-		echo "# $program: exit $status, once more"
-		echo clear >/sys/kernel/debug/kmemleak
-		status=0
-		timeout "${timeout:-120}" "./$program" </dev/null >"$said" 2>&1 || status=$?
-		;;
-	esac
 	sed 's/^/    /' "$said"
 	case $status in
 	0) echo "ok $n $program" ;;

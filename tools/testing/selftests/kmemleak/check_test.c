@@ -58,37 +58,37 @@ FIXTURE_TEARDOWN(check)
 
 TEST_F(check, reports_what_was_allocated_a_moment_ago)
 {
-	struct kst_set leak = kst_set(64, "page"), percpu = kst_set(64, "percpu");
-	struct kst_set live = kst_set(64, "page");
+	struct kst_obj leak = kst_page(64), percpu = kst_make(64, "percpu", "");
+	struct kst_obj live = kst_page(64);
 	long scans = kml_stat("scans");
 
-	kst_set_hold(&live, 0);
+	kst_hold(live, 0);
 	EXPECT_EQ(0, check());
 	EXPECT_EQ(2, kml_stat("scans") - scans);
-	EXPECT_LISTED(&leak);
-	EXPECT_LISTED(&percpu);
-	EXPECT_UNLISTED(&live);
-	kst_set_drop(&live);
-	EXPECT_UNLISTED(&live);
+	EXPECT_LISTED(leak);
+	EXPECT_LISTED(percpu);
+	EXPECT_UNLISTED(live);
+	kst_drop(live);
+	EXPECT_UNLISTED(live);
 	EXPECT_EQ(0, check());
-	EXPECT_LISTED(&live);
+	EXPECT_LISTED(live);
 }
 
 TEST_F(check, scans_as_often_as_min_unref_scans_says)
 {
-	struct kst_set leak = kst_set(64, "page");
+	struct kst_obj leak = kst_page(64);
 	long scans = kml_stat("scans");
 
 	ASSERT_EQ(0, set_param("min_unref_scans", "4"));
 	EXPECT_EQ(0, check());
 	EXPECT_EQ(4, kml_stat("scans") - scans);
-	EXPECT_LISTED(&leak);
+	EXPECT_LISTED(leak);
 }
 
 /* Two at once, and the thread: each does all of it. */
 TEST_F(check, beside_others)
 {
-	struct kst_set leak = kst_set(64, "page");
+	struct kst_obj leak = kst_page(64);
 	int i, status;
 
 	EXPECT_EQ(0, kml_command("scan=1"));
@@ -101,43 +101,43 @@ TEST_F(check, beside_others)
 	}
 	EXPECT_EQ(0, kml_command("scan=off"));
 	EXPECT_EQ(0, check());
-	EXPECT_LISTED(&leak);
+	EXPECT_LISTED(leak);
 }
 
 TEST_F(check, mark_begins_a_new_generation)
 {
-	struct kst_set before = kst_set(64, "page"), after;
+	struct kst_obj before = kst_page(64), after;
 
 	EXPECT_EQ(0, check());
-	EXPECT_LISTED(&before);
+	EXPECT_LISTED(before);
 	EXPECT_EQ(0, kml_command("mark\n"));
-	EXPECT_LISTED(&before);
-	after = kst_set(64, "page");
+	EXPECT_LISTED(before);
+	after = kst_page(64);
 	EXPECT_EQ(0, check());
-	EXPECT_LISTED(&before);
-	EXPECT_LISTED(&after);
+	EXPECT_LISTED(before);
+	EXPECT_LISTED(after);
 	ASSERT_EQ(0, set_param("since_mark", "Y"));
-	EXPECT_UNLISTED(&before);
-	EXPECT_LISTED(&after);
+	EXPECT_UNLISTED(before);
+	EXPECT_LISTED(after);
 	ASSERT_EQ(0, set_param("since_mark", "N"));
-	EXPECT_LISTED(&before);
+	EXPECT_LISTED(before);
 }
 
 TEST_F(check, min_age_ms_0)
 {
-	struct kst_set leak;
+	struct kst_obj leak;
 
 	ASSERT_EQ(0, set_param("min_age_ms", "0"));
-	leak = kst_set(64, "page");
+	leak = kst_page(64);
 	kml_scan();
-	EXPECT_UNLISTED(&leak);
+	EXPECT_UNLISTED(leak);
 	kml_scan();
-	EXPECT_LISTED(&leak);
+	EXPECT_LISTED(leak);
 	ASSERT_EQ(0, set_param("min_age_ms", "100000"));
-	leak = kst_set(64, "page");
+	leak = kst_page(64);
 	kml_scan();
 	kml_scan();
-	EXPECT_UNLISTED(&leak);
+	EXPECT_UNLISTED(leak);
 }
 
 /* Signals */
@@ -255,7 +255,7 @@ static void interrupt(pid_t scanner)
 
 TEST_F(check, an_interrupt_ends_a_scan_and_says_so)
 {
-	struct kst_set leak = kst_set(64, "page");
+	struct kst_obj leak = kst_page(64);
 	long stopped = kml_stat("scans_stopped");
 
 	make_scans_long(_metadata);
@@ -263,12 +263,12 @@ TEST_F(check, an_interrupt_ends_a_scan_and_says_so)
 	EXPECT_EQ(-EINTR, command_hit("scan", interrupt));
 	EXPECT_EQ(1, kml_stat("scans_stopped") - stopped);
 	EXPECT_EQ(-EINTR, command_hit("check", interrupt));
-	EXPECT_UNLISTED(&leak);
+	EXPECT_UNLISTED(leak);
 	/* begun anew, and done */
 	handle(SIGINT, SA_RESTART);
 	EXPECT_EQ(0, command_hit("check", interrupt));
 	EXPECT_EQ(0, kml_stat("scan_stopped"));
-	EXPECT_LISTED(&leak);
+	EXPECT_LISTED(leak);
 }
 
 static void stop_and_continue(pid_t scanner)

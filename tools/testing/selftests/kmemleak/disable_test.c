@@ -13,7 +13,7 @@
 #include "kmemleak_util.h"
 
 static struct kst_obj live, parent;
-static struct kst_set leak;
+static struct kst_obj leak;
 static char *disable_log;
 static int disable_ret;
 static bool by_overlap, scan_ran;
@@ -88,14 +88,14 @@ TEST(the_report_stays_until_clear)
 	char byte;
 	int fd;
 
-	EXPECT_LISTED(&leak);
+	EXPECT_LISTED(leak);
 	EXPECT_TRUE(kml_match(disable_log,
 			      "^kmemleak: Kmemleak disabled without freeing internal data. "
 		"Reclaim the memory with \"echo clear > "
 		"/sys/kernel/debug/kmemleak\"\\.$"))
 		TH_LOG("%s", disable_log);
 	EXPECT_EQ(0, kml_command("clear"));
-	EXPECT_UNLISTED(&leak);
+	EXPECT_UNLISTED(leak);
 	EXPECT_EQ(0, kml_command("clear\n"));
 	EXPECT_EQ(0, kml_command("clearly"));
 
@@ -151,7 +151,7 @@ TEST(hooks_do_nothing)
 TEST(what_was_tracked_can_be_freed)
 {
 	EXPECT_EQ(0, kst("reset"));
-	EXPECT_UNLISTED(&leak);
+	EXPECT_UNLISTED(leak);
 }
 
 /* Return when somebody's scan runs that takes a while, if that can be had. */
@@ -175,7 +175,7 @@ int main(int argc, char **argv)
 
 	kml_setup(KML_NEED_MODULE | KML_NEED_ENABLED);
 	by_overlap = argc > 1 && !strcmp(argv[1], "overlap");
-	leak = kst_set(64, "page");
+	leak = kst_page(64);
 	live = kst_page(64);
 	kst_hold(live, 0);
 	parent = kst_page(4096);

@@ -20,7 +20,7 @@
 #define NR_TRIES	4
 
 static struct kst_obj target, live;
-static struct kst_set leak[NR_TRIES], other[NR_TRIES], dropped[NR_TRIES];
+static struct kst_obj leak[NR_TRIES], other[NR_TRIES], dropped[NR_TRIES];
 static unsigned int scan_ms;
 
 static void on_alarm(int unused)
@@ -109,7 +109,7 @@ TEST_F(long_scan, a_signal_ends_it)
 	int i;
 
 	for (i = 0; !cut && i < NR_TRIES; i++) {
-		kst_set_drop(&leak[i]);
+		kst_drop(leak[i]);
 		ASSERT_EQ(0, lseek(self->fd, 0, SEEK_SET));
 		ASSERT_EQ(4, write(self->fd, "scan", 4));
 		cut = scan_cut_short(self->fd, scan_ms / 8, &ret);
@@ -118,10 +118,10 @@ TEST_F(long_scan, a_signal_ends_it)
 		EXPECT_EQ(ret == 4 ? 8 : 4, kml_position(self->fd));
 		/* what was not looked at everywhere is no leak ... */
 		if (cut)
-			EXPECT_UNLISTED(&leak[i]);
+			EXPECT_UNLISTED(leak[i]);
 		/* ... and a scan that is left alone finds it */
 		EXPECT_EQ(4, write(self->fd, "scan", 4));
-		EXPECT_LISTED(&leak[i]);
+		EXPECT_LISTED(leak[i]);
 	}
 	EXPECT_TRUE(cut);
 }
@@ -133,19 +133,19 @@ TEST_F(long_scan, cut_short_anywhere_it_reports_nothing)
 	ssize_t ret;
 
 	for (i = 0; nr_cut < 3 && i < NR_TRIES; i++) {
-		kst_set_drop(&other[i]);
+		kst_drop(other[i]);
 		EXPECT_EQ(4, write(self->fd, "scan", 4));
 		for (part = 0; part < 6; part++) {
 			if (!scan_cut_short(self->fd, scan_ms * part / 16, &ret))
 				break;
 			EXPECT_TRUE(said_so(ret));
-			EXPECT_UNLISTED(&other[i]);
+			EXPECT_UNLISTED(other[i]);
 			EXPECT_FALSE(kml_listed(target));
 			EXPECT_FALSE(kml_listed(live));
 			nr_cut++;
 		}
 		EXPECT_EQ(4, write(self->fd, "scan", 4));
-		EXPECT_LISTED(&other[i]);
+		EXPECT_LISTED(other[i]);
 		EXPECT_FALSE(kml_listed(live));
 	}
 	EXPECT_GE(nr_cut, 3);
@@ -262,7 +262,7 @@ TEST_F(long_scan, scan_off_ends_the_threads_scan)
 	if (kml_stat("scan_stopped") < 0)
 		SKIP(return, "no " KML_STATS);
 	for (i = 0; !stopped && i < NR_TRIES; i++) {
-		kst_set_drop(&dropped[i]);
+		kst_drop(dropped[i]);
 		kml_scan();
 		EXPECT_EQ(0, kml_command("scan=on"));
 		kml_sleep_ms(scan_ms / 8 + 1);
@@ -270,10 +270,10 @@ TEST_F(long_scan, scan_off_ends_the_threads_scan)
 		EXPECT_EQ(0, kml_stat("running"));
 		stopped = kml_stat("scan_stopped");
 		if (stopped)
-			EXPECT_UNLISTED(&dropped[i]);
+			EXPECT_UNLISTED(dropped[i]);
 		kml_scan();
 		EXPECT_EQ(0, kml_stat("scan_stopped"));
-		EXPECT_LISTED(&dropped[i]);
+		EXPECT_LISTED(dropped[i]);
 		EXPECT_FALSE(kml_listed(live));
 	}
 	EXPECT_EQ(1, stopped);
@@ -304,12 +304,12 @@ int main(int argc, char **argv)
 	live = kst_page(64);
 	kst_hold(live, 0);
 	for (i = 0; i < NR_TRIES; i++) {
-		leak[i] = kst_set(64, "page");
-		kst_set_hold(&leak[i], 0);
-		other[i] = kst_set(64, "page");
-		kst_set_hold(&other[i], 0);
-		dropped[i] = kst_set(64, "page");
-		kst_set_hold(&dropped[i], 0);
+		leak[i] = kst_page(64);
+		kst_hold(leak[i], 0);
+		other[i] = kst_page(64);
+		kst_hold(other[i], 0);
+		dropped[i] = kst_page(64);
+		kst_hold(dropped[i], 0);
 	}
 	views = make_scans_long();
 	if (views)

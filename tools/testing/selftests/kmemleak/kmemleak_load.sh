@@ -85,7 +85,7 @@ load_found() {
 
 # load_stop: four results
 load_stop() {
-	local leaks found=0
+	local leaks found
 
 	check "scans go on afterwards" load_await_scans 1
 	: >"$LOAD_TMP/stop"
@@ -96,20 +96,16 @@ load_stop() {
 	echo "# $(load_scans) scans, $leaks leaks"
 	check "no scan was refused" empty "$LOAD_TMP/errors"
 
+	# the last may be new to the scans so far
+	command_ok scan
 	sleep "$AGE"
-	for _ in 1 2 3 4; do
-		for size in 8 16 32 64 128 256 512 1024; do
-			churn "$size"
-		done
-		command_ok scan
-		found=$(load_found)
-		[ "$found" -lt "$leaks" ] || break
-	done
+	command_ok scan
+	found=$(load_found)
 	load_alive
 	check "nothing alive was reported" empty "$LOAD_TMP/alive"
 	echo "# $found of $leaks leaks found"
-	# a stale word somewhere may hide one or the other: half are from kmalloc()
-	check "what leaked was" test "$found" -ge $((leaks - leaks / 4)) -a "$leaks" -gt 0
+	# the memory of one may have been referred to before: see stress_test.c
+	check "what leaked was" test "$leaks" -gt 0 -a "$found" -ge $((leaks - 1))
 }
 
 # for a trap

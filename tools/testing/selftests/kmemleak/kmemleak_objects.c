@@ -18,8 +18,9 @@
 
 #define KST_FILE	"/sys/kernel/debug/kmemleak_selftest/cmd"
 
+#define KST_FIND	"/sys/kernel/debug/kmemleak_find"
+
 #define KST_MAX_PLANTERS	64
-#define KST_MAX_BLOCKS		1024
 
 static int kst_next_slot;
 static void (*kst_planters[KST_MAX_PLANTERS])(void);
@@ -159,46 +160,140 @@ bool kml_listed(struct kst_obj obj)
 	return found;
 }
 
+/* The bounds of the kernel's data, for kmemleak_find. */
+static void kst_tell_image(void)
+{
+	char line[256], type, name[128];
+	unsigned long address;
+	char command[64];
+	FILE *f;
+
+	f = fopen("/proc/kallsyms", "r");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx %c %127s", &address, &type, name) != 3)
+			continue;
+		if (strcmp(name, "_sdata") && strcmp(name, "__bss_stop"))
+			continue;
+		snprintf(command, sizeof(command), "image_%s 0x%lx",
+			 name[0] == '_' && name[1] == 's' ? "from" : "to", address);
+		kml_write_file(KST_FIND, command);
+	}
+	if (f)
+		fclose(f);
+}
+
+/* Print whose @where is, if kmemleak has an object there. */
+static bool kst_tell_object(unsigned long where)
+{
+	char *log, *line, *rest, command[64];
+	int fd, nr = 0, ret;
+
+	snprintf(command, sizeof(command), "dump=0x%lx", where);
+	fd = kml_log_open();
+	ret = kml_command(command);
+	log = kml_log_read(fd);
+	rest = log;
+	/* the head, who has allocated it, its counts, and the first frames */
+	while (!ret && log && (line = strsep(&rest, "\n")) && nr++ < 14)
+		if (*line)
+			ksft_print_msg("    %s\n", line);
+	free(log);
+	return !ret;
+}
+
 /*
- * Have the module make its pool, see its kst_pool.c: takes as long as an object
- * takes to come of age, but only once.
+ * Print which words point to an object that is not reported, and whose they are.
+ * Those of slabs that are in no tracked object are in one that is free or kmemleak's
+ * own: they are no references.
+ */
+static void kst_tell_holders(struct kst_obj obj)
+{
+	char *log, *line, *rest, *at, command[64], page[256];
+	unsigned long where;
+	int fd, none = 0;
+	FILE *f;
+
+	if (access(KST_FIND, F_OK) && kml_load_module("kmemleak_find"))
+		return;
+	kst_tell_image();
+	kml_write_file(KST_FIND, "forget");
+	snprintf(command, sizeof(command), "want %s %zu", kst_name(obj, 0), obj.size);
+	kml_write_file(KST_FIND, command);
+	memset(command, 0, sizeof(command));
+	fd = kml_log_open();
+	kml_write_file(KST_FIND, "find");
+	log = kml_log_read(fd);
+	rest = log;
+	while (log && (line = strsep(&rest, "\n"))) {
+		at = strstr(line, " in a word at ");
+		if (at && strstr(line, " slab ") && sscanf(at, " in a word at %lx:", &where) == 1 &&
+		    !kst_tell_object(where))
+			none++;
+		else if (*line)
+			ksft_print_msg("%s\n", line);
+	}
+	ksft_print_msg("and %d words in slabs that kmemleak has no object of\n", none);
+	free(log);
+	/* what only pages refer to that nobody tracks */
+	f = fopen(KML_PAGES, "r");
+	while (f && fgets(page, sizeof(page), f))
+		if (strstr(page, kst_name(obj, 0)))
+			ksft_print_msg("%s", page);
+	if (f)
+		fclose(f);
+}
+
+/* As kml_find(), of an object that must be there: if it is not, it is told why. */
+const struct kml_entry *kml_find_leak(const struct kml_report *report, struct kst_obj obj)
+{
+	const struct kml_entry *entry = kml_find(report, obj);
+
+	if (!entry)
+		kst_tell_holders(obj);
+	return entry;
+}
+
+/* As kml_listed(), of an object that must be. */
+bool kml_must_list(struct kst_obj obj)
+{
+	bool listed = kml_listed(obj);
+
+	if (!listed)
+		kst_tell_holders(obj);
+	return listed;
+}
+
+/*
+ * Have the module make its pool, see its kst_pool.c. Every program does, as what is
+ * born meanwhile may have a word in it that nobody has written.
  */
 int kst_make_pool(void)
 {
 	static char buf[16384];
-	bool seen[KST_MAX_BLOCKS] = {};
 	struct kml_report report;
+	char *line, *rest = buf;
 	unsigned long key;
-	char *line, *rest;
-	int ret, i, round;
+	int ret, i;
 
 	ret = kst("pool try");
 	if (!ret)
 		ret = kst_read(buf, sizeof(buf));
-	if (ret || !*buf)
+	if (ret)
 		return ret;
-
-	kml_sleep_ms(KML_AGE_MS);
-	kml_scan();
-	for (round = 0; round < 4; round++) {
-		char copy[sizeof(buf)];
-
+	if (kml_is_stock()) {
 		kml_scan();
-		if (kml_load(&report))
-			return -EIO;
-		strcpy(copy, buf);
-		rest = copy;
-		for (i = 0; i < KST_MAX_BLOCKS; i++) {
-			line = strsep(&rest, "\n");
-			if (!line || sscanf(line, "0x%lx", &key) != 1)
-				break;
-			seen[i] |= !!kml_find_key(&report, key);
-		}
-		kml_unload(&report);
+		kml_sleep_ms(KML_AGE_MS);
+		kml_scan();
+	} else {
+		kml_command("check");
 	}
-	for (i = 0; i < KST_MAX_BLOCKS; i++)
-		if (!seen[i])
+	if (kml_load(&report))
+		return -EIO;
+	for (i = 0; (line = strsep(&rest, "\n")) && sscanf(line, "0x%lx", &key) == 1; i++)
+		if (!kml_find_key(&report, key))
 			kst("pool reject %d", i);
+	kml_unload(&report);
+	memset(buf, 0, sizeof(buf));
 	return kst("pool use");
 }
 
@@ -277,75 +372,6 @@ int kst_store(struct kst_obj obj, size_t offset, struct kst_obj container,
 {
 	return kst("store %d %zu %d %zu", obj.slot, offset, container.slot,
 		   where);
-}
-
-struct kst_set kst_set(size_t size, const char *kind)
-{
-	struct kst_set set;
-	int i;
-
-	for (i = 0; i < KST_SET; i++)
-		set.obj[i] = kst_make(size, kind, "");
-	return set;
-}
-
-void kst_set_hold(struct kst_set *set, size_t offset)
-{
-	int i;
-
-	for (i = 0; i < KST_SET; i++)
-		kst_hold(set->obj[i], offset);
-}
-
-void kst_set_drop(struct kst_set *set)
-{
-	int i;
-
-	for (i = 0; i < KST_SET; i++)
-		kst_drop(set->obj[i]);
-}
-
-void kst_set_hook(struct kst_set *set, const char *hook)
-{
-	int i;
-
-	for (i = 0; i < KST_SET; i++)
-		kst_hook(hook, set->obj[i]);
-}
-
-void kst_set_poke(struct kst_set *set, size_t offset, unsigned long value)
-{
-	int i;
-
-	for (i = 0; i < KST_SET; i++)
-		kst("poke %d %zu %lu", set->obj[i].slot, offset, value);
-}
-
-/* How many of a set are in the report now; negative when it cannot be read. */
-int kst_set_listed(struct kst_set *set)
-{
-	struct kml_report report;
-	int i, found = 0;
-
-	if (kml_load(&report))
-		return -1;
-	for (i = 0; i < KST_SET; i++)
-		found += !!kml_find(&report, set->obj[i]);
-	kml_unload(&report);
-	return found;
-}
-
-/* See kst_churn() in the module. */
-int kst_churn_all_cpus(size_t size)
-{
-	int cpu, ret = 0;
-
-	for (cpu = 0; !ret && cpu < kml_nr_cpus(); cpu++) {
-		kml_pin(cpu);
-		ret = kst("churn %zu 1024", size);
-	}
-	kml_pin(-1);
-	return ret;
 }
 
 void kst_add_planter(void (*planter)(void))

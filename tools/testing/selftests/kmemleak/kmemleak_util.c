@@ -54,22 +54,25 @@ static void kml_missing(const char *what)
 	ksft_exit_skip("%s\n", what);
 }
 
-static int kml_load_module(void)
+int kml_load_module(const char *name)
 {
-	char path[4096];
+	char path[4096], word[256];
 	ssize_t len;
 	int fd, ret;
 
-	if (!access("/sys/module/kmemleak_selftest", F_OK))
+	snprintf(word, sizeof(word), "/sys/module/%s", name);
+	if (!access(word, F_OK))
 		return 0;
 	len = readlink("/proc/self/exe", path, sizeof(path) - 64);
 	if (len < 0)
 		return -errno;
 	path[len] = '\0';
-	strcpy(strrchr(path, '/'), "/test_modules/kmemleak_selftest.ko");
+	snprintf(strrchr(path, '/'), 64, "/test_modules/%s.ko", name);
 	fd = open(path, O_RDONLY);
-	if (fd < 0)
-		return system("modprobe -q kmemleak_selftest") ? -ENOENT : 0;
+	if (fd < 0) {
+		snprintf(word, sizeof(word), "modprobe -q %s", name);
+		return system(word) ? -ENOENT : 0;
+	}
 	ret = syscall(__NR_finit_module, fd, "", 0) ? -errno : 0;
 	close(fd);
 	return ret;
@@ -88,7 +91,7 @@ void kml_setup(unsigned int needs)
 		mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
 	if (access(KML_FILE, F_OK))
 		kml_missing("no " KML_FILE ", needs CONFIG_DEBUG_KMEMLEAK");
-	if ((needs & KML_NEED_MODULE) && kml_load_module())
+	if ((needs & KML_NEED_MODULE) && kml_load_module("kmemleak_selftest"))
 		kml_missing("no kmemleak_selftest module");
 	if (!(needs & KML_NEED_ENABLED))
 		return;
@@ -434,26 +437,6 @@ int kml_load(struct kml_report *report)
 	kml_pin(-1);
 	memset(report, 0, sizeof(*report));
 	return text ? kml_parse(text, len, report) : -EIO;
-}
-
-/* See struct kst_set: scan some more, and keep the report with most entries. */
-void kml_load_fullest(struct kml_report *report)
-{
-	struct kml_report next;
-	int i;
-
-	memset(report, 0, sizeof(*report));
-	for (i = 0; i < 6; i++) {
-		kml_scan();
-		if (kml_load(&next))
-			ksft_exit_fail_msg("the report cannot be parsed\n");
-		if (next.nr > report->nr) {
-			kml_unload(report);
-			*report = next;
-		} else {
-			kml_unload(&next);
-		}
-	}
 }
 
 void kml_unload(struct kml_report *report)

@@ -19,6 +19,7 @@
 
 #define KML_FILE	"/sys/kernel/debug/kmemleak"
 #define KML_STATS	"/sys/kernel/debug/kmemleak_stats"
+#define KML_PAGES	"/sys/kernel/debug/kmemleak_pages"
 #define KML_PARAM(name)	"/sys/module/kmemleak/parameters/" name
 
 /* milliseconds after which an object may be reported, and then some */
@@ -37,6 +38,9 @@ bool kml_is_stock(void);
 
 /* True on a kernel with PREEMPT_RT. */
 bool kml_is_rt(void);
+
+/* A module of test_modules/, loaded if it is not: 0 or -errno. */
+int kml_load_module(const char *name);
 
 /* A value of kmemleak_stats, or -1. */
 long kml_stat(const char *name);
@@ -77,7 +81,6 @@ struct kml_report {
 
 int kml_parse(char *text, size_t len, struct kml_report *report);
 int kml_load(struct kml_report *report);
-void kml_load_fullest(struct kml_report *report);
 void kml_unload(struct kml_report *report);
 bool kml_has_frame(const struct kml_entry *entry, const char *function);
 bool kml_match(const char *text, const char *regex);
@@ -115,6 +118,8 @@ const struct kml_entry *kml_find(const struct kml_report *report,
 const struct kml_entry *kml_find_at(const struct kml_report *report,
 				    struct kst_obj obj, long offset);
 bool kml_listed(struct kst_obj obj);
+const struct kml_entry *kml_find_leak(const struct kml_report *report, struct kst_obj obj);
+bool kml_must_list(struct kst_obj obj);
 
 int kst(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int kst_read(char *buf, size_t size);
@@ -130,7 +135,6 @@ int kst_hook_part(const char *hook, struct kst_obj obj, size_t offset,
 		  size_t size);
 int kst_store(struct kst_obj obj, size_t offset, struct kst_obj container,
 	      size_t where);
-int kst_churn_all_cpus(size_t size);
 
 /* What the last scan has made of an object, by dump=. */
 enum kst_opinion {
@@ -144,27 +148,11 @@ enum kst_opinion kst_opinion(unsigned long key, bool percpu);
 int kst_make_pool(void);
 
 /*
- * Objects that share a fate. A scan may find a word that looks like a reference
- * to an object where none is meant to be: the registers of an interrupted task
- * are saved somewhere, and those of the task that scans held the address of each
- * object at some time. One object may escape a scan so, but not all of a set,
- * nor one object every scan; and one that is not to be reported must never be.
+ * One object decides. A scan that takes something for a reference where none is
+ * meant to be is to be explained: what looks like one is printed.
  */
-#define KST_SET		3
-
-struct kst_set {
-	struct kst_obj obj[KST_SET];
-};
-
-struct kst_set kst_set(size_t size, const char *kind);
-void kst_set_hold(struct kst_set *set, size_t offset);
-void kst_set_drop(struct kst_set *set);
-void kst_set_hook(struct kst_set *set, const char *hook);
-void kst_set_poke(struct kst_set *set, size_t offset, unsigned long value);
-int kst_set_listed(struct kst_set *set);
-
-#define EXPECT_LISTED(set)	EXPECT_GT(kst_set_listed(set), 0)
-#define EXPECT_UNLISTED(set)	EXPECT_EQ(0, kst_set_listed(set))
+#define EXPECT_LISTED(obj)	EXPECT_TRUE(kml_must_list(obj))
+#define EXPECT_UNLISTED(obj)	EXPECT_FALSE(kml_listed(obj))
 
 /*
  * What a test needs from before anything is scanned, beside the test: main()

@@ -19,7 +19,7 @@ static const char * const widths[] = {
 	"parallel=1", "parallel=2", "parallel=3", "parallel=on", "parallel=off", "parallel=0",
 };
 
-static struct kst_set leak[ARRAY_SIZE(widths)], held;
+static struct kst_obj leak[ARRAY_SIZE(widths)], held;
 
 FIXTURE(parallel) {
 };
@@ -115,14 +115,14 @@ TEST_F(parallel, the_report_does_not_depend_on_it)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(widths); i++) {
-		kst_set_drop(&leak[i]);
+		kst_drop(leak[i]);
 		ASSERT_EQ(0, kml_command(widths[i]));
 		/* the first one to find them unreferenced notes their checksums */
 		ASSERT_EQ(0, kml_scan());
 		ASSERT_EQ(0, kml_scan());
-		EXPECT_LISTED(&leak[i])
+		EXPECT_LISTED(leak[i])
 			TH_LOG("%s", widths[i]);
-		EXPECT_UNLISTED(&held)
+		EXPECT_UNLISTED(held)
 			TH_LOG("%s", widths[i]);
 	}
 }
@@ -154,11 +154,11 @@ int main(int argc, char **argv)
 
 	kml_setup(KML_NEED_MODULE | KML_NEED_ENABLED);
 	/* of pages: slabs keep pointers to their latest objects */
-	held = kst_set(128, "page");
-	kst_set_hold(&held, 0);
+	held = kst_page(128);
+	kst_hold(held, 0);
 	for (i = 0; i < ARRAY_SIZE(leak); i++) {
-		leak[i] = kst_set(96, "page");
-		kst_set_hold(&leak[i], 0);
+		leak[i] = kst_page(96);
+		kst_hold(leak[i], 0);
 	}
 	/* they come of age */
 	kml_scan();

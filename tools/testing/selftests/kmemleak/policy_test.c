@@ -11,12 +11,12 @@
 #include "../kselftest_harness.h"
 #include "kmemleak_util.h"
 
-static struct kst_set held(const char *kind)
+static struct kst_obj held(const char *kind)
 {
-	struct kst_set set = kst_set(64, kind);
+	struct kst_obj obj = kst_make(64, kind, "");
 
-	kst_set_hold(&set, 0);
-	return set;
+	kst_hold(obj, 0);
+	return obj;
 }
 
 static void scans(int nr)
@@ -47,27 +47,27 @@ FIXTURE_TEARDOWN(policy)
 
 /* The first scan */
 
-static struct kst_set unseen, dropped;
+static struct kst_obj unseen, dropped;
 
 KST_PLANT(first_scan)
 {
-	unseen = kst_set(64, "page");
+	unseen = kst_page(64);
 	dropped = held("page");
 }
 
 /* The very first test: nothing has been scanned since the planting. */
 TEST_F(policy, first_scan_never_reports)
 {
-	kst_set_drop(&dropped);
+	kst_drop(dropped);
 	scans(1);
-	EXPECT_UNLISTED(&unseen);
-	EXPECT_UNLISTED(&dropped);
+	EXPECT_UNLISTED(unseen);
+	EXPECT_UNLISTED(dropped);
 	scans(1);
-	EXPECT_LISTED(&unseen);
-	EXPECT_LISTED(&dropped);
+	EXPECT_LISTED(unseen);
+	EXPECT_LISTED(dropped);
 }
 
-static struct kst_set read_only;
+static struct kst_obj read_only;
 
 KST_PLANT(reading)
 {
@@ -76,18 +76,18 @@ KST_PLANT(reading)
 
 TEST_F(policy, reading_is_not_scanning)
 {
-	kst_set_drop(&read_only);
+	kst_drop(read_only);
 	scans(1);
-	EXPECT_UNLISTED(&read_only);
-	EXPECT_UNLISTED(&read_only);
+	EXPECT_UNLISTED(read_only);
+	EXPECT_UNLISTED(read_only);
 	scans(1);
-	EXPECT_LISTED(&read_only);
+	EXPECT_LISTED(read_only);
 }
 
 /* min_unref_scans */
 
-static struct kst_set wait_zero, wait_two, wait_three, stays, restarted;
-static struct kst_set rewritten, lowered;
+static struct kst_obj wait_zero, wait_two, wait_three, stays, restarted;
+static struct kst_obj rewritten, lowered;
 
 KST_PLANT(min_unref_scans)
 {
@@ -103,86 +103,86 @@ KST_PLANT(min_unref_scans)
 TEST_F(policy, min_unref_scans_0_is_like_1)
 {
 	ASSERT_EQ(0, set_min_unref_scans("0"));
-	kst_set_drop(&wait_zero);
+	kst_drop(wait_zero);
 	scans(1);
-	EXPECT_UNLISTED(&wait_zero);
+	EXPECT_UNLISTED(wait_zero);
 	scans(1);
-	EXPECT_LISTED(&wait_zero);
+	EXPECT_LISTED(wait_zero);
 }
 
 TEST_F(policy, min_unref_scans_2)
 {
 	ASSERT_EQ(0, set_min_unref_scans("2"));
-	kst_set_drop(&wait_two);
+	kst_drop(wait_two);
 	scans(2);
-	EXPECT_UNLISTED(&wait_two);
+	EXPECT_UNLISTED(wait_two);
 	scans(1);
-	EXPECT_LISTED(&wait_two);
+	EXPECT_LISTED(wait_two);
 }
 
 TEST_F(policy, min_unref_scans_3)
 {
 	ASSERT_EQ(0, set_min_unref_scans("3"));
-	kst_set_drop(&wait_three);
+	kst_drop(wait_three);
 	scans(3);
-	EXPECT_UNLISTED(&wait_three);
+	EXPECT_UNLISTED(wait_three);
 	scans(1);
-	EXPECT_LISTED(&wait_three);
+	EXPECT_LISTED(wait_three);
 }
 
 TEST_F(policy, min_unref_scans_is_read_at_every_scan)
 {
 	ASSERT_EQ(0, set_min_unref_scans("100"));
-	kst_set_drop(&lowered);
+	kst_drop(lowered);
 	scans(4);
-	EXPECT_UNLISTED(&lowered);
+	EXPECT_UNLISTED(lowered);
 	ASSERT_EQ(0, set_min_unref_scans("1"));
 	scans(1);
-	EXPECT_LISTED(&lowered);
+	EXPECT_LISTED(lowered);
 }
 
 TEST_F(policy, what_is_reported_stays_so_at_a_higher_threshold)
 {
-	kst_set_drop(&stays);
+	kst_drop(stays);
 	scans(2);
-	EXPECT_LISTED(&stays);
+	EXPECT_LISTED(stays);
 	ASSERT_EQ(0, set_min_unref_scans("9"));
 	scans(2);
-	EXPECT_LISTED(&stays);
+	EXPECT_LISTED(stays);
 }
 
 TEST_F(policy, a_reference_restarts_the_count)
 {
 	ASSERT_EQ(0, set_min_unref_scans("2"));
-	kst_set_drop(&restarted);
+	kst_drop(restarted);
 	scans(2);
-	kst_set_hold(&restarted, 0);
+	kst_hold(restarted, 0);
 	scans(1);
-	kst_set_drop(&restarted);
+	kst_drop(restarted);
 	scans(1);
-	EXPECT_UNLISTED(&restarted);
+	EXPECT_UNLISTED(restarted);
 	scans(1);
-	EXPECT_LISTED(&restarted);
+	EXPECT_LISTED(restarted);
 }
 
 TEST_F(policy, a_change_of_content_restarts_the_count)
 {
 	ASSERT_EQ(0, set_min_unref_scans("2"));
-	kst_set_drop(&rewritten);
+	kst_drop(rewritten);
 	scans(2);
-	kst_set_poke(&rewritten, 8, 1234);
+	kst("poke %d 8 1234", rewritten.slot);
 	scans(1);
-	EXPECT_UNLISTED(&rewritten);
+	EXPECT_UNLISTED(rewritten);
 	scans(1);
-	EXPECT_UNLISTED(&rewritten);
+	EXPECT_UNLISTED(rewritten);
 	scans(1);
-	EXPECT_LISTED(&rewritten);
+	EXPECT_LISTED(rewritten);
 }
 
 /* Changes of mind */
 
-static struct kst_set transient, found_again, changing, freed, painted[2];
-static struct kst_set found_percpu;
+static struct kst_obj transient, found_again, changing, freed, painted[2];
+static struct kst_obj found_percpu;
 
 KST_PLANT(changes)
 {
@@ -197,78 +197,78 @@ KST_PLANT(changes)
 
 TEST_F(policy, transient_leak_gains_one_scan)
 {
-	if (kst_hook("transient_leak", transient.obj[0]) == -EOPNOTSUPP)
+	if (kst_hook("transient_leak", transient) == -EOPNOTSUPP)
 		SKIP(return, "this kernel has no kmemleak_transient_leak()");
-	kst_set_drop(&transient);
+	kst_drop(transient);
 	scans(1);
-	kst_set_hook(&transient, "transient_leak");
+	kst_hook("transient_leak", transient);
 	scans(1);
-	EXPECT_UNLISTED(&transient);
-	kst_set_hook(&transient, "transient_leak");
+	EXPECT_UNLISTED(transient);
+	kst_hook("transient_leak", transient);
 	scans(1);
-	EXPECT_UNLISTED(&transient);
+	EXPECT_UNLISTED(transient);
 	scans(1);
-	EXPECT_LISTED(&transient);
+	EXPECT_LISTED(transient);
 	/* even once it is reported */
-	kst_set_hook(&transient, "transient_leak");
+	kst_hook("transient_leak", transient);
 	scans(1);
-	EXPECT_UNLISTED(&transient);
+	EXPECT_UNLISTED(transient);
 	scans(1);
-	EXPECT_LISTED(&transient);
+	EXPECT_LISTED(transient);
 }
 
 TEST_F(policy, a_leak_found_again_is_listed_no_more)
 {
-	struct kst_set *sets[] = { &found_again, &found_percpu };
+	struct kst_obj objs[] = { found_again, found_percpu };
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(sets); i++) {
-		kst_set_drop(sets[i]);
+	for (i = 0; i < ARRAY_SIZE(objs); i++) {
+		kst_drop(objs[i]);
 		scans(2);
-		EXPECT_LISTED(sets[i]);
-		kst_set_hold(sets[i], 10);
-		EXPECT_LISTED(sets[i]);
+		EXPECT_LISTED(objs[i]);
+		kst_hold(objs[i], 10);
+		EXPECT_LISTED(objs[i]);
 		scans(1);
-		EXPECT_UNLISTED(sets[i]);
-		kst_set_drop(sets[i]);
+		EXPECT_UNLISTED(objs[i]);
+		kst_drop(objs[i]);
 		scans(1);
-		EXPECT_LISTED(sets[i]);
+		EXPECT_LISTED(objs[i]);
 	}
 }
 
 TEST_F(policy, a_leak_that_changes_is_unlisted_for_a_scan)
 {
-	kst_set_drop(&changing);
+	kst_drop(changing);
 	scans(2);
-	EXPECT_LISTED(&changing);
-	kst_set_poke(&changing, 8, 99);
-	EXPECT_LISTED(&changing);
+	EXPECT_LISTED(changing);
+	kst("poke %d 8 99", changing.slot);
+	EXPECT_LISTED(changing);
 	scans(1);
-	EXPECT_UNLISTED(&changing);
+	EXPECT_UNLISTED(changing);
 	scans(1);
-	EXPECT_LISTED(&changing);
+	EXPECT_LISTED(changing);
 }
 
 TEST_F(policy, a_freed_or_painted_leak_is_unlisted_at_once)
 {
-	kst_set_drop(&freed);
-	kst_set_drop(&painted[0]);
-	kst_set_drop(&painted[1]);
+	kst_drop(freed);
+	kst_drop(painted[0]);
+	kst_drop(painted[1]);
 	scans(2);
-	EXPECT_LISTED(&freed);
-	EXPECT_LISTED(&painted[0]);
-	EXPECT_LISTED(&painted[1]);
-	kst_set_hook(&freed, "free");
-	kst_set_hook(&painted[0], "not_leak");
-	kst_set_hook(&painted[1], "ignore");
-	EXPECT_UNLISTED(&freed);
-	EXPECT_UNLISTED(&painted[0]);
-	EXPECT_UNLISTED(&painted[1]);
+	EXPECT_LISTED(freed);
+	EXPECT_LISTED(painted[0]);
+	EXPECT_LISTED(painted[1]);
+	kst_hook("free", freed);
+	kst_hook("not_leak", painted[0]);
+	kst_hook("ignore", painted[1]);
+	EXPECT_UNLISTED(freed);
+	EXPECT_UNLISTED(painted[0]);
+	EXPECT_UNLISTED(painted[1]);
 }
 
 /* clear */
 
-static struct kst_set cleared, cleared_percpu, not_yet, by_cleared;
+static struct kst_obj cleared, cleared_percpu, not_yet, by_cleared;
 
 KST_PLANT(clear)
 {
@@ -280,47 +280,37 @@ KST_PLANT(clear)
 
 TEST_F(policy, clear_greys_what_is_reported)
 {
-	int i;
-
-	kst_set_drop(&cleared);
-	kst_set_drop(&cleared_percpu);
+	kst_drop(cleared);
+	kst_drop(cleared_percpu);
 	scans(2);
-	/* only what is in the report now will be grey */
-	for (i = 0; i < 10; i++) {
-		if (kst_set_listed(&cleared) == KST_SET &&
-		    kst_set_listed(&cleared_percpu) == KST_SET)
-			break;
-		scans(1);
-	}
-	EXPECT_EQ(KST_SET, kst_set_listed(&cleared));
-	EXPECT_EQ(KST_SET, kst_set_listed(&cleared_percpu));
-	kst_set_drop(&not_yet);
+	EXPECT_LISTED(cleared);
+	EXPECT_LISTED(cleared_percpu);
+	kst_drop(not_yet);
 	scans(1);
-	EXPECT_UNLISTED(&not_yet);
+	EXPECT_UNLISTED(not_yet);
 
 	EXPECT_EQ(0, kml_command("clear"));
-	EXPECT_UNLISTED(&cleared);
-	EXPECT_UNLISTED(&cleared_percpu);
+	EXPECT_UNLISTED(cleared);
+	EXPECT_UNLISTED(cleared_percpu);
 	scans(1);
-	EXPECT_UNLISTED(&cleared);
-	EXPECT_UNLISTED(&cleared_percpu);
-	EXPECT_LISTED(&not_yet);
+	EXPECT_UNLISTED(cleared);
+	EXPECT_UNLISTED(cleared_percpu);
+	EXPECT_LISTED(not_yet);
 
 	/* grey: never a leak again, but scanned for pointers */
-	for (i = 0; i < KST_SET; i++)
-		kst_store(by_cleared.obj[i], 0, cleared.obj[i], 16);
-	kst_set_drop(&by_cleared);
+	kst_store(by_cleared, 0, cleared, 16);
+	kst_drop(by_cleared);
 	scans(2);
-	EXPECT_UNLISTED(&by_cleared);
-	EXPECT_UNLISTED(&cleared);
-	kst_set_poke(&cleared, 16, 0);
+	EXPECT_UNLISTED(by_cleared);
+	EXPECT_UNLISTED(cleared);
+	kst("poke %d 16 0", cleared.slot);
 	scans(2);
-	EXPECT_LISTED(&by_cleared);
+	EXPECT_LISTED(by_cleared);
 }
 
 /* Task stacks */
 
-static struct kst_set on_stack;
+static struct kst_obj on_stack;
 
 KST_PLANT(stack)
 {
@@ -329,23 +319,23 @@ KST_PLANT(stack)
 
 TEST_F(policy, stacks_are_scanned_unless_told_otherwise)
 {
-	ASSERT_EQ(0, kst("root stack %d", on_stack.obj[0].slot));
+	ASSERT_EQ(0, kst("root stack %d", on_stack.slot));
 	EXPECT_EQ(0, kml_command("stack=on"));
-	kst_set_drop(&on_stack);
+	kst_drop(on_stack);
 	scans(3);
-	EXPECT_UNLISTED(&on_stack);
+	EXPECT_UNLISTED(on_stack);
 	EXPECT_EQ(0, kml_command("stack=off"));
 	scans(2);
-	EXPECT_LISTED(&on_stack);
+	EXPECT_LISTED(on_stack);
 	EXPECT_EQ(0, kml_command("stack=on\n"));
 	scans(1);
-	EXPECT_UNLISTED(&on_stack);
+	EXPECT_UNLISTED(on_stack);
 	kst("unroot stack");
 }
 
 /* The scan thread */
 
-static struct kst_set by_itself;
+static struct kst_obj by_itself;
 
 KST_PLANT(thread)
 {
@@ -356,11 +346,11 @@ TEST_F(policy, the_thread_scans_by_itself)
 {
 	unsigned long long end = kml_now_ms() + 20000;
 
-	kst_set_drop(&by_itself);
+	kst_drop(by_itself);
 	EXPECT_EQ(0, kml_command("scan=1"));
-	while (!kst_set_listed(&by_itself) && kml_now_ms() < end)
+	while (!kml_listed(by_itself) && kml_now_ms() < end)
 		kml_sleep_ms(200);
-	EXPECT_LISTED(&by_itself);
+	EXPECT_LISTED(by_itself);
 	EXPECT_EQ(0, kml_command("scan=off"));
 }
 
@@ -368,19 +358,19 @@ TEST_F(policy, the_thread_scans_by_itself)
 TEST_F(policy, nothing_is_reported_before_five_seconds)
 {
 	unsigned long long start = kml_now_ms();
-	struct kst_set young, young_percpu;
+	struct kst_obj young, young_percpu;
 	int in_time = 0;
 
-	young = kst_set(64, "page");
-	young_percpu = kst_set(64, "percpu");
+	young = kst_page(64);
+	young_percpu = kst_make(64, "percpu", "");
 	scans(1);
 	while (kml_now_ms() - start < KML_MIN_AGE_MS - 400) {
 		scans(1);
 		/* a scan that ends too late says nothing */
 		if (kml_now_ms() - start >= KML_MIN_AGE_MS - 50)
 			break;
-		EXPECT_UNLISTED(&young);
-		EXPECT_UNLISTED(&young_percpu);
+		EXPECT_UNLISTED(young);
+		EXPECT_UNLISTED(young_percpu);
 		in_time++;
 		kml_sleep_ms(500);
 	}
@@ -389,10 +379,10 @@ TEST_F(policy, nothing_is_reported_before_five_seconds)
 	do {
 		kml_sleep_ms(KML_AGE_MS - KML_MIN_AGE_MS + 600);
 		scans(1);
-	} while ((!kst_set_listed(&young) || !kst_set_listed(&young_percpu)) &&
+	} while ((!kml_listed(young) || !kml_listed(young_percpu)) &&
 		 kml_now_ms() - start < 30000);
-	EXPECT_LISTED(&young);
-	EXPECT_LISTED(&young_percpu);
+	EXPECT_LISTED(young);
+	EXPECT_LISTED(young_percpu);
 }
 
 int main(int argc, char **argv)

@@ -10,7 +10,6 @@ DIR=$(dirname "$0")
 MODULE=kmemleak-test
 
 need_enabled
-need_module
 need_sample "$MODULE"
 start
 
@@ -52,42 +51,66 @@ module_leaks() {
 		END { print n + 0 }' "$tmp"
 }
 
-# Which of its functions have frames is the compiler's choice.
-vmalloc_leaks() {
-	grep -Ec '^    (__)?vmalloc_(node_)?(range_)?noprof\+0x' "$tmp"
+# kind_leaks vmalloc|kmalloc: those that have a frame of vmalloc(), and the others of
+# the sizes that are leaked at once. Which of its functions have frames is the
+# compiler's choice.
+kind_leaks() {
+	awk -v kind="$1" '
+		function judge() {
+			if (entry)
+				n += kind == "vmalloc" ? vmalloc : sized && !vmalloc
+		}
+		/^unreferenced/ {
+			judge()
+			entry = 1
+			vmalloc = 0
+			sized = /[(]size (32|1024|2048|4096)[)]:/
+		}
+		/^    (__)?vmalloc_(node_)?(range_)?noprof[+]0x/ { vmalloc = 1 }
+		END { judge(); print n + 0 }' "$tmp"
 }
 
 percpu_leaks() {
 	grep -Ec '^unreferenced object \(percpu\) 0x[0-9a-f]+ \(size 64\):' "$tmp"
 }
 
-# The slab allocator may keep a pointer to the latest objects of a size for some
-# time: give it others to keep.
+# The first learns what new ones hold.
 scan_and_read() {
-	for size in 32 64 96 192 512 1024; do
-		churn "$size"
-	done
-	for _ in 1 2 3; do
-		command_ok scan
-	done
+	command_ok scan
+	command_ok scan
 	cat "$KMEMLEAK" >"$tmp"
 }
 
-# What is there may take more than one try to be seen, for the same reason.
+# In kmemleak_pages, by size: leaks to which only a page refers that nobody tracks.
+# shellcheck disable=SC2317 # called by all
+in_pages() {
+	grep -Ec "^0x[0-9a-f]+ size ($1) pfn .* comm \"modprobe\"" "$KMEMLEAK"_pages 2>/dev/null
+}
+
+# all <planted> <found> <sizes>. What is in kmemleak_pages is accounted for. And the
+# memory of one may have been referred to before: in one of 14 boots of UML 6.12 1 of 8
+# blocks was in kmemleak_pages and 1 of 10 on the list was not found, in 5 of 7.3 none.
+# Where the allocators keep pointers to what they have handed out, as they do without
+# this kmemleak's patches, it is some of them, perhaps.
 # shellcheck disable=SC2317 # called by check
-found_in_time() {
-	for _ in 1 2 3 4 5; do
-		[ "$(leaks_of_size "$1")" -eq 0 ] || return 0
-		scan_and_read
-	done
-	[ "$(leaks_of_size "$1")" -gt 0 ]
+all() {
+	[ "$2" -eq "$1" ] && return
+	echo "# $2 of $1 are reported, $(in_pages "$3") in pages:"
+	sed 's/^/#   /' "$KMEMLEAK"_pages 2>/dev/null
+	! is_ours || [ $(($2 + $(in_pages "$3") + 1)) -ge "$1" ]
 }
 
 check "the module loads" modprobe "$MODULE"
 sleep "$AGE"
 scan_and_read
-check "kmalloc leaks are found" test "$(leaks_of_size '32|1024|2048')" -gt 0
-vmalloc_seen=$(vmalloc_leaks)
+check "kmalloc leaks are found" all 8 "$(kind_leaks kmalloc)" '32|1024|2048|4096'
+# User Mode Linux has modules where vmalloc() allocates. What was in their place is
+# referenced by the addresses of their sections, in files, and by saved stack traces.
+if [ -d /sys/module/kmemleak_selftest ] && grep -q 'User Mode Linux' /proc/cpuinfo; then
+	skip "vmalloc leaks are found" "another module has been loaded before"
+else
+	check "vmalloc leaks are found" all 5 "$(kind_leaks vmalloc)" 4096
+fi
 percpu_seen=$(percpu_leaks)
 check "frames name the module" grep -q '\[kmemleak_test\]' "$tmp"
 check "what its list holds is no leak" test "$(module_leaks '416|512')" -eq 0
@@ -102,31 +125,27 @@ fi
 command_ok clear
 check "the module unloads" rmmod "$MODULE"
 scan_and_read
-check "its list elements have become leaks" found_in_time '416|512'
+check "its list elements have become leaks" all 10 "$(leaks_of_size '416|512')" '416|512'
 if uname -v | grep -q SMP; then
 	check "and so have its per-CPU pointers' objects" \
-		found_in_time '129|192'
+		all "$(find /sys/devices/system/cpu -maxdepth 1 -name 'cpu[0-9]*' | wc -l)" "$(leaks_of_size '129|192')" '129|192'
 else
 	skip "and so have its per-CPU pointers' objects" "no SMP, no pointers"
 fi
 command_ok clear
 check "clear leaves nothing" empty "$KMEMLEAK"
 
-# A block is referenced by the free range before it, which ends where the block
-# begins; and there is one wherever a task's stack was before. And where per-CPU
-# pointers count from zero (6.12 on x86-64), some number is one to the block. What
-# leaks next is elsewhere.
-for _ in 1 2 3 4 5 6; do
-	[ "$vmalloc_seen" -eq 0 ] || [ "$percpu_seen" -eq 0 ] || break
+# A per-CPU pointer may be the same number as the address of something else, or as a
+# count where they count from zero (6.12 on x86-64). What leaks next is elsewhere.
+for _ in 1 2 3; do
+	[ "$percpu_seen" -eq 0 ] || break
 	modprobe "$MODULE"
 	sleep "$AGE"
 	scan_and_read
-	vmalloc_seen=$((vmalloc_seen + $(vmalloc_leaks)))
-	percpu_seen=$((percpu_seen + $(percpu_leaks)))
+	percpu_seen=$(percpu_leaks)
 	rmmod "$MODULE"
 	command_ok clear
 done
-check "vmalloc leaks are found" test "$vmalloc_seen" -gt 0
 check "the per-CPU leak is found" test "$percpu_seen" -gt 0
 
 finish

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Scans, reads and clears while threads allocate and free: nothing that is
- * alive is ever reported, and in the end everything that is leaked is; but for
- * what the slab allocator still refers to, which cannot be told.
+ * alive is ever reported, and in the end everything that is leaked is.
  *
  * Live objects begin with "KSTLIVE!", so that any report can be judged by its
  * text. KMEMLEAK_STRESS_MS sets how long each part takes.
@@ -105,65 +104,47 @@ static int do_commands(void)
 }
 
 struct leaks {
-	int nr_page, nr_kmalloc;
-	unsigned long page[MAX_LEAKS], kmalloc[MAX_LEAKS];
+	int nr;
+	struct kst_obj obj[MAX_LEAKS];
 };
 
-static int nr_listed(const unsigned long *leaks, int nr)
+/*
+ * How many are not in the report now, and a scan has seen a reference to; negative
+ * when the report cannot be read or one is missing without a reference.
+ */
+static int nr_hidden(const struct leaks *leaks)
 {
 	struct kml_report report;
-	int i, found = 0;
+	int i, hidden = 0;
 
 	if (kml_load(&report))
 		return -1;
-	for (i = 0; i < nr; i++)
-		found += !!kml_find_key(&report, leaks[i]);
-	kml_unload(&report);
-	return found;
-}
-
-/*
- * How many of these are neither reported nor referenced by anything that a scan
- * takes for a reference. One that something stale did refer to may need a scan
- * more: those that are left after three have been missed.
- */
-static int nr_missed(const unsigned long *leaks, int nr)
-{
-	struct kml_report report;
-	int i, round, missed = 1;
-
-	for (round = 0; round < 4 && missed; round++) {
-		if (round)
-			kml_scan();
-		if (kml_load(&report))
-			return -1;
-		for (i = 0, missed = 0; i < nr; i++)
-			if (!kml_find_key(&report, leaks[i]))
-				missed += kst_opinion(leaks[i], false) != KST_REFERENCED;
-		kml_unload(&report);
+	for (i = 0; i < leaks->nr && hidden >= 0; i++) {
+		if (kml_find_leak(&report, leaks->obj[i]))
+			continue;
+		if (kst_opinion(leaks->obj[i].key, false) == KST_REFERENCED)
+			hidden++;
+		else
+			hidden = -1;
 	}
-	return missed;
+	kml_unload(&report);
+	return hidden;
 }
 
 static int get_leaks(struct leaks *leaks)
 {
 	static char buf[8192];
 	char *line, *rest = buf;
-	unsigned long key;
-	char kind[16];
+	struct kst_obj *obj;
 
 	memset(leaks, 0, sizeof(*leaks));
 	if (kst("leaks") || kst_read(buf, sizeof(buf)))
 		return -1;
 	while ((line = strsep(&rest, "\n"))) {
-		if (sscanf(line, "0x%lx %15s", &key, kind) != 2)
-			continue;
-		if (!strcmp(kind, "page"))
-			leaks->page[leaks->nr_page++] = key;
-		else
-			leaks->kmalloc[leaks->nr_kmalloc++] = key;
+		obj = &leaks->obj[leaks->nr];
+		leaks->nr += sscanf(line, "0x%lx %zu", &obj->key, &obj->size) == 2;
 	}
-	return leaks->nr_page + leaks->nr_kmalloc;
+	return leaks->nr;
 }
 
 TEST_F(stress, everything_at_once)
@@ -192,12 +173,10 @@ TEST_F(stress, everything_at_once)
 
 TEST_F(stress, leaks_made_under_load_are_found)
 {
-	static const size_t sizes[] = { 8, 16, 32, 64, 128, 256, 512, 1024 };
 	const int all = self->nr_threads * LEAKS_A_THREAD;
-	int status, round, found = 0, found_kmalloc = 0;
 	static struct leaks leaks;
 	unsigned long long limit;
-	size_t i;
+	int status, hidden;
 
 	kml_command("stack=off");
 	ASSERT_EQ(0, kst("stress %d %d %d", self->nr_threads, NR_LIVE,
@@ -213,29 +192,18 @@ TEST_F(stress, leaks_made_under_load_are_found)
 	EXPECT_EQ(0, kst("unstress"));
 	ASSERT_EQ(all, get_leaks(&leaks));
 
+	/* the last may be new to the scans so far */
+	kml_scan();
 	kml_sleep_ms(KML_AGE_MS);
-	for (round = 0; round < 4; round++) {
-		for (i = 0; i < ARRAY_SIZE(sizes); i++)
-			kst_churn_all_cpus(sizes[i]);
-		kml_scan();
-		found = nr_listed(leaks.page, leaks.nr_page);
-		found_kmalloc = nr_listed(leaks.kmalloc, leaks.nr_kmalloc);
-		if (round && found == leaks.nr_page &&
-		    found_kmalloc == leaks.nr_kmalloc)
-			break;
-	}
-	TH_LOG("found %d of %d pages, %d of %d by kmalloc()", found,
-	       leaks.nr_page, found_kmalloc, leaks.nr_kmalloc);
+	kml_scan();
 	/*
-	 * A stale word somewhere may point to one or the other, which is no
-	 * reason to have lost many: in 28 boots of all architectures at most 6
-	 * of 48 pages and 1 of 48 by kmalloc() were hidden.
+	 * The memory of one by kmalloc() may have been referred to before: in 2 of 8
+	 * boots of UML it was 1 of 96. On UML the task_struct of a kernel thread keeps
+	 * the argument that kthread() has freed, in thread.request.
 	 */
-	EXPECT_GE(found, leaks.nr_page - leaks.nr_page / 4);
-	EXPECT_GE(found_kmalloc, leaks.nr_kmalloc - leaks.nr_kmalloc / 8);
-	/* and if none does, there is no excuse */
-	EXPECT_EQ(0, nr_missed(leaks.page, leaks.nr_page));
-	EXPECT_EQ(0, nr_missed(leaks.kmalloc, leaks.nr_kmalloc));
+	hidden = nr_hidden(&leaks);
+	EXPECT_LE(0, hidden);
+	EXPECT_GE(1, hidden);
 	EXPECT_EQ(0, do_read());
 }
 

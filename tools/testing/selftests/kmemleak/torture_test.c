@@ -39,12 +39,6 @@
 #define MAX_SEARCHES	6
 #define MAX_LEAKS	4096
 #define MAX_DUMPS	16
-/*
- * Of 600 objects that move every half a second so many may be reported in 1000
- * scans, which follow each other at once; 0 to 20 were. Scans that take longer, or
- * come less often, find that the content has changed.
- */
-#define MAX_MOVED	40
 #define MIN_OVERLAP_MS	4000
 /* what runs when the load is to end may take so long */
 #define ENDING_MS	60000
@@ -113,8 +107,7 @@ static int load_module(long scan_ms)
 
 	if (overlap < MIN_OVERLAP_MS)
 		overlap = MIN_OVERLAP_MS;
-	snprintf(params, sizeof(params), "overlap_ms=%ld max_moved=%d %s", overlap, MAX_MOVED,
-		 more ?: "");
+	snprintf(params, sizeof(params), "overlap_ms=%ld %s", overlap, more ?: "");
 	ksft_print_msg("%s\n", params);
 	len = readlink("/proc/self/exe", path, sizeof(path) - 64);
 	if (len < 0)
@@ -170,7 +163,7 @@ static void read_log(struct log *log)
 /* Leaks that were not reported: what does kmemleak think of them? */
 
 struct leftovers {
-	long hidden, hidden_vmalloc, missed, left, bare;
+	long hidden, missed, left, bare;
 	char which[1024];
 };
 
@@ -213,8 +206,6 @@ static struct leftovers count_leftovers(const int *white)
 		left.left++;
 		if (white[id] >= WHITE_ROUNDS)
 			left.missed++;
-		else if (!strcmp(kind, "vmalloc"))
-			left.hidden_vmalloc++;
 		else
 			left.hidden++;
 		/*
@@ -312,7 +303,6 @@ static struct leftovers judge(void)
 	for (round = 0; round < MAX_ROUNDS; round++) {
 		long last = left.left;
 
-		torture_tell("churn");
 		torture_scan();
 		torture_read_and_judge(4096);
 		left = ask_about_leaks(white);
@@ -335,7 +325,6 @@ static struct leftovers judge(void)
 	find_references();
 	left = count_leftovers(white);
 	for (round = 1; left.bare && round < MAX_SEARCHES; round++) {
-		torture_tell("churn");
 		torture_scan();
 		torture_read_and_judge(4096);
 		ask_about_leaks(white);
@@ -494,7 +483,6 @@ int main(void)
 
 	torture_tell("scans %ld", shared->scans);
 	torture_tell("hidden %ld", left.hidden);
-	torture_tell("hidden_vmalloc %ld", left.hidden_vmalloc);
 	torture_tell("missed %ld", left.missed);
 	torture_tell("bare %ld", left.bare);
 	torture_tell("unseen %ld", unseen(&log, left.left));
@@ -536,7 +524,6 @@ int main(void)
 	figure("live_reported", shared->seen[TORTURE_LIVE]);
 	figure("others_reported", shared->nr_others);
 	figure("leaks_hidden", left.hidden);
-	figure("leaks_hidden_vmalloc", left.hidden_vmalloc);
 	figure("leaks_missed", left.missed);
 	figure("leaks_bare", left.bare);
 	figure("new_leaks_logged", log.new_leaks);

@@ -13,8 +13,6 @@
 #include "../kselftest_harness.h"
 #include "kmemleak_util.h"
 
-#define KML_PAGES	"/sys/kernel/debug/kmemleak_pages"
-
 static struct kst_obj held(size_t size)
 {
 	struct kst_obj obj = kst_page(size);
@@ -106,11 +104,11 @@ TEST_F(trial, a_pointer_at_an_odd_offset_is_a_reference)
 		kst_drop(odd_target[i]);
 	scans(3);
 	for (i = 0; i < ARRAY_SIZE(odd); i++)
-		EXPECT_FALSE(kml_listed(odd_target[i]));
+		EXPECT_UNLISTED(odd_target[i]);
 	ASSERT_EQ(0, set_trial("N"));
 	scans(1);
 	for (i = 0; i < ARRAY_SIZE(odd); i++)
-		EXPECT_TRUE(kml_listed(odd_target[i]))
+		EXPECT_LISTED(odd_target[i])
 			TH_LOG("offset %zu of %zu", odd[i].where, odd[i].size);
 }
 
@@ -134,9 +132,9 @@ TEST_F(trial, untracked_pages_are_roots_for_suspects)
 	kst_drop(from_odd);
 	kst_drop(in_tail);
 	scans(3);
-	EXPECT_FALSE(kml_listed(in_odd));
-	EXPECT_FALSE(kml_listed(from_odd));
-	EXPECT_FALSE(kml_listed(in_tail));
+	EXPECT_UNLISTED(in_odd);
+	EXPECT_UNLISTED(from_odd);
+	EXPECT_UNLISTED(in_tail);
 	EXPECT_GE(kml_stat("scan_in_pages"), 3);
 	EXPECT_GT(pages_pfn(in_odd), 0);
 	EXPECT_EQ(0, pages_pfn(from_odd));
@@ -144,9 +142,9 @@ TEST_F(trial, untracked_pages_are_roots_for_suspects)
 
 	ASSERT_EQ(0, set_trial("N"));
 	scans(1);
-	EXPECT_TRUE(kml_listed(in_odd));
-	EXPECT_TRUE(kml_listed(from_odd));
-	EXPECT_TRUE(kml_listed(in_tail));
+	EXPECT_LISTED(in_odd);
+	EXPECT_LISTED(from_odd);
+	EXPECT_LISTED(in_tail);
 	EXPECT_EQ(0, kml_stat("scan_in_pages"));
 	EXPECT_EQ(-1, pages_pfn(in_odd));
 	kst("unroot odd");
@@ -180,8 +178,8 @@ TEST_F(trial, pages_of_a_leak_are_no_roots)
 	}
 	scans(3);
 	for (i = 0; i < ARRAY_SIZE(leak); i++) {
-		EXPECT_TRUE(kml_listed(leak[i]));
-		EXPECT_TRUE(kml_listed(from_leak[i]))
+		EXPECT_LISTED(leak[i]);
+		EXPECT_LISTED(from_leak[i])
 			TH_LOG("kind %u, pfn %lx", i, pages_pfn(from_leak[i]));
 	}
 }
@@ -202,12 +200,12 @@ static void nolock(struct __test_metadata *_metadata, struct kst_obj obj, const 
 {
 	kst_drop(obj);
 	scans(3);
-	EXPECT_FALSE(kml_listed(obj));
+	EXPECT_UNLISTED(obj);
 	EXPECT_GT(pages_pfn(obj), 0);
 	/* the block is free, its content is what it was */
 	ASSERT_EQ(0, kst("unroot %s", free));
 	scans(1);
-	EXPECT_TRUE(kml_listed(obj));
+	EXPECT_LISTED(obj);
 }
 
 TEST_F(trial, blocks_without_locks_are_roots_for_suspects)
@@ -224,13 +222,13 @@ TEST_F(trial, blocks_without_locks_are_roots_for_suspects)
 
 TEST_F(trial, a_quiet_scan_needs_one_confirming_mark)
 {
-	struct kst_set set = kst_set(64, "page");
+	struct kst_obj leak = kst_page(64);
 
 	kml_sleep_ms(KML_AGE_MS);
 	scans(1);
 	ASSERT_EQ(0, kml_write_file(KML_PARAM("trial_marks"), "1"));
 	scans(1);
-	EXPECT_LISTED(&set);
+	EXPECT_LISTED(leak);
 	EXPECT_EQ(2, kml_stat("scan_marks"));
 	ASSERT_EQ(0, kml_write_file(KML_PARAM("trial_marks"), "16"));
 }

@@ -38,12 +38,14 @@ struct kf_wanted {
 /**
  * typedef kf_found_t - called for each word that was found
  * @w: the block that the word points into; @w->found is not yet counted up
+ * @offset: of the byte that it points to
  * @where: the word's address, in the linear mapping or in the kernel's image
  * @page: its page, NULL for the image's
  *
  * Context: process, may sleep.
  */
-typedef void (*kf_found_t)(struct kf_wanted *w, unsigned long where, struct page *page);
+typedef void (*kf_found_t)(struct kf_wanted *w, unsigned long offset, unsigned long where,
+			   struct page *page);
 
 const char *kf_page_kind(struct page *page);
 void kf_set_image(unsigned long from, unsigned long to);

@@ -90,7 +90,8 @@ static void kf_whose(struct page *page, unsigned long where, char *buf, size_t s
 			  folio_order(folio), page_count(page));
 }
 
-static void kf_say(const char *what, struct kf_wanted *w, unsigned long where, struct page *page)
+static void kf_say(const char *what, struct kf_wanted *w, unsigned long offset,
+		   unsigned long where, struct page *page)
 {
 	char whose[128];
 
@@ -98,14 +99,14 @@ static void kf_say(const char *what, struct kf_wanted *w, unsigned long where, s
 		return;
 	if (page && folio_test_slab(page_folio(page))) {
 		/* who has the word ends the line */
-		pr_info(KF_NAME "%u: %s 0x%lx is in a word at 0x%lx:", w->id, what,
-			kt_scramble(w->hidden), where);
+		pr_info(KF_NAME "%u: %s 0x%lx+%lu is in a word at 0x%lx:", w->id, what,
+			kt_scramble(w->hidden), offset, where);
 		mem_dump_obj((void *)where);
 		return;
 	}
 	kf_whose(page, where, whose, sizeof(whose));
-	pr_info(KF_NAME "%u: %s 0x%lx is in a word at 0x%lx: %s\n", w->id, what,
-		kt_scramble(w->hidden), where, whose);
+	pr_info(KF_NAME "%u: %s 0x%lx+%lu is in a word at 0x%lx: %s\n", w->id, what,
+		kt_scramble(w->hidden), offset, where, whose);
 }
 
 /* Does a word that is a block's address stand where a vm_struct has it? Want that, too. */
@@ -128,16 +129,18 @@ static void kf_want_area(struct kf_wanted *w, unsigned long where)
 	memset(&area, 0, sizeof(area));
 }
 
-static void kf_block_found(struct kf_wanted *w, unsigned long where, struct page *page)
+static void kf_block_found(struct kf_wanted *w, unsigned long offset, unsigned long where,
+			   struct page *page)
 {
-	kf_say("block", w, where, page);
+	kf_say("block", w, offset, where, page);
 	if (page && folio_test_slab(page_folio(page)))
 		kf_want_area(w, where);
 }
 
-static void kf_area_found(struct kf_wanted *w, unsigned long where, struct page *page)
+static void kf_area_found(struct kf_wanted *w, unsigned long offset, unsigned long where,
+			  struct page *page)
 {
-	kf_say("vm_struct", w, where, page);
+	kf_say("vm_struct", w, offset, where, page);
 }
 
 static int kf_find(void)

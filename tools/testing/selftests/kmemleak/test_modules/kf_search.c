@@ -59,7 +59,7 @@ static void kf_look_at(struct kf_state *s, unsigned long value, struct page *pag
 		/* what it says of itself does not count */
 		if (kt_untagged(where) - start < w->size)
 			continue;
-		s->found(w, where, page);
+		s->found(w, value - start, where, page);
 		w->found++;
 	}
 }

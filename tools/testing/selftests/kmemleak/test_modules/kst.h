@@ -71,7 +71,9 @@ struct kst_slot *kst_get_slot(unsigned long nr);
 unsigned long kst_slot_address(const struct kst_slot *slot);
 void *kst_slot_memory(const struct kst_slot *slot, unsigned int cpu);
 int kst_create(enum kst_kind kind, struct kst_slot *slot, size_t size);
-void kst_free_low(void);
+void kst_free_in_first(void);
+void kst_avoid_init(unsigned long address);
+void kst_free_in_init(void);
 int kst_create_registered(struct kst_slot *slot, size_t size, int min_count,
 			  enum kst_context context);
 int kst_create_rawphys(struct kst_slot *slot, unsigned long phys, size_t size);

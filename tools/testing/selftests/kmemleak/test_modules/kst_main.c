@@ -329,7 +329,7 @@ static int kst_run_pool(const struct kst_args *args)
 	if (strcmp(args->word[0], "try"))
 		return -EINVAL;
 	ret = kst_pool_try();
-	if (ret <= 0)
+	if (ret)
 		return ret;
 	return kst_pool_list(kst_result, sizeof(kst_result));
 }
@@ -479,6 +479,7 @@ static const struct file_operations kst_fops = {
 static int __init kst_init(void)
 {
 	forget_boot_memory();
+	kst_avoid_init((unsigned long)kst_init);
 	kst_dir = debugfs_create_dir("kmemleak_selftest", NULL);
 	debugfs_create_file("cmd", 0600, kst_dir, NULL, &kst_fops);
 	return 0;
@@ -491,7 +492,8 @@ static void __exit kst_exit(void)
 
 	debugfs_remove(kst_dir);
 	kst_run_reset(&no_args);
-	kst_free_low();
+	kst_free_in_first();
+	kst_free_in_init();
 	kst_pool_destroy();
 }
 module_exit(kst_exit);

@@ -19,6 +19,7 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
+#include "first_chunk.h"
 #include "kst.h"
 
 static struct kst_slot kst_slots[KST_NR_SLOTS];
@@ -76,37 +77,68 @@ static noinline int kst_plant_kmalloc(struct kst_slot *slot, size_t size)
 	return 0;
 }
 
+/*
+ * What a module's initialisation was in is free, and vmalloc()'s on some machines;
+ * /sys/module/.../sections has its addresses as long as the module is there. Blocks
+ * that lie there are kept, in a chain that can be followed.
+ */
+#define KST_INIT_ROOM	SZ_64K
+
+static unsigned long kst_init_at;	/* scrambled */
+static void *kst_in_init;
+
+void kst_avoid_init(unsigned long address)
+{
+	kst_init_at = kst_scramble(address);
+}
+
+static bool kst_lies_in_init(void *p, size_t size)
+{
+	unsigned long from = kst_scramble(kst_init_at) - KST_INIT_ROOM;
+
+	return (unsigned long)p - from < 2 * KST_INIT_ROOM ||
+	       from - (unsigned long)p < size;
+}
+
+void kst_free_in_init(void)
+{
+	while (kst_in_init) {
+		void *p = kst_in_init;
+
+		kst_in_init = *(void **)p;
+		vfree(p);
+	}
+}
+
 static noinline int kst_plant_vmalloc(struct kst_slot *slot, size_t size)
 {
-	void *p = vzalloc(size);
+	void *p;
 
+	while ((p = vzalloc(size)) && kst_lies_in_init(p, size)) {
+		*(void **)p = kst_in_init;
+		kst_in_init = p;
+	}
 	if (!p)
 		return -ENOMEM;
 	kst_slot_set(slot, KST_VMALLOC, (unsigned long)p, size);
 	return 0;
 }
 
-/*
- * Where per-CPU pointers count from zero, as in 6.12 on x86-64, those into the
- * first chunk are numbers like 0x35190: something always seems to refer to one
- * or the other. Such memory is kept, in a chain that can be followed.
- */
-#define KST_LOW		SZ_1M
+/* Per-CPU memory in the first chunk is kept, in a chain that can be followed. */
+static void __percpu *kst_in_first;
 
-static void __percpu *kst_low;
-
-static void kst_keep_low(void __percpu *p)
+static void kst_keep_in_first(void __percpu *p)
 {
-	*(void __percpu **)per_cpu_ptr(p, 0) = kst_low;
-	kst_low = p;
+	*(void __percpu **)per_cpu_ptr(p, 0) = kst_in_first;
+	kst_in_first = p;
 }
 
-void kst_free_low(void)
+void kst_free_in_first(void)
 {
-	while (kst_low) {
-		void __percpu *p = kst_low;
+	while (kst_in_first) {
+		void __percpu *p = kst_in_first;
 
-		kst_low = *(void __percpu **)per_cpu_ptr(p, 0);
+		kst_in_first = *(void __percpu **)per_cpu_ptr(p, 0);
 		free_percpu(p);
 	}
 }
@@ -116,9 +148,8 @@ static noinline int kst_plant_percpu(struct kst_slot *slot, size_t size)
 	void __percpu *p;
 
 	size = max(size, sizeof(p));
-	while ((p = __alloc_percpu(size, sizeof(long))) &&
-	       (__force unsigned long)p < KST_LOW)
-		kst_keep_low(p);
+	while ((p = __alloc_percpu(size, sizeof(long))) && in_first_chunk(p))
+		kst_keep_in_first(p);
 	if (!p)
 		return -ENOMEM;
 	kst_slot_set(slot, KST_PERCPU, (__force unsigned long)p, size);

@@ -5,10 +5,7 @@
  * Each thread owns a table of live objects, half of which it keeps for good,
  * frees and replaces the other half all the time, and leaks a few. Live
  * objects begin with "KSTLIVE!" and leaked ones with "KSTLEAK!", so a report
- * tells which is which.
- *
- * Every other leak is of pages registered by hand: the slab allocator may keep
- * a pointer to one of its own.
+ * tells which is which. Every other leak is of pages registered by hand.
  */
 #include <linux/cpumask.h>
 #include <linux/delay.h>
@@ -213,7 +210,7 @@ void kst_chain_free(void)
 	}
 }
 
-/* Every leaked object, one a line: scrambled address and kind. */
+/* Every leaked object, one a line: scrambled address and size. */
 int kst_stress_leaks(char *buf, size_t size)
 {
 	size_t len = 0;
@@ -223,10 +220,8 @@ int kst_stress_leaks(char *buf, size_t size)
 		struct kst_slot *slot = &kst_leaks[i];
 
 		if (slot->kind != KST_NONE)
-			len += scnprintf(buf + len, size - len, "0x%lx %s\n",
-					 slot->hidden,
-					 slot->kind == KST_PAGE ? "page" :
-								  "kmalloc");
+			len += scnprintf(buf + len, size - len, "0x%lx %zu\n",
+					 slot->hidden, slot->size);
 	}
 	return len + 1 < size ? 0 : -ENOSPC;
 }

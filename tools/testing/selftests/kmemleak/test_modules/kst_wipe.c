@@ -15,9 +15,9 @@
 
 #include "kst.h"
 
-/* frames of so many words, as deep as callbacks go */
+/* frames of so many words, deeper than callbacks and what kst_run_in() runs go */
 #define KST_WIPE_WORDS	64
-#define KST_WIPE_FRAMES	6
+#define KST_WIPE_FRAMES	16
 
 static DEFINE_PER_CPU(struct timer_list, kst_wipe_timer);
 static DECLARE_COMPLETION(kst_wiped);

@@ -150,11 +150,9 @@ void kt_leak_found(unsigned long id);
 size_t kt_leak_list(char *buf, size_t size);
 unsigned int kt_leaks_planted(void);
 unsigned int kt_leaks_found(void);
-unsigned int kt_leaks_vmalloc(void);
 bool kt_leak_unreported(unsigned int id, unsigned long *hidden, unsigned long *size);
 void kt_leak_explained(unsigned int id);
 void kt_wipe_stack(void);
-void kt_churn(void);
 
 /* kt_find.c */
 void kt_find(void);

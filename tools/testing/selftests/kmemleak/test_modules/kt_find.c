@@ -16,7 +16,8 @@
 
 static struct kf_wanted kt_wanted[KT_MAX_WANTED];
 
-static void kt_say(struct kf_wanted *w, unsigned long where, struct page *page)
+static void kt_say(struct kf_wanted *w, unsigned long offset, unsigned long where,
+		   struct page *page)
 {
 	if (w->found < KT_MAX_SAID)
 		pr_info(KT_NAME "leak %u: a word at 0x%lx (%s %pS) looks like a reference\n",

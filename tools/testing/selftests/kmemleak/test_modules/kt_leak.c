@@ -11,9 +11,8 @@
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
+#include "first_chunk.h"
 #include "kt.h"
-
-#define KT_CHURN	512
 
 struct kt_leak {
 	unsigned long hidden;
@@ -48,15 +47,6 @@ unsigned int kt_leaks_found(void)
 	return atomic_read(&kt_nr_found);
 }
 
-unsigned int kt_leaks_vmalloc(void)
-{
-	unsigned int i, n = 0;
-
-	for (i = 0; i < kt_leaks_planted(); i++)
-		n += kt_leaks[i].hidden && kt_leaks[i].kind == KT_VMALLOC;
-	return n;
-}
-
 /* Deeper than anything that a planted leak's address went through. */
 noinline void kt_wipe_stack(void)
 {
@@ -71,6 +61,12 @@ static noinline void kt_plant(struct kt_leak *leak, enum kt_kind kind, size_t si
 {
 	unsigned long ref = kt_object_new(kind, size, KT_LEAK, id, GFP_KERNEL);
 
+	if (ref && kind == KT_PERCPU &&
+	    in_first_chunk((const void __percpu *)(ref & ~KT_REF_PERCPU))) {
+		kt_object_free(ref);
+		kind = KT_PAGES;
+		ref = kt_object_new(kind, size, KT_LEAK, id, GFP_KERNEL);
+	}
 	if (ref) {
 		leak->kind = kind;
 		leak->hidden = kt_scramble(ref);
@@ -143,40 +139,6 @@ size_t kt_leak_list(char *buf, size_t size)
 					 kt_kind_names[kt_leaks[i].kind],
 					 kt_leaks[i].explained ? "word" : "bare");
 	return len;
-}
-
-/*
- * The slab allocator keeps pointers to what it has handed out last: have it hand
- * out others, on every CPU.
- */
-static void kt_churn_fn(struct work_struct *work)
-{
-	size_t size;
-	void **keep;
-	int i;
-
-	keep = kvcalloc(KT_CHURN, sizeof(*keep), GFP_KERNEL);
-	for (size = KT_MIN_SIZE; keep && size <= 2048; size *= 2) {
-		for (i = 0; i < KT_CHURN; i++)
-			keep[i] = kzalloc(size, GFP_KERNEL);
-		for (i = 0; i < KT_CHURN; i++) {
-			kfree(keep[i]);
-			keep[i] = NULL;
-		}
-		cond_resched();
-	}
-	kvfree(keep);
-}
-
-void kt_churn(void)
-{
-	static DECLARE_WORK(work, kt_churn_fn);
-	unsigned int cpu;
-
-	for_each_online_cpu(cpu) {
-		schedule_work_on(cpu, &work);
-		flush_work(&work);
-	}
 }
 
 void kt_leak_exit(void)
