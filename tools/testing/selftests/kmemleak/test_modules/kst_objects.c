@@ -10,6 +10,7 @@
 #include <linux/err.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
+#include <linux/kernel_stat.h>
 #include <linux/kmemleak.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
@@ -87,13 +88,22 @@ static noinline int kst_plant_vmalloc(struct kst_slot *slot, size_t size)
 }
 
 /*
- * Where per-CPU pointers count from zero, as in 6.12 on x86-64, those into the
- * first chunk are numbers like 0x35190: something always seems to refer to one
- * or the other. Such memory is kept, in a chain that can be followed.
+ * A pointer into the first chunk of per-CPU memory looks like something else.
+ * Where they count from zero, as in 6.12 on x86-64, it is a number like 0x35190;
+ * elsewhere the address of what lies behind the static per-CPU variables in the
+ * kernel's image: on x86-64 .bss, to which a lot of .data points. Something
+ * always seems to refer to one or the other. Such memory is kept, in a chain
+ * that can be followed.
  */
 #define KST_LOW		SZ_1M
 
 static void __percpu *kst_low;
+
+static bool kst_is_low(void __percpu *p)
+{
+	/* a static one, at about the beginning of the chunk */
+	return (__force unsigned long)p - (__force unsigned long)&kstat < KST_LOW;
+}
 
 static void kst_keep_low(void __percpu *p)
 {
@@ -116,8 +126,7 @@ static noinline int kst_plant_percpu(struct kst_slot *slot, size_t size)
 	void __percpu *p;
 
 	size = max(size, sizeof(p));
-	while ((p = __alloc_percpu(size, sizeof(long))) &&
-	       (__force unsigned long)p < KST_LOW)
+	while ((p = __alloc_percpu(size, sizeof(long))) && kst_is_low(p))
 		kst_keep_low(p);
 	if (!p)
 		return -ENOMEM;
