@@ -180,6 +180,9 @@ t_scripts_refuse()
 	expect 2 'choices: ours stock' "$here/accuracy.sh" --only theirs
 	expect 2 'per cent' "$here/accuracy.sh" --goal 101
 	expect 2 'choices: um' make -s -C "$KML_TOP" accuracy FLAVOR=vax
+	expect 2 'only an emulated machine' "$here/bench-pairs.sh" --flavor um
+	expect 2 'above 0' "$here/bench-pairs.sh" --size 0
+	expect 2 'choices: ours stock patched' "$here/bench-pairs.sh" --only theirs
 	expect 2 'there is none' "$here/kernel/build.sh" --module kmemleak_vax
 	expect 2 'unknown option' "$here/perf-scan.sh" --vax
 	expect 2 'is not a number' "$here/perf-scan.sh" --scans 0

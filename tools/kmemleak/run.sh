@@ -28,6 +28,8 @@ usage()
 	                    module) and, on x86_64, a DIMM of SIZE
 	  --kvm             let the host's processor run the guest (default: qemu
 	                    emulates it, which works anywhere)
+	  --icount          the guest's clock counts instructions, one a nanosecond:
+	                    times are the same whatever the host does; one CPU
 	  --keys S          press Enter at the guest's console every S seconds, for
 	                    one that sleeps
 	  --append ARGS     more kernel parameters
@@ -50,7 +52,7 @@ usage()
 }
 
 flavour=um kernel=7.3 stock=0 debug=0 config='' cpus='' mem='' append='' timeout=300
-quiet=0 log='' splats=1 injected=() mode=script model='' nodes='' hotmem='' kvm=0 leaves=0 keys=''
+quiet=0 log='' splats=1 injected=() mode=script model='' nodes='' hotmem='' kvm=0 icount=0 leaves=0 keys=''
 programs=()
 adds=() envs=()
 while [ $# -gt 0 ]; do
@@ -66,6 +68,7 @@ while [ $# -gt 0 ]; do
 	--nodes) nodes=${2:?}; shift ;;
 	--hotmem) hotmem=${2:?}; shift ;;
 	--kvm) kvm=1 ;;
+	--icount) icount=1 ;;
 	--keys) keys=${2:?}; shift ;;
 	--leaves) leaves=1 ;;
 	--append) append="$append ${2:?}"; shift ;;
@@ -116,6 +119,10 @@ smp=0
 grep -q '^CONFIG_SMP=y' "$KOUT/.config" && smp=1
 if [ $smp = 0 ]; then
 	[ "${cpus:-1}" = 1 ] || usage_error "--cpus $cpus: this kernel is built for one CPU"
+	cpus=1
+fi
+if [ $icount = 1 ]; then
+	[ "${cpus:-1}" = 1 ] || usage_error "--cpus $cpus: with --icount a guest has one"
 	cpus=1
 fi
 cpus=${cpus:-2}

@@ -228,7 +228,7 @@ own_fail()
 	for cache in /sys/kernel/slab/kmemleak_*/failslab; do
 		case $cache in
 		# a scan without these is none, and the reserve is for later
-		*_reserve/* | *_work/* | *_worker/* | *_sieve/*) ;;
+		*_reserve/* | *_work/* | *_worker/* | *_bloom/*) ;;
 		*) echo 1 >"$cache" || return 1 ;;
 		esac
 	done

@@ -161,7 +161,7 @@ t_script_help()
 	local script
 	for script in tools/kmemleak/{run,check,check-kernel,check-full,check-builds,check-harness,check-log}.sh \
 		tools/kmemleak/{lint,fetch-kernel,initramfs,build-kernel,torture,busy,kconfig}.sh \
-		tools/testing/kmemleak/check-cross.sh benchmarks/{bench-kernel,accuracy}.sh; do
+		tools/testing/kmemleak/check-cross.sh benchmarks/{bench-kernel,bench-pairs,accuracy}.sh; do
 		expect 0 "$script" --help
 		grep -q "^usage: $(basename "$script")" "$work/said"
 	done
@@ -410,8 +410,12 @@ t_status()
 
 t_machine()
 {
-	expect 2 guest 'exit 0' --nodes 2 -- "$work/script"
-	grep -q 'not for FLAVOR=um' "$work/said"
+	local option
+	for option in '--nodes 2' --icount; do
+		# shellcheck disable=SC2086 # words on purpose
+		expect 2 guest 'exit 0' $option -- "$work/script"
+		grep -q 'not for FLAVOR=um' "$work/said"
+	done
 }
 
 t_arguments()

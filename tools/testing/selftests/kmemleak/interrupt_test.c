@@ -220,9 +220,15 @@ TEST_F(long_scan, waiting_for_another_can_be_interrupted)
 TEST_F(long_scan, a_write_waits_for_its_scan)
 {
 	unsigned long long start = kml_now_ms();
+	long scans = kml_stat("scans");
 
 	EXPECT_EQ(4, write(self->fd, "scan", 4));
-	EXPECT_GE(kml_now_ms() - start, scan_ms / 4);
+	/* stock only has the time, which a busy host made a quarter of before */
+	if (scans < 0) {
+		EXPECT_GE(kml_now_ms() - start, scan_ms / 4);
+	} else {
+		EXPECT_EQ(scans + 1, kml_stat("scans"));
+	}
 }
 
 /* Killing the scanning task ends the scan as well. */

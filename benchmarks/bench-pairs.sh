@@ -1,0 +1,118 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# How many instructions an allocation and its free are. On an emulated machine whose
+# clock counts them, so host and load make no difference: what moves here has moved.
+set -euo pipefail
+# shellcheck source=tools/kmemleak/lib.sh
+. "$(dirname "$0")/../tools/kmemleak/lib.sh"
+# shellcheck source=benchmarks/groups.sh
+. "$(dirname "$0")/groups.sh"
+
+usage()
+{
+	cat <<-EOT
+	usage: bench-pairs.sh [option]...
+	  --flavor F     x86_64 or arm64 (default x86_64)
+	  --kernel K     $KML_KERNELS or the path of a kernel tree (default 7.3)
+	  --size N       bytes a block (default 128)
+	  --only "W.."   of ours stock patched: the last is stock with the patches to
+	                 the kernel's own code (default "ours stock patched")
+	EOT
+}
+
+flavour=x86_64 kernel=7.3 size=128 only='ours stock patched'
+while [ $# -gt 0 ]; do
+	case $1 in
+	--flavor | --flavour | --kernel | --size | --only) [ $# -ge 2 ] || usage_error "$1 needs a value" ;;
+	esac
+	case $1 in
+	--flavor | --flavour) flavour=$2; shift ;;
+	--kernel) kernel=$2; shift ;;
+	--size) size=$2; shift ;;
+	--only) only=$2; shift ;;
+	-h | --help) usage; exit 0 ;;
+	*) usage >&2; usage_error "unknown option $1" ;;
+	esac
+	shift
+done
+check_flavour "$flavour"
+check_kernel "$kernel"
+flavour_facts "$flavour"
+[ -n "$kml_qemu" ] || usage_error "--flavor $flavour: only an emulated machine counts instructions"
+case $size in
+'' | *[!0-9]* | 0) usage_error "--size $size: expected a number above 0" ;;
+esac
+for who in $only; do
+	case $who in
+	ours | stock | patched) ;;
+	*) usage_error "--only $who is not known; choices: ours stock patched" ;;
+	esac
+done
+work=$(mktemp -d "${TMPDIR:-/tmp}/kmemleak-pairs.XXXXXX")
+trap 'end_groups; rm -rf "$work"' EXIT
+
+# Sets tree: the kernel with those patches that come first in the series, which need
+# nothing of ours. A name of its own for each state of the patches.
+patched_tree()
+{
+	local patch key
+	case $kernel in
+	*/*) ;;
+	*) "$KML_TOOLS/fetch-kernel.sh" "$kernel" ;;
+	esac
+	kernel_paths "$flavour" "$kernel" 1 0
+	"$KML_TOOLS/overlay.py" patches "$kml_pristine" "$work/series" >/dev/null
+	rm "$work"/series/*-mm-kmemleak-* "$work"/series/*-selftests-* "$work"/series/*-Documentation-*
+	# it uses a hook that only ours has
+	rm -f "$work"/series/*-of-blocks-that-take-no-locks.patch
+	key=$(printf '%s' "$kml_pristine" | cat - "$work"/series/*.patch | sha256sum | cut -c1-8)
+	tree=$KML_CACHE/checkout/$(checkout_key)/patched-$key/src
+	[ ! -e "$tree/.kmemleak-patched" ] || return 0
+	mkdir -p "$(dirname "$tree")"
+	"$KML_TOOLS/copy-tree.py" "$kml_pristine" "$tree"
+	for patch in "$work"/series/*.patch; do
+		patch -s -p1 -d "$tree" <"$patch"
+	done
+	touch "$tree/.kmemleak-patched"
+}
+
+# Sets build: options of build-kernel.sh, run.sh and the like.
+build_of()
+{
+	tree=$kernel
+	[ "$1" != patched ] || patched_tree
+	build=(--flavor "$flavour" --kernel "$tree")
+	[ "$1" = ours ] || build+=(--stock)
+}
+
+# guest <name> <kmemleak=>
+# shellcheck disable=SC2317 # by start
+guest()
+{
+	logged "$work/$1-$2.log" "pairs: $1, kmemleak=$2" \
+		"$KML_TOOLS/run.sh" "${build[@]}" --icount --quiet --timeout 500 \
+		--append "kmemleak=$2" --add "$module:/kml/kmemleak_scale.ko" \
+		--env "SIZE=$size" -- "$KML_TOP/benchmarks/kernel/guest-pairs.sh"
+}
+
+for who in $only; do
+	build_of "$who"
+	"$KML_TOOLS/build-kernel.sh" "${build[@]}"
+	module=$("$KML_TOP/benchmarks/kernel/build.sh" "${build[@]}")
+	for state in on off; do
+		start guest "$who" "$state"
+		finish "$started"
+	done
+done
+
+printf '%-24s%10s%10s\n' "instructions, $size bytes" 'on' 'off'
+for who in $only; do
+	for row in pairs cold untracked; do
+		printf '%-24s' "$who, $row"
+		for state in on off; do
+			printf '%10s' "$(sed -n "s/^KMLB\t$row\t//p" "$work/$who-$state.log")"
+		done
+		echo
+	done
+done
