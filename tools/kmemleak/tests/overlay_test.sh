@@ -285,13 +285,20 @@ t_patches()
 		grep -A 1 '^From: ' "$p" | grep -q '<.*@.*>'
 		grep -qE '^Subject: \[PATCH [0-9]+/[0-9]+\] ' "$p"
 	done
+	# The cover letter has its text, and counts and lists the patches.
+	local letter=$work/series/0000-cover-letter.patch
+	grep -qE "^Subject: \[PATCH 0+/$(($(find "$work/series" -name '*.patch' | wc -l) - 1))\] $(head -n 1 "$KML_TOOLS/cover-letter.txt")\$" "$letter"
+	fails grep -F '***' "$letter"
+	[ "$(grep -cxFf <(tail -n +3 "$KML_TOOLS/cover-letter.txt" | grep .) "$letter")" = \
+		"$(tail -n +3 "$KML_TOOLS/cover-letter.txt" | grep -c .)" ]
+	grep -q '^  mm/kmemleak: replace the single-file implementation$' "$letter"
 	# Applied as a reviewer would, it is what install does.
 	rm -rf "$work/am"
 	cp -a "$work/base-$kernel" "$work/am"
 	git -C "$work/am" init -q
 	git -C "$work/am" add -A -f
 	git -C "$work/am" -c user.name=t -c user.email=t@t commit -qm base
-	git -C "$work/am" -c user.name=t -c user.email=t@t am -q "$work"/series/*.patch
+	git -C "$work/am" -c user.name=t -c user.email=t@t am -q --empty=drop "$work"/series/*.patch
 	overlay install "$case_dir"
 	same_tree "$work/am" "$case_dir"
 	# From an installed tree too, and never over an older series.
@@ -309,6 +316,7 @@ t_patch_order()
 	local p switched=0 own=1 n=0 last
 	last=$(find "$work/series" -name '*.patch' | sort | tail -n 1)
 	for p in "$work"/series/*.patch; do
+		[ "${p##*/}" != 0000-cover-letter.patch ] || continue
 		if grep '^+++ b/' "$p" | grep -qxFf <(grep -h '^+++ b/' "$KML_TOOLS"/patches/*.patch); then
 			# first come those that need nothing of ours; what uses it is last
 			if [ "$own" = 0 ]; then
