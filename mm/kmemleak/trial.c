@@ -1,26 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The trial of suspects. */
+/* The trial of suspects: confirming marks and the search of untracked memory. */
 
 #include "os.h"
 #include "scan.h"
 
-/* === Sieve ============================================================== */
+/* === Bloom filter of suspects =========================================== */
 
-/* With more bits set it lets too much through to be worth a look. */
+/* With more bits set, too many candidates pass for the test to pay. */
 #define KML_BLOOM_MAX	(KML_BLOOM_BITS / 4)
 
-/* kml_scan_mutex; the bits are set by all workers */
+/* Protected by kml_scan_mutex. All workers set bits. */
 static unsigned long *kml_bloom;
 static atomic_long_t kml_bloom_blocks;
 
-/* An empty one, if there is memory. Context: process, kml_scan_mutex held. */
+/*
+ * Allocate an empty filter. Without memory there is none, and all candidates pass.
+ * Context: process, kml_scan_mutex held.
+ */
 void kml_bloom_open(void)
 {
 	kml_bloom = kml_pool_alloc(KML_POOL_BLOOM, GFP_KERNEL);
 	atomic_long_set(&kml_bloom_blocks, 0);
 }
 
-/* Let pointers to an object through. Context: any, between open and ready. */
+/*
+ * Add an object, so that pointers to it pass. Context: any, between
+ * kml_bloom_open() and kml_bloom_ready().
+ */
 void kml_bloom_add(unsigned long start, size_t size)
 {
 	unsigned long block = start >> KML_BLOCK_SHIFT;
@@ -37,7 +43,7 @@ void kml_bloom_add(unsigned long start, size_t size)
 		unsigned int shift = bit % BITS_PER_LONG;
 		unsigned long n = min(last - block + 1, BITS_PER_LONG - shift);
 
-		/* by words: a large object has thousands of bits, and a lock held */
+		/* whole words: a large object has thousands of bits, and a lock is held */
 		atomic_long_or((~0UL >> (BITS_PER_LONG - n)) << shift,
 			       (atomic_long_t *)&kml_bloom[BIT_WORD(bit)]);
 		block += n;
@@ -45,10 +51,10 @@ void kml_bloom_add(unsigned long start, size_t size)
 }
 
 /**
- * kml_bloom_ready() - all objects have been added
+ * kml_bloom_ready() - get the filter after all objects have been added
  *
  * Context: process, kml_scan_mutex held.
- * Return: the bitmap, or NULL if everything is to be let through.
+ * Return: the bitmap, or NULL if all candidates are to pass.
  */
 const unsigned long *kml_bloom_ready(void)
 {
@@ -66,39 +72,39 @@ void kml_bloom_close(void)
 /* === Confirming marks =================================================== */
 
 /*
- * The confirming marks. The only reference to a suspect may have moved while the
- * first mark ran, from memory that it had not read yet to memory that it had. So
- * all roots and all grey objects are read again; objects that are found now turn
- * grey and are read, too. A second mark from white would find nothing else, for
- * everything such a mark reads this one reads.
+ * During the first mark the only reference to a suspect may have moved from memory
+ * that was not read yet to memory that was. So a confirming mark reads all roots and
+ * all grey objects again. Objects that it finds turn grey and are read, too. The
+ * result is that of a second full mark, since such a mark reads no other memory.
  *
  * The first mark reads aligned words. A confirming mark reads words at every byte
  * offset (kml_mark.bytewise), since a packed structure may hold the only pointer.
- * trial.c says how many marks there are, and what follows them.
+ * kml_confirm_all() in scan.c decides how many confirming marks there are.
  *
- * It is cheaper by far. Next to nothing is whitened, so the settled bits stay as
- * they are: set for all but white objects. Grey objects are read in the order of
- * their addresses. The filter lets through only what points between the first
- * suspect and the last, and the bloom little else than what points to
- * one.
+ * A confirming mark is much cheaper than the first one. It makes few objects white,
+ * so the settled bits stay valid: they are set for all objects that are not white.
+ * Grey objects are read in the order of their addresses. The range filter passes only
+ * words that point between the first suspect and the last, and few of these words
+ * pass the Bloom filter unless they point to a suspect.
  *
- * Some objects are white again and their references are counted anew, from zero:
+ * References are counted again, from zero, for these objects:
  *
- * - suspects: they may have been referenced, but not often enough;
- * - those whose colour or count depends on objects that are grey only because
- *   their checksum changed (KML_F_PROVISIONAL), and these themselves. To users they
- *   are unreferenced: if one has been reported, it is still listed;
- * - an object whose surplus references one of these would get. It becomes
- *   KML_F_PROVISIONAL, too. Or, if it is grey anyway, the bloom lets pass what points to
- *   it: all of that is surplus;
- * - white ones that are no suspects, being reported already or too young: what
- *   they reference may be a suspect.
+ * - Suspects. They may have some references, but fewer than they need.
+ * - Objects that are grey only because their checksum changed (KML_F_PROVISIONAL), and
+ *   objects whose colour or count depends on those. To users they are unreferenced: a
+ *   report of such an object stays in the list.
+ * - Objects that pass surplus references to one of the above. They become
+ *   KML_F_PROVISIONAL. If such an object needs no references itself, it stays grey.
+ *   Every reference to it is surplus then, so it is added to the Bloom filter.
+ * - White objects that are not suspects, because they have been reported already or
+ *   are too young. They may refer to a suspect.
  *
- * What turns grey in this mark is KML_F_PROVISIONAL, and on the list of work: the sweep
- * leaves it alone. Each object is read once, or references would count twice.
+ * An object that turns grey in this mark becomes KML_F_PROVISIONAL and is put on the
+ * work list, and the sweep skips it. So each object is read once. If it were read
+ * twice, its references would count twice.
  *
- * An object that an earlier confirming mark has found stays grey for the rest of the
- * scan, since it was referenced. So suspects only become fewer.
+ * An object that an earlier confirming mark found stays grey for the rest of the
+ * scan, since it was referenced. So the number of suspects can only decrease.
  */
 
 static void kml_extent_add(struct kml_extent *e, unsigned long start, size_t size)
@@ -107,7 +113,7 @@ static void kml_extent_add(struct kml_extent *e, unsigned long start, size_t siz
 	e->last = max(e->last, kml_last(start, size));
 }
 
-/* Does somebody who is counted anew get the surplus of a locked object? */
+/* Is the object that gets the surplus references of @hot counted again? */
 static bool kml_excess_target_recounted(const struct kml_hot *hot)
 {
 	unsigned long start = kml_untag(~kml_ext(hot)->not_excess);
@@ -119,7 +125,10 @@ static bool kml_excess_target_recounted(const struct kml_hot *hot)
 	return target && kml_hot_state(target) & (KML_F_SUSPECT | KML_F_PROVISIONAL);
 }
 
-/* White, not yet referenced. If it was grey its unreferenced scans start anew. */
+/*
+ * Make an object white, with no references. If it was grey, its number of
+ * consecutive unreferenced scans restarts at zero. Context: leaf->lock.
+ */
 static void kml_make_white(struct kml_hot *hot, u32 set)
 {
 	u32 clear = KML_COUNT_MASK;
@@ -138,22 +147,23 @@ static enum kml_visit kml_recount_visit(struct kml_visitor *v, struct kml_space 
 	size_t size;
 
 	/*
-	 * Grey for good, the sweep reads it: painted since it was found in use, or
-	 * found by the confirming mark before this one.
+	 * The object stays grey for this scan, and the sweep reads it, if it was
+	 * painted grey after its checksum changed or if the previous confirming mark
+	 * found it.
 	 */
 	if (state & KML_F_PROVISIONAL &&
 	    (!kml_state_min(state) || (kml_mark.confirm && kml_grey(state))))
 		state = kml_hot_change(hot, KML_F_PROVISIONAL, 0) & ~KML_F_PROVISIONAL;
 	if (kml_mark.add_counts && kml_white(state) &&
 	    state & (KML_F_SUSPECT | KML_F_PROVISIONAL)) {
-		/* references from other memory are counted on top */
+		/* keep the count: references from untracked memory are added to it */
 	} else if (state & KML_F_SUSPECT) {
 		kml_hot_change(hot, KML_COUNT_MASK, 0);
 	} else if (state & KML_F_PROVISIONAL) {
 		kml_make_white(hot, 0);
 	} else if (state & KML_F_EXT && kml_grey(state) && !(state & KML_F_NEW) &&
 		   kml_excess_target_recounted(hot)) {
-		/* wants none itself: every reference to it is surplus, and has to pass */
+		/* an object with min_count 0 stays grey: all references are surplus */
 		if (kml_state_min(state) && !kml_mark.add_counts)
 			kml_make_white(hot, KML_F_PROVISIONAL);
 	} else {
@@ -169,7 +179,7 @@ static enum kml_visit kml_recount_visit(struct kml_visitor *v, struct kml_space 
 	return kml_walk_unsettle(ctx, space, start, size);
 }
 
-/* Visitors: intervals, and pages of them, with objects that are counted anew. */
+/* Select the intervals and the pages with objects that are counted again. */
 static bool kml_interval_wants_recount(const struct kml_interval *iv)
 {
 	return READ_ONCE(iv->recount) || READ_ONCE(iv->excess);
@@ -216,14 +226,14 @@ static void kml_extent_merge(struct kml_worker *w, void *data)
 }
 
 /**
- * kml_confirm_prepare() - get ready for a confirming mark
- * @w: the initiator's
- * @bytewise: should it read words at every byte offset?
- * @add: will it read memory that no mark has read? Then references are added to
- *	those that the mark before has counted
+ * kml_confirm_prepare() - prepare a confirming mark
+ * @w: the initiator's worker
+ * @bytewise: read words at every byte offset
+ * @add: the mark will read memory that no mark has read: keep the references that
+ *	the previous mark has counted
  *
  * Context: process, kml_scan_mutex held.
- * Return: false if stopped.
+ * Return: false if the scan was stopped.
  */
 bool kml_confirm_prepare(struct kml_worker *w, bool bytewise, bool add)
 {
@@ -257,8 +267,8 @@ static enum kml_visit kml_sweep(struct kml_visitor *v, struct kml_space *space,
 	    state & (KML_F_NEW | KML_F_PROVISIONAL))
 		return KML_VISIT_NEXT;
 	/*
-	 * We are here and hold the lock: small plain ones are read at once. What
-	 * points to itself does no harm: it is grey and has no surplus to pass.
+	 * The leaf is locked, so read small plain objects now. References of an object
+	 * to itself do no harm: it is grey and passes no surplus references.
 	 */
 	if (space->id != KML_VIRT || state & (KML_F_EXT | KML_F_BIG) ||
 	    !kml_mark_locked(w, kml_object_memory(space, start, 0), hot->size))
@@ -266,7 +276,10 @@ static enum kml_visit kml_sweep(struct kml_visitor *v, struct kml_space *space,
 	return KML_VISIT_NEXT;
 }
 
-/* After each page: read the rest. Who has to leave only makes a list of it. */
+/*
+ * After each page: read the objects that kml_sweep() has put on the work list. A
+ * helper that has to leave does not read them, so that other workers do.
+ */
 static bool kml_sweep_page(struct kml_visitor *v)
 {
 	struct kml_worker *w = kml_walk_ctx(v)->w;
@@ -280,7 +293,7 @@ static bool kml_sweep_page(struct kml_visitor *v)
 	return kml_mark_stop(w);
 }
 
-/* The roots must have been handed out by kml_roots_next() before. */
+/* Read all grey objects. Call it when kml_roots_next() has no more roots. */
 bool kml_source_sweep(struct kml_worker *w)
 {
 	struct kml_walk_ctx ctx = {
@@ -291,7 +304,7 @@ bool kml_source_sweep(struct kml_worker *w)
 	return kml_walk_share(&w->cursor, &ctx.v);
 }
 
-/* A suspect that is white after both marks: reported, if often enough. */
+/* Report a suspect that is still white, if enough scans found it unreferenced. */
 static enum kml_visit kml_report_visit(struct kml_visitor *v, struct kml_space *space,
 				       unsigned long start, struct kml_hot *hot)
 {
@@ -312,7 +325,7 @@ static enum kml_visit kml_report_visit(struct kml_visitor *v, struct kml_space *
 	return KML_VISIT_NEXT;
 }
 
-/* Put the suspects that are left into the report. Too late to be stopped. */
+/* Add the remaining suspects to the report. This part of a scan cannot be stopped. */
 void kml_report_suspects(void)
 {
 	struct kml_visitor v = {
@@ -322,7 +335,7 @@ void kml_report_suspects(void)
 	};
 	unsigned int id;
 
-	/* without room for all, those left over are reported by the next scan */
+	/* suspects for which there is no room are left to the next scan */
 	kml_report_room(atomic_long_read(&kml_mark.suspects));
 	for (id = 0; id < KML_NR_SPACES; id++)
 		kml_walk(kml_space(id), &v);
@@ -331,58 +344,57 @@ void kml_report_suspects(void)
 /* === Untracked memory =================================================== */
 
 /*
- * Untracked memory, the last resort of suspects.
+ * Pages of alloc_pages() and blocks of kmalloc_nolock() are no objects. kmemleak does
+ * not know whether they are referenced, but they are in use, and so are the objects
+ * to which they refer. Marks do not read them: there are many, with many words that
+ * only look like pointers. If suspects are left after the last confirming mark,
+ * these pages and blocks are searched for words that point to a suspect. An object
+ * that is found only here is not reported but listed, with the page
+ * (kmemleak_pages).
  *
- * Pages of alloc_pages() and blocks of kmalloc_nolock() are no objects. Nobody
- * knows whether they are referenced, but they are in use, and so is what they
- * reference. A scan does not read them: they are many, and hold much that only
- * looks like a pointer. When suspects are left after the last confirming mark,
- * they are searched for words that point to one. An object that is found only
- * here is not reported, but listed, with the page (kmemleak_pages).
+ * These pages are not searched: memory of users, the page cache, free memory, pages
+ * that have a page type (slab, page tables, ballooned pages, large kmalloc() blocks,
+ * ...), and reserved pages, which are tracked as physical blocks or must not be read.
  *
- * Not searched: memory of users, the page cache, free memory, everything that has
- * a page type (slab, page tables, ballooned, large kmalloc() blocks, ...) and
- * reserved pages, which are tracked as physical blocks or must not be read.
+ * The struct page does not show whether a page is a part of a tracked block (of
+ * vmalloc(), of a per-CPU chunk, of a driver that calls kmemleak_alloc()) or of the
+ * stack of a task, for which roots.c has the rules. To find out, all of these must be
+ * walked. So the search has three steps:
  *
- * The struct page does not say what else a page is: a part of a tracked block (of
- * vmalloc(), of a per-CPU chunk, of a driver that calls kmemleak_alloc()), or of
- * the stack of a task, which is a root by rules of its own. To find out takes a
- * walk through these, so it is asked of the few pages that have a hit:
+ * 1. All workers search. A word that points to a suspect becomes a hit.
+ * 2. The initiator drops the hits in tracked memory and in stacks.
+ * 3. The initiator reads the words of the other hits again and counts them as
+ *    references. All workers read the objects that turn grey, as in any mark.
  *
- * 1. all workers search; a word that points to a suspect becomes a hit;
- * 2. the initiator drops hits in memory that is tracked, or a stack;
- * 3. it reads the words of the rest again and counts them as references. What
- *    turns grey is read, by all workers, as in any mark.
- *
- * A page may be freed and have another owner at any time. That can only make a
- * stale word count, which hides a suspect for this scan.
+ * A page may get another owner at any time. The worst effect is that a stale word
+ * counts, which hides a suspect during this scan.
  */
 
-/* A word that points to a suspect. Addresses are inverted, as everywhere. */
+/* A word that points to a suspect. Addresses are inverted, see kmemleak.h. */
 struct kml_hit {
 	unsigned long pfn;
-	unsigned long nolock_at;	/* of the block in the table, or KML_NO_BLOCK */
-	unsigned long not_block;	/* and its start */
-	unsigned long not_target;	/* start of the object pointed to */
-	u32 off;			/* of the word, in the page or block */
-	u8 space;			/* of the object */
-	u8 order;			/* of the page */
-	bool dropped;
+	unsigned long nolock_at;	/* place of the block in its table, or KML_NO_BLOCK */
+	unsigned long not_block;	/* start of this block */
+	unsigned long not_target;	/* start of the object that the word points to */
+	u32 off;			/* offset of the word in the page or block */
+	u8 space;			/* address space of the object */
+	u8 order;			/* order of the page */
+	bool dropped;			/* not a reference */
 };
 
 #define KML_NO_BLOCK	ULONG_MAX
 
-/* An object that only untracked memory references. */
+/* An object to which only untracked memory refers. */
 struct kml_held {
 	unsigned long not_start;
-	unsigned long pfn;		/* 0: only through another of these */
+	unsigned long pfn;		/* 0: only another such object refers to it */
 	unsigned long born;
 	u32 stamp;
 	u8 space;
 	u8 order;
 };
 
-/* kml_scan_mutex; workers add hits under the lock. */
+/* Protected by kml_scan_mutex. Workers add hits under kml_hits_lock. */
 #define KML_MAX_HITS	4096UL
 
 static DEFINE_SPINLOCK(kml_hits_lock);
@@ -393,7 +405,7 @@ static struct kml_held *kml_held;
 static unsigned long kml_held_room;
 static unsigned long kml_nr_held;
 
-/* One table at a time: never scanned, for words in its unused part are stale. */
+/* Tables are not scanned, since the values in their unused part may be stale. */
 static void *kml_table_alloc(unsigned long nr, size_t size)
 {
 	void *table = kvcalloc(nr, size, GFP_KERNEL | __GFP_NOWARN);
@@ -405,12 +417,12 @@ static void *kml_table_alloc(unsigned long nr, size_t size)
 
 static bool kml_pfn_is_untracked(struct page *page, unsigned long pfn)
 {
-	/* A count of 0 says nothing: all but the first page of a block have it. */
+	/* All pages of a block but the first have a count of 0, so do not test it. */
 	return !PageReserved(page) && !kml_pfn_has_owner(page) &&
 	       !is_page_hwpoison(page) && !pfn_is_unaccepted_memory(pfn);
 }
 
-/* Is there an object at @addr that has to be counted anew? Then @hit gets it. */
+/* Is the object at @addr counted again? Sets the object in @hit. */
 static bool kml_target_wanted(struct kml_space *space, unsigned long addr,
 			      struct kml_hit *hit)
 {
@@ -426,7 +438,7 @@ static bool kml_target_wanted(struct kml_space *space, unsigned long addr,
 	return kml_white(state) && state & (KML_F_SUSPECT | KML_F_PROVISIONAL);
 }
 
-/* Per-CPU pointers count in aligned words: see kml_take_copy(). */
+/* Does @word point to such an object? Per-CPU pointers: see kml_take_copy(). */
 static bool kml_word_wanted(const struct kml_worker *w, unsigned long word,
 			    bool aligned, struct kml_hit *hit)
 {
@@ -438,7 +450,10 @@ static bool kml_word_wanted(const struct kml_worker *w, unsigned long word,
 	       kml_target_wanted(kml_space(KML_PERCPU), word, hit);
 }
 
-/* Without room the word counts at once, whatever the memory is. */
+/*
+ * Record a hit. Without room, the word counts as a reference at once, even if the
+ * memory is tracked.
+ */
 static void kml_hit_add(struct kml_worker *w, unsigned long word,
 			const struct kml_hit *hit)
 {
@@ -455,7 +470,7 @@ static void kml_hit_add(struct kml_worker *w, unsigned long word,
 	kml_mark_take(w, &w->win, 0, 1);
 }
 
-/* Search @len bytes in w->copy; @hit says where they are from. */
+/* Search @len bytes in w->copy. @hit has the place from which they were copied. */
 static void kml_search_copy(struct kml_worker *w, size_t len, u32 base,
 			    struct kml_hit *hit)
 {
@@ -465,7 +480,7 @@ static void kml_search_copy(struct kml_worker *w, size_t len, u32 base,
 
 	for (i = 0; i < sizeof(long) && i + sizeof(long) <= len; i++) {
 		nr = kml_filter_run_at(w->copy + i, len - i, &w->win, w->cand);
-		/* mostly there is nothing, and then the filter was enough */
+		/* usually the filter finds no candidate, and the words are skipped */
 		for (off = i; nr && off + sizeof(long) <= len; off += sizeof(long)) {
 			word = kml_untag(get_unaligned((unsigned long *)(w->copy + off)));
 			if (!kml_word_wanted(w, word, !i, hit))
@@ -505,12 +520,12 @@ static bool kml_source_pages(struct kml_worker *w)
 	for (; pfn < end; pfn++) {
 		struct page *page = pfn_to_online_page(pfn);
 
-		/* to look at a page is much less work than to search it */
+		/* skipping a page is cheap: test for a stop only every 64 pages */
 		if (!(++skipped % 64) && kml_mark_stop(w))
 			break;
 		if (!page || page_zone(page) != zone)
 			continue;
-		/* only the first page of a free block says so, and says its order */
+		/* only the first page of a free block has PageBuddy() and the order */
 		if (PageBuddy(page)) {
 			order = page_private(page);
 			pfn += (1UL << min_t(unsigned long, order, MAX_PAGE_ORDER)) - 1;
@@ -523,7 +538,7 @@ static bool kml_source_pages(struct kml_worker *w)
 	return true;
 }
 
-/* Copy a part of a block that may be freed meanwhile. */
+/* Copy a part of a block that may be freed concurrently. */
 static bool kml_block_copy(void *to, unsigned long from, size_t len)
 {
 	return !copy_from_kernel_nofault(to, kasan_reset_tag((void *)from), len);
@@ -554,7 +569,7 @@ static void kml_search_nolock(struct kml_worker *w)
 	}
 }
 
-/* The address of a hit in the direct map, or 0. */
+/* Return: the direct map address of a hit, or 0 for highmem. */
 static unsigned long kml_hit_address(const struct kml_hit *hit)
 {
 	struct page *page = pfn_to_page(hit->pfn);
@@ -584,7 +599,7 @@ static int kml_hit_cmp(const void *a, const void *b)
 	return x->pfn < y->pfn ? -1 : x->pfn > y->pfn;
 }
 
-/* Context: hits are sorted by pfn. */
+/* Drop the hits in a page. Context: hits are sorted by pfn. */
 static void kml_hits_drop_page(unsigned long pfn)
 {
 	unsigned long lo = 0, hi = kml_nr_hits;
@@ -602,7 +617,7 @@ static void kml_hits_drop_page(unsigned long pfn)
 			kml_hits[lo].dropped = true;
 }
 
-/* Stacks that are no tracked blocks: roots or not, by their own rules. */
+/* Drop the hits in a stack that is not a tracked block: "Stacks" in roots.c. */
 static void kml_hits_drop_stack(struct task_struct *task)
 {
 	void *stack = task ? try_get_task_stack(task) : NULL;
@@ -628,7 +643,10 @@ static void kml_hits_drop_stacks(void)
 	}
 }
 
-/* A part of an object in the direct map? Then the object's own colour counts. */
+/*
+ * Is the hit in an object of the direct map or of physical space? Then marks have
+ * read the word if the object is grey, and it is no reference otherwise.
+ */
 static bool kml_hit_is_tracked(const struct kml_hit *hit)
 {
 	unsigned long addr = kml_hit_address(hit);
@@ -650,7 +668,7 @@ static void kml_hits_drop_tracked(void)
 	}
 }
 
-/* The page of one address of an object that lies elsewhere than in the direct map. */
+/* The page at an address outside of the direct map. Return: its pfn, or 0. */
 static unsigned long kml_mapped_pfn(struct kml_space *space, unsigned long addr)
 {
 	struct page *page;
@@ -661,7 +679,7 @@ static unsigned long kml_mapped_pfn(struct kml_space *space, unsigned long addr)
 	return page ? page_to_pfn(page) : 0;
 }
 
-/* The pages of an object that lies elsewhere than in the direct map. */
+/* Drop the hits in the pages of an object outside of the direct map. */
 static void kml_hits_drop_pages(struct kml_visitor *v, struct kml_space *space,
 				unsigned long start)
 {
@@ -674,7 +692,7 @@ static void kml_hits_drop_pages(struct kml_visitor *v, struct kml_space *space,
 			unsigned long addr, pfn;
 			struct kml_locked l;
 
-			/* the lock keeps the block: its pages stay mapped */
+			/* the lock delays a free, so the pages stay mapped */
 			if (!kml_object_lock(&l, space, start, false))
 				return;
 			size = kml_hot_size(l.hot, kml_hot_state(l.hot));
@@ -730,7 +748,10 @@ static bool kml_hits_left(void)
 	return false;
 }
 
-/* Is it still there, and the same? Then it is a reference. */
+/*
+ * Read the word of a hit again, and count it if it still points to a suspect. Drop
+ * the hit if its page has an owner now or its block is gone.
+ */
 static void kml_hit_count(struct kml_worker *w, struct kml_hit *hit)
 {
 	struct page *page = pfn_to_page(hit->pfn);
@@ -763,8 +784,9 @@ static bool kml_hits_count(struct kml_worker *w)
 }
 
 /*
- * Since the last kml_confirm_prepare() only hits turned objects grey, and what
- * these reference. Context: leaf->lock.
+ * List an object that untracked memory holds. Since the last kml_confirm_prepare(),
+ * objects turned grey only because of hits, or because of references from such an
+ * object. Context: leaf->lock.
  */
 static enum kml_visit kml_visit_held(struct kml_visitor *v, struct kml_space *space,
 				     unsigned long start, struct kml_hot *hot)
@@ -814,13 +836,14 @@ static void kml_held_list(long most)
 }
 
 /**
- * kml_untracked_mark() - take untracked memory as roots for what is still suspect
- * @w: the initiator's
+ * kml_untracked_mark() - search untracked memory for references to suspects
+ * @w: the initiator's worker
  *
- * Call after kml_confirm_prepare(). Lists what it found: kml_untracked_get().
+ * Call it after kml_confirm_prepare(). kml_untracked_get() returns the objects that
+ * it found.
  *
  * Context: process, kml_scan_mutex held, a scan is active.
- * Return: false if stopped.
+ * Return: false if the scan was stopped.
  */
 bool kml_untracked_mark(struct kml_worker *w)
 {
@@ -829,11 +852,11 @@ bool kml_untracked_mark(struct kml_worker *w)
 
 	kml_nr_hits = 0;
 	kml_hits = kml_table_alloc(KML_MAX_HITS, sizeof(*kml_hits));
-	/* without memory for the search suspects are as in a kernel without it */
+	/* without memory there is no search, and the suspects are reported */
 	if (!kml_hits)
 		return true;
 
-	/* pages that wait to be free would count as used ones */
+	/* free pages on per-CPU lists would be searched as pages in use */
 	drain_all_pages(NULL);
 	kml_roots_begin(false);
 	more = kml_workers_run(kml_source_pages, false);
@@ -854,7 +877,10 @@ bool kml_untracked_mark(struct kml_worker *w)
 	return more;
 }
 
-/* A scan begins, or all objects are gone. Context: process, kml_scan_mutex held. */
+/*
+ * Drop the list, when a scan begins or all objects have been removed. Context:
+ * process, kml_scan_mutex held.
+ */
 void kml_untracked_drop(void)
 {
 	kvfree(kml_held);
@@ -863,18 +889,18 @@ void kml_untracked_drop(void)
 	kml_nr_held = 0;
 }
 
-/* Objects found by the last scan, listed or not. Context: any. */
+/* Number of objects that the last search found, listed or not. Context: any. */
 unsigned long kml_untracked_nr(void)
 {
 	return READ_ONCE(kml_nr_held);
 }
 
 /**
- * kml_untracked_get() - an object that only untracked memory references
- * @pos: its number in the list
+ * kml_untracked_get() - get an object to which only untracked memory refers
+ * @pos: position in the list, from 0
  *
  * Context: process, kml_scan_mutex held.
- * Return: the entry, or NULL behind the last one.
+ * Return: the entry, or NULL after the last one.
  */
 const struct kml_held *kml_untracked_get(unsigned long pos)
 {
@@ -883,9 +909,9 @@ const struct kml_held *kml_untracked_get(unsigned long pos)
 }
 
 /**
- * kml_untracked_show() - print a line about an entry, if the object still exists
- * @seq: where to
- * @h: from kml_untracked_get()
+ * kml_untracked_show() - print a line about an object, if it still exists
+ * @seq: file to print to
+ * @h: entry from kml_untracked_get()
  *
  * Context: process, kml_scan_mutex held.
  */

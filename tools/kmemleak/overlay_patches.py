@@ -5,6 +5,7 @@ The steps run in a temporary repository that holds only the touched files, so
 neither the tree nor the checkout is written to. The patches to the kernel's own
 code come first: they need nothing of ours. Then new code comes and is not
 referenced; one patch switches the build over. Patches that use it come last.
+The cover letter is the text of COVER_LETTER, with git's list of the patches.
 """
 
 import os
@@ -24,6 +25,9 @@ class Step(NamedTuple):
     # A path belongs to the first step whose expression matches it.
     paths: str
 
+
+# The first line is the subject.
+COVER_LETTER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cover-letter.txt")
 
 _CORE = r"mm/kmemleak/(%s)\.[chS]$"
 
@@ -135,6 +139,16 @@ def _author(top: str) -> tuple[str, str]:
     return "kmemleak overlay", "kmemleak@localhost"
 
 
+def _cover_letter() -> tuple[str, str]:
+    """Subject and text."""
+    try:
+        with open(COVER_LETTER, encoding="utf-8") as f:
+            subject, _, text = f.read().partition("\n\n")
+    except FileNotFoundError:
+        raise Refused(f"this checkout has no {COVER_LETTER}; get a complete one") from None
+    return subject, text.rstrip("\n")
+
+
 def _put(root: str, path: str, file: Optional[File]) -> None:
     full = os.path.join(root, path)
     if file is None:
@@ -147,12 +161,13 @@ def _put(root: str, path: str, file: Optional[File]) -> None:
 
 
 def write_series(top: str, plan: Plan, out: str) -> list[str]:
-    """Write the series into the directory out; returns the patches' names."""
+    """Write the series into the directory out; returns the names of its mails."""
     if os.path.exists(out) and not os.path.isdir(out):
         raise Refused(f"{out} is not a directory; give an empty or new one")
     if os.path.isdir(out) and any(n.endswith(".patch") for n in os.listdir(out)):
         raise Refused(f"{out} already holds patches; give an empty or new directory")
     series = split(plan)
+    subject, text = _cover_letter()
     name, email = _author(top)
     env = dict(os.environ, GIT_CONFIG_NOSYSTEM="1", GIT_CONFIG_GLOBAL=os.devnull,
                GIT_AUTHOR_NAME=name, GIT_AUTHOR_EMAIL=email,
@@ -183,7 +198,11 @@ def write_series(top: str, plan: Plan, out: str) -> list[str]:
         os.makedirs(out, exist_ok=True)
         # Renames are shown in full: git am of the result must not depend on
         # how similar a removed and an added file happen to be.
-        names = git("format-patch", "-q", "--no-renames", "--full-index", "--binary", "--no-signature",
-                    "-o", os.path.abspath(out), "HEAD~%d" % len(series))
-    del names
+        git("format-patch", "-q", "--no-renames", "--full-index", "--binary", "--no-signature", "--cover-letter",
+            "--cover-from-description=none", "-o", os.path.abspath(out), "HEAD~%d" % len(series))
+    cover = os.path.join(out, "0000-cover-letter.patch")
+    with open(cover, encoding="utf-8") as f:
+        letter = f.read()
+    with open(cover, "w", encoding="utf-8") as f:
+        f.write(letter.replace("*** SUBJECT HERE ***", subject, 1).replace("*** BLURB HERE ***", text, 1))
     return sorted(n for n in os.listdir(out) if n.endswith(".patch"))

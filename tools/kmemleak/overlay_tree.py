@@ -18,8 +18,6 @@ from overlay_fixes import Patch, apply_hunks, choose
 OLDEST = (6, 12)
 # The parts of this checkout that mirror a kernel tree.
 MIRRORED = ("mm", "arch", "include", "Documentation", "tools/testing/selftests")
-# Results of this checkout's runs: nothing a kernel tree could vouch for.
-KEPT_HERE = ("Documentation/mm/kmemleak-figures.rst", "Documentation/mm/kmemleak-matrix.txt")
 HOOKS_HEADER = "include/linux/kmemleak.h"
 
 
@@ -82,7 +80,7 @@ def our_files(top: str) -> dict[str, File]:
                 names += [os.path.relpath(os.path.join(where, n), top) for n in files
                           if not litter.search(n)]
     found = {}
-    for name in sorted(set(names) - set(KEPT_HERE)):
+    for name in sorted(set(names)):
         file = read_file(top, name)
         if file:
             found[name] = File(file.data, 0o755 if file.mode & 0o100 else 0o644)

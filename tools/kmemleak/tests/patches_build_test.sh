@@ -21,6 +21,7 @@ for kernel in "$@"; do
 	note "  ... copying the source"
 	cp -a --reflink=auto "$kml_pristine" "$base/src"
 	for p in none "$base"/series/*.patch; do
+		case $p in */0000-cover-letter.patch) continue ;; esac
 		n=$((n + 1))
 		if [ "$p" != none ]; then
 			# Of git am only the applying: a repository of a whole
