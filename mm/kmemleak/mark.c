@@ -51,6 +51,9 @@ void __kml_pin_wait(unsigned long start)
 	nr = smp_load_acquire(&kml_nr_readers);
 	for (i = 0; i < nr; i++) {
 		while (unlikely(kml_pinned(kml_readers[i], start))) {
+			/* panic() has stopped the CPU of the reader: it never lets go */
+			if (atomic_read(&panic_cpu) != PANIC_CPU_INVALID)
+				return;
 			waited = true;
 			cpu_relax();
 		}

@@ -269,6 +269,30 @@ static int sleep_case(void *arg)
 	return 0;
 }
 
+/* A worker on a CPU that panic() has stopped lets nothing go: frees do not wait for it. */
+static int panic_case(void *arg)
+{
+	void *block = (void *)W_HEAP;
+	struct kml_worker *w;
+	unsigned long flags;
+
+	world_task(&world_tasks[0]);
+	world_boot("on");
+	kmemleak_alloc(block, 64, 1, GFP_KERNEL);
+	w = kml_worker_alloc();
+	if (!w)
+		return 1;
+	WRITE_ONCE(kml_state.scan_active, true);
+	local_irq_save(flags);
+	kml_pin(&w->pins, 0, (unsigned long)block);
+	local_irq_restore(flags);
+	atomic_set(&panic_cpu, 1);
+	/* if it waits the alarm ends it */
+	kmemleak_free(block);
+	TAP_CHECK(world_stat("frees") == 1, "%ld frees", world_stat("frees"));
+	return 0;
+}
+
 /* An argument n: only every nth heap. */
 int main(int argc, char **argv)
 {
@@ -277,6 +301,7 @@ int main(int argc, char **argv)
 
 	world_map();
 	tap_case("a scan is stopped while its initiator sleeps", halt_case, NULL, 300);
+	tap_case("a free on the way down", panic_case, NULL, 10);
 	tap_case("a machine that sleeps", sleep_case, NULL, 60);
 	for (seed = 1; seed <= SEEDS; seed += every) {
 		shim_snprintf(name, sizeof(name), "stopped scans, heap %ld", seed);

@@ -56,6 +56,9 @@ int shim_printk_deferred(const char *fmt, ...);
 void shim_printk_deferring(bool on);
 void dump_stack(void);
 extern int oops_in_progress, panic_on_warn;
+/* The CPU that panics: a test may set it. */
+extern atomic_t panic_cpu;
+#define PANIC_CPU_INVALID (-1)
 #define panic(x...)	shim_fatal(x)
 
 enum { DUMP_PREFIX_NONE, DUMP_PREFIX_ADDRESS, DUMP_PREFIX_OFFSET };

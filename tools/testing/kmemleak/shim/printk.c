@@ -14,6 +14,7 @@
 
 int shim_warnings;
 int oops_in_progress, panic_on_warn;
+atomic_t panic_cpu = ATOMIC_INIT(PANIC_CPU_INVALID);
 bool shim_echo;
 
 static pthread_mutex_t shim_log_lock = PTHREAD_MUTEX_INITIALIZER;
