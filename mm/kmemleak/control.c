@@ -729,6 +729,6 @@ DEFINE_SEQ_ATTRIBUTE(kml_pages);
 void __init kml_debugfs_init(void)
 {
 	debugfs_create_file_unsafe("kmemleak", 0644, NULL, NULL, &kml_fops);
-	debugfs_create_file("kmemleak_stats", 0444, NULL, NULL, &kml_stats_fops);
+	debugfs_create_file("kmemleak_stats", 0400, NULL, NULL, &kml_stats_fops);
 	debugfs_create_file("kmemleak_pages", 0400, NULL, NULL, &kml_pages_fops);
 }

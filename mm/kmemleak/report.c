@@ -771,7 +771,7 @@ static void kml_trace_new(void)
 			continue;
 		kml_info_fill(&info, l.space, l.start, l.hot);
 		kml_object_unlock(&l);
-		trace_kmemleak_report(info.addr, info.size, info.pid);
+		trace_kmemleak_report((void *)info.addr, info.size, info.pid);
 		cond_resched();
 	}
 }

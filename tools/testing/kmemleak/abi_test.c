@@ -68,6 +68,27 @@ static int boot_words(void *arg)
 	return 0;
 }
 
+/* What tells of the kernel's heap is root's, also where debugfs is everybody's. */
+static int file_modes(void *arg)
+{
+	static const struct {
+		const char *name;
+		umode_t mode;
+	} t[] = {
+		{ "kmemleak", 0644 }, { "kmemleak_stats", 0400 }, { "kmemleak_pages", 0400 },
+	};
+	unsigned int i;
+
+	TAP_CHECK(!boot("on"), "boot");
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		umode_t mode = 0;
+
+		shim_debugfs_find(t[i].name, NULL, &mode);
+		TAP_CHECK(mode == t[i].mode, "%s: %o", t[i].name, mode);
+	}
+	return 0;
+}
+
 static int boot_off(void *arg)
 {
 	umode_t mode = 0;
@@ -337,6 +358,7 @@ int main(void)
 	world_map();
 	tap_case("boot words, alone and in lists", boot_words, NULL, 30);
 	tap_case("kmemleak=off: the file stays, commands are refused", boot_off, NULL, 30);
+	tap_case("who may read the files", file_modes, NULL, 30);
 	tap_case("module parameters", parameters, NULL, 30);
 	tap_case("the report's text", text, NULL, 30);
 	tap_case("reads of any size, seek, sendfile", reading, NULL, 60);

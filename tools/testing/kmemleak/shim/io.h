@@ -400,6 +400,7 @@ struct static_key_true { int on; };
 #define TP_STRUCT__entry(a...)
 #define TP_fast_assign(a...)
 #define TP_printk(a...)
+#define TRACE_DEFINE_ENUM(a)	_Static_assert((a) >= 0, #a)
 #define DECLARE_EVENT_CLASS(n, proto, args...)
 #define TRACE_EVENT(n, proto, args...)					\
 	static inline __maybe_unused void trace_##n(proto) { }		\
