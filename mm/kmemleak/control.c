@@ -209,8 +209,8 @@ static DECLARE_DEFERRABLE_WORK(kml_trim_work, kml_trim_fn);
 
 static void kml_trim_fn(struct work_struct *work)
 {
-	static long frees;
-	long now;
+	static s64 frees;
+	s64 now;
 
 	if (!kml_enabled())
 		return;
@@ -662,7 +662,7 @@ static int kml_stats_show(struct seq_file *seq, void *v)
 
 	seq_printf(seq, "objects %ld\n", kml_count_objects());
 	for (i = 0; i < KML_NR_COUNTERS; i++)
-		seq_printf(seq, "%s %ld\n", kml_counter_name(i), kml_count_sum(i));
+		seq_printf(seq, "%s %lld\n", kml_counter_name(i), kml_count_sum(i));
 	seq_printf(seq, "intervals %lu\n", kml_shard_intervals());
 	seq_printf(seq, "reserve_blocks %lu\n", READ_ONCE(kml_reserve_nr));
 	seq_printf(seq, "reserve_dry %d\n", kml_reserve_ran_dry());

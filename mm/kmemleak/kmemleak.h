@@ -510,8 +510,9 @@ enum kml_counter {
 	KML_NR_COUNTERS,
 };
 
+/* 64 bits on all machines: 2^31 allocations take an hour. */
 struct kml_counters {
-	long v[KML_NR_COUNTERS];
+	s64 v[KML_NR_COUNTERS];
 };
 
 DECLARE_PER_CPU(struct kml_counters, kml_counters);
@@ -543,7 +544,7 @@ static inline void kml_count_inc(enum kml_counter c)
 	kml_count_add(c, 1);
 }
 
-long kml_count_sum(enum kml_counter c);
+s64 kml_count_sum(enum kml_counter c);
 long kml_count_objects(void);
 const char *kml_counter_name(enum kml_counter c);
 

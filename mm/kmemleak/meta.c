@@ -95,18 +95,34 @@ const char *kml_counter_name(enum kml_counter c)
 	return kml_counter_names[c];
 }
 
-/* Not a snapshot: CPUs go on counting meanwhile. */
-long kml_count_sum(enum kml_counter c)
+/*
+ * A counter of another CPU, which writes it at any time. On 32 bits that takes two
+ * stores: what reads the same twice is no half of one.
+ */
+static s64 kml_count_of_cpu(enum kml_counter c, int cpu)
 {
-	long sum = kml_early_counters.v[c];
+	s64 seen, again = 0;
+
+	do {
+		seen = again;
+		barrier();
+		/* each CPU writes its own, at any time */
+		again = data_race(per_cpu(kml_counters.v[c], cpu));
+	} while (BITS_PER_LONG == 32 && seen != again);
+	return again;
+}
+
+/* Not a snapshot: CPUs go on counting meanwhile. */
+s64 kml_count_sum(enum kml_counter c)
+{
+	s64 sum = kml_early_counters.v[c];
 	int cpu;
 
 	if (!kml_pool_ready())
 		return sum;
 
 	for_each_possible_cpu(cpu)
-		/* each CPU writes its own, at any time */
-		sum += data_race(per_cpu(kml_counters.v[c], cpu));
+		sum += kml_count_of_cpu(c, cpu);
 	return sum;
 }
 
