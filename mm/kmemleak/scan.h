@@ -116,9 +116,10 @@ void kml_untracked_show(struct seq_file *seq, const struct kml_held *h);
  */
 
 /* The table. Context of all: kml_scan_mutex held, process. */
-bool kml_report_room(unsigned long more);
+void kml_report_room(unsigned long more);
 bool kml_report_add(struct kml_space *space, unsigned long start,
 		    const struct kml_cold *cold);
+void kml_report_added(void);
 unsigned long kml_report_commit(bool verbose);
 void kml_report_refresh(void);
 void kml_report_compact(void);
