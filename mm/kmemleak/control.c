@@ -110,6 +110,27 @@ static void kml_thread_sleep(signed long timeout)
 		timeout = schedule_timeout_interruptible(timeout);
 }
 
+static bool kml_thread_trylock(void)
+{
+	return !kml_scan_halted() && mutex_trylock(&kml_scan_mutex);
+}
+
+/*
+ * Take kml_scan_mutex when a scan may begin. Not mutex_lock(): who stops us may hold
+ * it. Tasks are thawed without a word, hence the timeout.
+ *
+ * Return: false if told to stop.
+ */
+static bool kml_thread_lock(void)
+{
+	bool locked = false;
+
+	while (!locked && !kthread_should_stop())
+		wait_event_interruptible_timeout(kml_scan_free, kthread_should_stop() ||
+						 (locked = kml_thread_trylock()), HZ);
+	return locked;
+}
+
 static int kml_thread_fn(void *arg)
 {
 	static bool first_run = IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_AUTO_SCAN);
@@ -125,16 +146,11 @@ static int kml_thread_fn(void *arg)
 		kml_thread_sleep(secs_to_jiffies(KML_FIRST_SCAN_SECS));
 	}
 
-	while (!kthread_should_stop()) {
+	while (kml_thread_lock()) {
 		signed long timeout = READ_ONCE(kml_scan_wait);
 
-		/* whoever stops us may hold the mutex: do not wait for it */
-		if (kml_scan_halted() || !mutex_trylock(&kml_scan_mutex)) {
-			kml_thread_sleep(1);
-			continue;
-		}
 		kml_scan(KML_SCAN_PLAIN);
-		mutex_unlock(&kml_scan_mutex);
+		kml_scan_unlock();
 		/* in the middle, maybe: once more when it may be */
 		if (!kml_scan_halted())
 			kml_thread_sleep(timeout);
@@ -221,7 +237,7 @@ static void kml_trim_fn(struct work_struct *work)
 	if (now - frees > 1000 && mutex_trylock(&kml_scan_mutex)) {
 		frees = now;
 		kml_interval_trim(false);
-		mutex_unlock(&kml_scan_mutex);
+		kml_scan_unlock();
 	}
 	schedule_delayed_work(&kml_trim_work, secs_to_jiffies(KML_TRIM_SECS));
 }
@@ -248,7 +264,7 @@ static void kml_cleanup_fn(struct work_struct *work)
 		kml_drop_everything();
 	else
 		pr_info("Kmemleak disabled without freeing internal data. Reclaim the memory with \"echo clear > /sys/kernel/debug/kmemleak\".\n");
-	mutex_unlock(&kml_scan_mutex);
+	kml_scan_unlock();
 }
 
 static DECLARE_WORK(kml_cleanup_work, kml_cleanup_fn);
@@ -502,7 +518,7 @@ static int kml_control_write(const char *cmd)
 	ret = kml_scan_lock();
 	if (!ret) {
 		ret = kml_control_command(cmd);
-		mutex_unlock(&kml_scan_mutex);
+		kml_scan_unlock();
 	}
 	kml_scan_resume(halts);
 	return ret;
@@ -527,7 +543,7 @@ void __init kml_control_late_init(void)
 		kml_cmd_parallel_on(NULL);
 	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_AUTO_SCAN))
 		kml_thread_start();
-	mutex_unlock(&kml_scan_mutex);
+	kml_scan_unlock();
 	schedule_delayed_work(&kml_trim_work, secs_to_jiffies(KML_TRIM_SECS));
 	pm_notifier(kml_pm_notify, 0);
 }
@@ -555,7 +571,7 @@ static void kml_seq_stop(struct seq_file *seq, void *v)
 {
 	/* not locked if start() was interrupted */
 	if (!IS_ERR(v))
-		mutex_unlock(&kml_scan_mutex);
+		kml_scan_unlock();
 }
 
 static int kml_seq_show(struct seq_file *seq, void *v)

@@ -524,6 +524,7 @@ static int kml_stop_error;		/* why the scan was told to stop */
 static atomic_t kml_halted[KML_HALT_ALL + 1];
 static bool kml_sleeping;		/* the machine goes to sleep */
 static DECLARE_WAIT_QUEUE_HEAD(kml_pause_wait);
+DECLARE_WAIT_QUEUE_HEAD(kml_scan_free);
 
 /* Tasks are being frozen, of which we may be one that has to let go. */
 static bool kml_freezing(void)
@@ -593,6 +594,7 @@ void kml_scan_halt(enum kml_halt whose)
 void kml_scan_resume(enum kml_halt whose)
 {
 	atomic_dec(&kml_halted[whose]);
+	kml_scan_may_begin();
 }
 
 /**
@@ -607,8 +609,10 @@ void kml_scan_resume(enum kml_halt whose)
 void kml_scan_sleep(bool sleep)
 {
 	WRITE_ONCE(kml_sleeping, sleep);
-	if (!sleep)
+	if (!sleep) {
+		kml_scan_may_begin();
 		return;
+	}
 	/* the flag before the wake-ups: pairs with those that wait */
 	smp_mb();
 	kml_workers_wake_initiator();

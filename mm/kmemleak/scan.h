@@ -54,6 +54,22 @@ void kml_scan_sleep(bool sleep);
 void kml_scan_halt(enum kml_halt whose);
 void kml_scan_resume(enum kml_halt whose);
 
+/* Woken when kml_scan_mutex is released, or a scan is no longer halted. */
+extern wait_queue_head_t kml_scan_free;
+
+static inline void kml_scan_may_begin(void)
+{
+	/* a full barrier: pairs with the one of the task that goes to sleep */
+	if (wq_has_sleeper(&kml_scan_free))
+		wake_up(&kml_scan_free);
+}
+
+static inline void kml_scan_unlock(void)
+{
+	mutex_unlock(&kml_scan_mutex);
+	kml_scan_may_begin();
+}
+
 /* === Stages of a scan =================================================== */
 
 /*
