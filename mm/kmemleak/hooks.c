@@ -11,6 +11,7 @@
 
 #include "scan.h"
 
+/* Between kml_print_begin() and kml_print_end(). */
 #define kml_warn(fmt, ...)			\
 do {						\
 	pr_warn(fmt, ##__VA_ARGS__);		\
@@ -36,31 +37,41 @@ static bool kml_stays_on(void)
 /* Two blocks in one place: the books are wrong, so close them. */
 static noinline void kml_overlap(unsigned long ptr, const struct kml_info *hit)
 {
+	unsigned long flags = kml_print_begin();
+
 	kml_warn("Cannot insert 0x%lx into the object search tree (overlaps existing)\n",
 		 ptr);
 	kml_state_disable();
 	kml_report_dump(hit);
+	kml_print_end(flags);
 }
 
 /* If @ptr points into an object, say so. */
 static noinline void kml_warn_alias(struct kml_space *space, unsigned long ptr)
 {
 	struct kml_info info;
+	unsigned long flags;
 
 	if (!kml_object_info(space, ptr, true, &info))
 		return;
+	flags = kml_print_begin();
 	kml_warn("Found object by alias at 0x%08lx\n", ptr);
 	kml_report_dump(&info);
+	kml_print_end(flags);
 }
 
 /* A hook was given what we do not know; we may have had no memory for it. */
 static noinline void kml_unknown(const char *what, unsigned long ptr, bool start)
 {
+	unsigned long flags;
+
 	if (kml_reserve_ran_dry())
 		return;
 	if (start)
 		kml_warn_alias(kml_space(KML_VIRT), ptr);
+	flags = kml_print_begin();
 	kml_warn("%s unknown object at 0x%08lx\n", what, ptr);
+	kml_print_end(flags);
 }
 
 static __always_inline void kml_insert(struct kml_space *space,
@@ -271,6 +282,7 @@ EXPORT_SYMBOL(kmemleak_ignore);
 void __ref kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp)
 {
 	struct kml_info hit;
+	unsigned long flags;
 	int ret;
 
 	if (!kml_enabled() || !kml_valid(ptr) || !size)
@@ -283,12 +295,14 @@ void __ref kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp)
 		kml_unknown("Adding scan area to", (unsigned long)ptr, false);
 		break;
 	case -ENOMEM:
-		pr_warn_once("Cannot allocate a scan area, scanning the full object\n");
+		kml_warn_once("Cannot allocate a scan area, scanning the full object\n");
 		break;
 	case -ERANGE:
+		flags = kml_print_begin();
 		kml_warn("Scan area larger than object 0x%08lx\n",
 			 (unsigned long)ptr);
 		kml_report_dump(&hit);
+		kml_print_end(flags);
 		break;
 	}
 }

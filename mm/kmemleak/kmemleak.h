@@ -487,6 +487,34 @@ static inline bool kml_scan_active(void)
 	return READ_ONCE(kml_state.scan_active);
 }
 
+/*
+ * What hooks have to say. Their caller may hold a console's lock (port->lock of a
+ * serial line), for which printk() would wait: the text is in the log at once, and
+ * on consoles when irq_work comes to it. printk_deferred_enter() wants IRQs off.
+ */
+static inline unsigned long kml_print_begin(void)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	printk_deferred_enter();
+	return flags;
+}
+
+static inline void kml_print_end(unsigned long flags)
+{
+	printk_deferred_exit();
+	local_irq_restore(flags);
+}
+
+#define kml_warn_once(fmt, ...)						\
+do {									\
+	unsigned long __flags = kml_print_begin();			\
+									\
+	pr_warn_once(fmt, ##__VA_ARGS__);				\
+	kml_print_end(__flags);						\
+} while (0)
+
 void kml_state_disable(void);
 bool kml_state_has_error(void);
 void kml_state_on_disable(void (*fn)(void));

@@ -32,6 +32,7 @@ static void (*kml_cleanup)(void);
 void kml_state_disable(void)
 {
 	void (*cleanup)(void);
+	unsigned long flags;
 
 	if (cmpxchg(&kml_error, 0, 1))
 		return;
@@ -46,7 +47,9 @@ void kml_state_disable(void)
 	else
 		WRITE_ONCE(kml_state.free_enabled, false);
 
+	flags = kml_print_begin();
 	pr_info("Kernel memory leak detector disabled\n");
+	kml_print_end(flags);
 }
 
 /**
@@ -255,7 +258,7 @@ static void *kml_early_alloc(enum kml_pool_type type)
 	if (item)
 		memset(item, 0, size);
 	else
-		pr_warn_once("Memory pool empty, consider increasing CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE\n");
+		kml_warn_once("Memory pool empty, consider increasing CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE\n");
 	return item;
 }
 
@@ -588,11 +591,11 @@ bool kml_reserve_add(struct kml_space *space, unsigned long start, size_t size,
 
 	if (added) {
 		kml_count_inc(KML_C_RESERVED);
-		pr_warn_once("No memory for metadata: blocks are scanned, but not checked for leaks until they are freed\n");
+		kml_warn_once("No memory for metadata: blocks are scanned, but not checked for leaks until they are freed\n");
 	} else {
 		WRITE_ONCE(kml_reserve_dry, true);
 		kml_count_inc(KML_C_LOST);
-		pr_warn_once("No memory for metadata, and the reserve has run dry: all memory in use is taken as referenced from now on\n");
+		kml_warn_once("No memory for metadata, and the reserve has run dry: all memory in use is taken as referenced from now on\n");
 	}
 	return added;
 }
