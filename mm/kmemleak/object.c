@@ -819,10 +819,13 @@ bool kml_object_remove(struct kml_space *space, unsigned long ptr)
 {
 	unsigned long start = kml_untag(ptr);
 	struct kml_cold *cold = NULL;
+	size_t size;
 	u32 state;
 
-	if (likely(kml_detach(space, start, &state, &cold))) {
+	size = kml_detach(space, start, &state, &cold);
+	if (likely(size)) {
 		kml_cold_free(state, cold);
+		kml_reserve_remove_overlaps(space, start, size);
 		return true;
 	}
 	return kml_reserve_remove(space, start);
@@ -853,15 +856,19 @@ static int kml_file_rest(const struct kml_rest *r, struct kml_info *hit)
 		     kml_pool_ready();
 	size_t done, step;
 	unsigned long at;
-	int ret = 0;
+	int err, ret = 0;
 
-	for (done = 0; done < r->size && !ret; done += step) {
+	for (done = 0; done < r->size; done += step) {
 		step = r->size - done;
 		if (split)
 			step = min(step, max(done, KML_CUT_MIN));
 		at = r->before ? r->size - done - step : done;
-		ret = kml_object_insert(r->space, r->ptr + at, step, r->min_count,
-				       GFP_KERNEL, r->trace, hit);
+		err = kml_object_insert(r->space, r->ptr + at, step, r->min_count,
+					GFP_KERNEL, r->trace, hit);
+		if (err)
+			kml_reserve_add_overlap(r->space, kml_untag(r->ptr + at),
+						step, r->min_count);
+		ret = ret ?: err;
 	}
 	return ret;
 }
@@ -942,6 +949,7 @@ int kml_object_remove_part(struct kml_space *space, unsigned long ptr,
 	do {
 		cut = kml_remove_piece(space, addr, rest, trace, hit, &ret) ?:
 		      kml_reserve_remove_part(space, addr, rest);
+		kml_reserve_remove_overlaps(space, addr, cut);
 		addr += cut;
 		rest -= cut;
 	} while (cut && rest && phys);
