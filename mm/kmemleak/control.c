@@ -13,6 +13,9 @@
 
 #undef MODULE_PARAM_PREFIX
 #define MODULE_PARAM_PREFIX "kmemleak."
+/* and in modules.builtin.modinfo, where modinfo looks for their types */
+#undef __MODULE_INFO_PREFIX
+#define __MODULE_INFO_PREFIX "kmemleak."
 
 static int kml_filter_set(const char *val, const struct kernel_param *kp)
 {

@@ -119,7 +119,16 @@ maybe)
 *)
 	check "kmemleak.verbose" test "$(cat "$KMEMLEAK_PARAMS/verbose")" = N ;;
 esac
+# "modinfo" finds the types of the parameters of what is built in there.
+modinfo_has_types() {
+	local name file
+	file=/lib/modules/$(uname -r)/modules.builtin.modinfo
+	for name in min_unref_scans min_age_ms verbose; do
+		tr '\0' '\n' <"$file" | grep -q "^kmemleak\.parmtype=$name:" || return 1
+	done
+}
 if is_ours; then
+	check "modules.builtin.modinfo has the parameters' types" modinfo_has_types
 	value=$(parameter kmemleak.threads)
 	case $value in
 	'' | [0-9] | [0-9][0-9]) ;;
