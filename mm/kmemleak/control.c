@@ -43,7 +43,7 @@ module_param_named(strict, kml_strict, bool, 0644);
 #ifdef CONFIG_KMEMLEAK_LIVE_STACKS
 module_param_named(live_stacks, kml_live_stacks, bool, 0644);
 #endif
-module_param_named(threads, kml_boot.threads, uint, 0444);
+module_param_named(workers, kml_boot.workers, uint, 0444);
 
 static const struct {
 	const char *name;
@@ -430,7 +430,7 @@ static int kml_cmd_dump(const char *arg)
 /* parallel=on: as many as at boot, or would have been */
 static int kml_cmd_parallel_on(const char *arg)
 {
-	return kml_workers_set(kml_boot.threads ?: KML_WORKERS_ALL);
+	return kml_workers_set(kml_boot.workers ?: KML_WORKERS_ALL);
 }
 
 static int kml_cmd_parallel_off(const char *arg)

@@ -216,7 +216,7 @@ static inline void kml_modules_init(void)
 struct kml_boot {
 	bool on;		/* overrides CONFIG_DEBUG_KMEMLEAK_DEFAULT_OFF */
 	bool parallel;
-	unsigned int threads;	/* with parallel; 0: one a housekeeping CPU */
+	unsigned int workers;	/* with parallel; 0: one a housekeeping CPU */
 };
 
 extern struct kml_boot kml_boot;

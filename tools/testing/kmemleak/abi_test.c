@@ -112,6 +112,7 @@ static int parameters(void *arg)
 	TAP_CHECK(shim_param_perm("kmemleak.verbose") == 0600, "verbose: %o",
 		  shim_param_perm("kmemleak.verbose"));
 	TAP_CHECK(shim_param_perm("kmemleak.min_unref_scans") == 0644, "min_unref_scans");
+	TAP_CHECK(shim_param_perm("kmemleak.workers") == 0444, "workers");
 	shim_param_get("kmemleak.verbose", buf);
 	TAP_CHECK(!strcmp(buf, "N\n"), "verbose is %s", buf);
 	shim_param_get("kmemleak.min_unref_scans", buf);

@@ -7,7 +7,7 @@
 #   kmemleak=off  kmemleak=on  kmemleak=parallel  kmemleak=on,parallel
 #   kmemleak=bogus  (none)  kmemleak.min_unref_scans=3 kmemleak.verbose=1
 #   kmemleak  kmemleak=  kmemleak=ON  kmemleak=on,bogus  kmemleak=on,,parallel  kmemleak=off,parallel
-#   kmemleak.min_unref_scans=-1 kmemleak.verbose=maybe kmemleak.threads=4294967296
+#   kmemleak.min_unref_scans=-1 kmemleak.verbose=maybe kmemleak.workers=4294967296
 #   kmemleak.filter=nosuch
 #
 # KMEMLEAK_DEFAULT=off says that the kernel is built with
@@ -129,12 +129,12 @@ modinfo_has_types() {
 }
 if is_ours; then
 	check "modules.builtin.modinfo has the parameters' types" modinfo_has_types
-	value=$(parameter kmemleak.threads)
+	value=$(parameter kmemleak.workers)
 	case $value in
 	'' | [0-9] | [0-9][0-9]) ;;
 	*)
-		refused threads "$value"
-		check "kmemleak.threads is as built" grep -qx 0 "$KMEMLEAK_PARAMS/threads"
+		refused workers "$value"
+		check "kmemleak.workers is as built" grep -qx 0 "$KMEMLEAK_PARAMS/workers"
 		;;
 	esac
 	if [ "$(parameter kmemleak.filter)" = nosuch ]; then
