@@ -644,12 +644,37 @@ static void kml_show_running(struct seq_file *seq)
 	seq_printf(seq, "running_workers %u\n", kml_workers_nr());
 }
 
+static void kml_show_counters(struct seq_file *seq, unsigned int from, unsigned int to)
+{
+	for (; from < to; from++)
+		seq_printf(seq, "%s %lld\n", kml_counter_name(from), kml_count_sum(from));
+}
+
+/* What somebody who runs machines acts on. @s: the last scan, or NULL. */
+static void kml_show_summary(struct seq_file *seq, const struct kml_scan_stats *s)
+{
+	seq_printf(seq, "enabled %d\n", kml_enabled());
+	seq_printf(seq, "objects %ld\n", kml_count_objects());
+	seq_printf(seq, "leaks %lu\n", kml_report_listed());
+	seq_printf(seq, "scans %lu\n", s ? s->seq : 0);
+	seq_printf(seq, "scans_stopped %lu\n", s ? s->all_stopped : 0);
+	if (s) {
+		seq_printf(seq, "scan_age_ms %llu\n",
+			   div_u64(ktime_get_ns() - s->end, NSEC_PER_MSEC));
+		seq_printf(seq, "scan_ms %llu\n", div_u64(s->ns, NSEC_PER_MSEC));
+		seq_printf(seq, "scan_stopped %d\n", s->stopped);
+		seq_printf(seq, "scan_leaks %lu\n", s->leaks);
+	}
+	kml_show_running(seq);
+	seq_printf(seq, "reserve_blocks %lu\n", READ_ONCE(kml_reserve_nr));
+	seq_printf(seq, "reserve_dry %d\n", kml_reserve_ran_dry());
+	kml_show_counters(seq, 0, KML_NR_USER_COUNTERS);
+}
+
 static void kml_show_scan(struct seq_file *seq, const struct kml_scan_stats *s)
 {
 	unsigned int i;
 
-	seq_printf(seq, "scan_stopped %d\n", s->stopped);
-	seq_printf(seq, "scan_ms %llu\n", div_u64(s->ns, NSEC_PER_MSEC));
 	seq_printf(seq, "scan_us %llu\n", div_u64(s->ns, NSEC_PER_USEC));
 	for (i = KML_STAGE_PREPARE; i < KML_NR_STAGES; i++)
 		seq_printf(seq, "scan_%s_us %llu\n", kml_stage_name(i),
@@ -666,7 +691,6 @@ static void kml_show_scan(struct seq_file *seq, const struct kml_scan_stats *s)
 	seq_printf(seq, "scan_suspects %lu\n", s->suspects);
 	seq_printf(seq, "scan_marks %u\n", s->marks);
 	seq_printf(seq, "scan_in_pages %lu\n", s->in_pages);
-	seq_printf(seq, "scan_leaks %lu\n", s->leaks);
 }
 
 /* Takes no lock that a scan holds: how it gets on is what one wants to know. */
@@ -680,21 +704,14 @@ static int kml_stats_show(struct seq_file *seq, void *v)
 		return -ENOMEM;
 	nr = kml_stats_last(scans);
 
-	seq_printf(seq, "objects %ld\n", kml_count_objects());
-	for (i = 0; i < KML_NR_COUNTERS; i++)
-		seq_printf(seq, "%s %lld\n", kml_counter_name(i), kml_count_sum(i));
-	seq_printf(seq, "intervals %lu\n", kml_shard_intervals());
-	seq_printf(seq, "reserve_blocks %lu\n", READ_ONCE(kml_reserve_nr));
-	seq_printf(seq, "reserve_dry %d\n", kml_reserve_ran_dry());
-	seq_printf(seq, "nolock_missed %lu\n", kml_nolock_missed());
-	seq_printf(seq, "enabled %d\n", kml_enabled());
+	kml_show_summary(seq, nr ? &scans[0] : NULL);
 	seq_printf(seq, "parallel %d\n", kml_workers_wanted() > 1);
 	seq_printf(seq, "workers_wanted %u\n",
 		   min(kml_workers_wanted(), num_possible_cpus()));
 	seq_printf(seq, "filter %s\n", kml_filter_current()->name);
-	kml_show_running(seq);
-	seq_printf(seq, "scans %lu\n", nr ? scans[0].seq : 0);
-	seq_printf(seq, "scans_stopped %lu\n", nr ? scans[0].all_stopped : 0);
+	kml_show_counters(seq, KML_NR_USER_COUNTERS, KML_NR_COUNTERS);
+	seq_printf(seq, "intervals %lu\n", kml_shard_intervals());
+	seq_printf(seq, "nolock_missed %lu\n", kml_nolock_missed());
 	if (nr)
 		kml_show_scan(seq, &scans[0]);
 	/* 1: the one before the last */

@@ -526,15 +526,17 @@ void kml_state_on_disable(void (*fn)(void));
  * array does (per-CPU data written that early would be copied to every CPU).
  */
 
+/* In the order of kmemleak_stats, which begins with what users act on. */
 enum kml_counter {
-	KML_C_ALLOCS,		/* ever filed */
-	KML_C_FREES,
-	KML_C_OVERLAPS,
 	KML_C_RESERVED,		/* put into the reserve for want of memory */
 	KML_C_LOST,		/* not even the reserve had room */
+	KML_C_OVERLAPS,
+	KML_C_META_BYTES,	/* metadata in use, early pool included */
+	KML_NR_USER_COUNTERS,
+	KML_C_ALLOCS = KML_NR_USER_COUNTERS,	/* ever filed */
+	KML_C_FREES,
 	KML_C_REGRAINS,		/* page descriptors rebuilt */
 	KML_C_PIN_WAITS,	/* frees that waited for a scan to let go */
-	KML_C_META_BYTES,	/* metadata in use, early pool included */
 	KML_NR_COUNTERS,
 };
 
@@ -605,6 +607,7 @@ struct kml_scan_stats {
 	unsigned long all_stopped;	/* since boot, not finished */
 	bool stopped;
 	u64 ns;				/* from begin to end */
+	u64 end;			/* ktime_get_ns() */
 	u64 stage_ns[KML_NR_STAGES];
 	struct kml_mark_stats sum;
 	unsigned int workers;

@@ -398,6 +398,7 @@ static struct kml_report_entry *kml_table;
 static unsigned long kml_table_nr;
 static unsigned long kml_table_room;
 static unsigned long kml_table_old;	/* entries before this scan's */
+static unsigned long kml_listed;	/* of all, when a scan was last done */
 
 static bool kml_table_heap;		/* this scan's entries are a heap: they may not all fit */
 static bool kml_table_short;		/* and do not */
@@ -473,6 +474,12 @@ void kml_report_mark(void)
 bool kml_report_found(void)
 {
 	return kml_found;
+}
+
+/* How many leaks did the last whole scan leave in the file? Context: any. */
+unsigned long kml_report_listed(void)
+{
+	return READ_ONCE(kml_listed);
 }
 
 /* Lock the object of an entry, if it is still the same one. */
@@ -655,7 +662,7 @@ static bool kml_still_reported(const struct kml_report_entry *e,
  */
 void kml_report_refresh(void)
 {
-	unsigned long i;
+	unsigned long i, listed = 0;
 
 	for (i = 0; i < kml_table_nr; i++) {
 		struct kml_report_entry *e = &kml_table[i];
@@ -664,9 +671,11 @@ void kml_report_refresh(void)
 		rcu_read_lock();
 		hot = kml_lookup_exact(kml_space(e->space), ~e->not_start);
 		e->white = hot && kml_white(kml_hot_state(hot));
+		listed += e->white && kml_entry_holds(hot);
 		rcu_read_unlock();
 		cond_resched();
 	}
+	WRITE_ONCE(kml_listed, listed);
 }
 
 #define kml_out(seq, ...)						\
@@ -960,6 +969,7 @@ void kml_report_clear(void)
 		cond_resched();
 	}
 	kml_table_forget();
+	WRITE_ONCE(kml_listed, 0);
 	kml_found = false;
 }
 
@@ -970,5 +980,6 @@ void kml_report_drop(void)
 	kml_table = NULL;
 	kml_table_nr = 0;
 	kml_table_room = 0;
+	WRITE_ONCE(kml_listed, 0);
 	kml_found = false;
 }

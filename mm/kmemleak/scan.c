@@ -85,7 +85,8 @@ static void kml_stats_end(const struct kml_mark_stats *sum, bool done)
 	s->sum = *sum;
 	s->stopped = !done;
 	s->all_stopped += !done;
-	s->ns = ktime_get_ns() - kml_running.begin;
+	s->end = ktime_get_ns();
+	s->ns = s->end - kml_running.begin;
 	if (done)
 		WRITE_ONCE(kml_running.expected, sum->words * sizeof(long));
 	WRITE_ONCE(kml_running.begin, 0);

@@ -141,6 +141,7 @@ void kml_report_refresh(void);
 void kml_report_compact(void);
 void kml_report_drop(void);
 bool kml_report_found(void);
+unsigned long kml_report_listed(void);
 void kml_report_clear(void);
 void kml_report_mark(void);
 bool kml_report_was_short(void);

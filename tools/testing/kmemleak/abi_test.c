@@ -331,6 +331,50 @@ static int nonsense(void *arg)
 	return 0;
 }
 
+/* What users act on comes first, each line once; and how many leaks there are. */
+static int summary(void *arg)
+{
+	static const char * const first[] = {
+		"enabled", "objects", "leaks", "scans", "scans_stopped", "scan_age_ms", "scan_ms",
+		"scan_stopped", "scan_leaks", "running", "reserve_blocks", "reserve_dry",
+		"reserved", "lost", "overlaps", "metadata_bytes",
+	};
+	struct world_file stats;
+	char *text, *line, *again, name[40];
+	unsigned int i;
+	ssize_t err;
+
+	TAP_CHECK(!boot("on"), "boot");
+	leak(10);
+	TAP_CHECK(world_stat("leaks") == 10, "%ld leaks", world_stat("leaks"));
+	/* found again: the next scan knows; "clear" at once */
+	*(void **)W_DATA = block(3);
+	command("scan");
+	TAP_CHECK(world_stat("leaks") == 9, "%ld leaks, one found", world_stat("leaks"));
+
+	TAP_CHECK(!world_open(&stats, "kmemleak_stats", FMODE_READ), "open");
+	text = world_slurp(&stats, 4096, &err);
+	for (i = 0, line = text; *line; i++, line += strcspn(line, "\n") + 1) {
+		TAP_CHECK(sscanf(line, "%39s ", name) == 1, "no name: %.40s", line);
+		TAP_CHECK(i >= ARRAY_SIZE(first) || !strcmp(name, first[i]),
+			  "line %u is %s, not %s", i, name, first[i]);
+		strcat(name, " ");
+		for (again = line; (again = strstr(again + 1, name)); )
+			TAP_CHECK(again[-1] != '\n', "%stwice", name);
+	}
+	TAP_CHECK(i > ARRAY_SIZE(first), "%u lines", i);
+	command("clear");
+	TAP_CHECK(world_stat("leaks") == 0, "%ld leaks after clear", world_stat("leaks"));
+
+	/* the clock is the machine's */
+	for (err = world_stat("scan_age_ms"), i = 0; world_stat("scan_age_ms") <= err + 1; i++)
+		usleep(1000);
+	TAP_CHECK(command("scan") == 4 && i, "scan");
+	TAP_CHECK(world_stat("scan_age_ms") >= 0 && world_stat("scan_age_ms") < 60000,
+		  "%ld ms old", world_stat("scan_age_ms"));
+	return 0;
+}
+
 /* Words that point to one per-CPU block: of one candidate one thing is counted. */
 static int statistics(void *arg)
 {
@@ -368,6 +412,7 @@ int main(void)
 	tap_case("off keeps what was reported until it is cleared", clear_frees, NULL, 60);
 	tap_case("metadata of a million objects goes back", gives_back, NULL, 120);
 	tap_case("what every hook ignores", nonsense, NULL, 30);
+	tap_case("statistics: users' first", summary, NULL, 30);
 	tap_case("statistics of words for per-CPU blocks", statistics, NULL, 30);
 	return tap_done();
 }
