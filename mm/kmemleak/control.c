@@ -13,6 +13,9 @@
 
 #undef MODULE_PARAM_PREFIX
 #define MODULE_PARAM_PREFIX "kmemleak."
+/* and in modules.builtin.modinfo, where modinfo looks for their types */
+#undef __MODULE_INFO_PREFIX
+#define __MODULE_INFO_PREFIX "kmemleak."
 
 static int kml_filter_set(const char *val, const struct kernel_param *kp)
 {
@@ -36,10 +39,11 @@ module_param_named(since_mark, kml_scan_params.since_mark, bool, 0644);
 module_param_named(verbose, kml_scan_params.verbose, bool, 0600);
 module_param_named(trial, kml_scan_params.trial, bool, 0644);
 module_param_named(trial_marks, kml_scan_params.trial_marks, uint, 0644);
+module_param_named(strict, kml_strict, bool, 0644);
 #ifdef CONFIG_KMEMLEAK_LIVE_STACKS
 module_param_named(live_stacks, kml_live_stacks, bool, 0644);
 #endif
-module_param_named(threads, kml_boot.threads, uint, 0444);
+module_param_named(workers, kml_boot.workers, uint, 0444);
 
 static const struct {
 	const char *name;
@@ -110,6 +114,27 @@ static void kml_thread_sleep(signed long timeout)
 		timeout = schedule_timeout_interruptible(timeout);
 }
 
+static bool kml_thread_trylock(void)
+{
+	return !kml_scan_halted() && mutex_trylock(&kml_scan_mutex);
+}
+
+/*
+ * Take kml_scan_mutex when a scan may begin. Not mutex_lock(): who stops us may hold
+ * it. Tasks are thawed without a word, hence the timeout.
+ *
+ * Return: false if told to stop.
+ */
+static bool kml_thread_lock(void)
+{
+	bool locked = false;
+
+	while (!locked && !kthread_should_stop())
+		wait_event_interruptible_timeout(kml_scan_free, kthread_should_stop() ||
+						 (locked = kml_thread_trylock()), HZ);
+	return locked;
+}
+
 static int kml_thread_fn(void *arg)
 {
 	static bool first_run = IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_AUTO_SCAN);
@@ -125,16 +150,11 @@ static int kml_thread_fn(void *arg)
 		kml_thread_sleep(secs_to_jiffies(KML_FIRST_SCAN_SECS));
 	}
 
-	while (!kthread_should_stop()) {
+	while (kml_thread_lock()) {
 		signed long timeout = READ_ONCE(kml_scan_wait);
 
-		/* whoever stops us may hold the mutex: do not wait for it */
-		if (kml_scan_halted() || !mutex_trylock(&kml_scan_mutex)) {
-			kml_thread_sleep(1);
-			continue;
-		}
 		kml_scan(KML_SCAN_PLAIN);
-		mutex_unlock(&kml_scan_mutex);
+		kml_scan_unlock();
 		/* in the middle, maybe: once more when it may be */
 		if (!kml_scan_halted())
 			kml_thread_sleep(timeout);
@@ -209,8 +229,8 @@ static DECLARE_DEFERRABLE_WORK(kml_trim_work, kml_trim_fn);
 
 static void kml_trim_fn(struct work_struct *work)
 {
-	static long frees;
-	long now;
+	static s64 frees;
+	s64 now;
 
 	if (!kml_enabled())
 		return;
@@ -221,7 +241,7 @@ static void kml_trim_fn(struct work_struct *work)
 	if (now - frees > 1000 && mutex_trylock(&kml_scan_mutex)) {
 		frees = now;
 		kml_interval_trim(false);
-		mutex_unlock(&kml_scan_mutex);
+		kml_scan_unlock();
 	}
 	schedule_delayed_work(&kml_trim_work, secs_to_jiffies(KML_TRIM_SECS));
 }
@@ -249,7 +269,7 @@ static void kml_cleanup_fn(struct work_struct *work)
 		kml_drop_everything();
 	else
 		pr_info("Kmemleak disabled without freeing internal data. Reclaim the memory with \"echo clear > /sys/kernel/debug/kmemleak\".\n");
-	mutex_unlock(&kml_scan_mutex);
+	kml_scan_unlock();
 }
 
 static DECLARE_WORK(kml_cleanup_work, kml_cleanup_fn);
@@ -412,7 +432,7 @@ static int kml_cmd_dump(const char *arg)
 /* parallel=on: as many as at boot, or would have been */
 static int kml_cmd_parallel_on(const char *arg)
 {
-	return kml_workers_set(kml_boot.threads ?: KML_WORKERS_ALL);
+	return kml_workers_set(kml_boot.workers ?: KML_WORKERS_ALL);
 }
 
 static int kml_cmd_parallel_off(const char *arg)
@@ -504,7 +524,7 @@ static int kml_control_write(const char *cmd)
 	ret = kml_scan_lock();
 	if (!ret) {
 		ret = kml_control_command(cmd);
-		mutex_unlock(&kml_scan_mutex);
+		kml_scan_unlock();
 	}
 	kml_scan_resume(halts);
 	return ret;
@@ -529,7 +549,7 @@ void __init kml_control_late_init(void)
 		kml_cmd_parallel_on(NULL);
 	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_AUTO_SCAN))
 		kml_thread_start();
-	mutex_unlock(&kml_scan_mutex);
+	kml_scan_unlock();
 	schedule_delayed_work(&kml_trim_work, secs_to_jiffies(KML_TRIM_SECS));
 	pm_notifier(kml_pm_notify, 0);
 }
@@ -557,7 +577,7 @@ static void kml_seq_stop(struct seq_file *seq, void *v)
 {
 	/* not locked if start() was interrupted */
 	if (!IS_ERR(v))
-		mutex_unlock(&kml_scan_mutex);
+		kml_scan_unlock();
 }
 
 static int kml_seq_show(struct seq_file *seq, void *v)
@@ -626,12 +646,37 @@ static void kml_show_running(struct seq_file *seq)
 	seq_printf(seq, "running_workers %u\n", kml_workers_nr());
 }
 
+static void kml_show_counters(struct seq_file *seq, unsigned int from, unsigned int to)
+{
+	for (; from < to; from++)
+		seq_printf(seq, "%s %lld\n", kml_counter_name(from), kml_count_sum(from));
+}
+
+/* What somebody who runs machines acts on. @s: the last scan, or NULL. */
+static void kml_show_summary(struct seq_file *seq, const struct kml_scan_stats *s)
+{
+	seq_printf(seq, "enabled %d\n", kml_enabled());
+	seq_printf(seq, "objects %ld\n", kml_count_objects());
+	seq_printf(seq, "leaks %lu\n", kml_report_listed());
+	seq_printf(seq, "scans %lu\n", s ? s->seq : 0);
+	seq_printf(seq, "scans_stopped %lu\n", s ? s->all_stopped : 0);
+	if (s) {
+		seq_printf(seq, "scan_age_ms %llu\n",
+			   div_u64(ktime_get_ns() - s->end, NSEC_PER_MSEC));
+		seq_printf(seq, "scan_ms %llu\n", div_u64(s->ns, NSEC_PER_MSEC));
+		seq_printf(seq, "scan_stopped %d\n", s->stopped);
+		seq_printf(seq, "scan_leaks %lu\n", s->leaks);
+	}
+	kml_show_running(seq);
+	seq_printf(seq, "reserve_blocks %lu\n", READ_ONCE(kml_reserve_nr));
+	seq_printf(seq, "reserve_dry %d\n", kml_reserve_ran_dry());
+	kml_show_counters(seq, 0, KML_NR_USER_COUNTERS);
+}
+
 static void kml_show_scan(struct seq_file *seq, const struct kml_scan_stats *s)
 {
 	unsigned int i;
 
-	seq_printf(seq, "scan_stopped %d\n", s->stopped);
-	seq_printf(seq, "scan_ms %llu\n", div_u64(s->ns, NSEC_PER_MSEC));
 	seq_printf(seq, "scan_us %llu\n", div_u64(s->ns, NSEC_PER_USEC));
 	for (i = KML_STAGE_PREPARE; i < KML_NR_STAGES; i++)
 		seq_printf(seq, "scan_%s_us %llu\n", kml_stage_name(i),
@@ -648,7 +693,6 @@ static void kml_show_scan(struct seq_file *seq, const struct kml_scan_stats *s)
 	seq_printf(seq, "scan_suspects %lu\n", s->suspects);
 	seq_printf(seq, "scan_marks %u\n", s->marks);
 	seq_printf(seq, "scan_in_pages %lu\n", s->in_pages);
-	seq_printf(seq, "scan_leaks %lu\n", s->leaks);
 }
 
 /* Takes no lock that a scan holds: how it gets on is what one wants to know. */
@@ -662,21 +706,14 @@ static int kml_stats_show(struct seq_file *seq, void *v)
 		return -ENOMEM;
 	nr = kml_stats_last(scans);
 
-	seq_printf(seq, "objects %ld\n", kml_count_objects());
-	for (i = 0; i < KML_NR_COUNTERS; i++)
-		seq_printf(seq, "%s %ld\n", kml_counter_name(i), kml_count_sum(i));
-	seq_printf(seq, "intervals %lu\n", kml_shard_intervals());
-	seq_printf(seq, "reserve_blocks %lu\n", READ_ONCE(kml_reserve_nr));
-	seq_printf(seq, "reserve_dry %d\n", kml_reserve_ran_dry());
-	seq_printf(seq, "nolock_missed %lu\n", kml_nolock_missed());
-	seq_printf(seq, "enabled %d\n", kml_enabled());
+	kml_show_summary(seq, nr ? &scans[0] : NULL);
 	seq_printf(seq, "parallel %d\n", kml_workers_wanted() > 1);
 	seq_printf(seq, "workers_wanted %u\n",
 		   min(kml_workers_wanted(), num_possible_cpus()));
 	seq_printf(seq, "filter %s\n", kml_filter_current()->name);
-	kml_show_running(seq);
-	seq_printf(seq, "scans %lu\n", nr ? scans[0].seq : 0);
-	seq_printf(seq, "scans_stopped %lu\n", nr ? scans[0].all_stopped : 0);
+	kml_show_counters(seq, KML_NR_USER_COUNTERS, KML_NR_COUNTERS);
+	seq_printf(seq, "intervals %lu\n", kml_shard_intervals());
+	seq_printf(seq, "nolock_missed %lu\n", kml_nolock_missed());
 	if (nr)
 		kml_show_scan(seq, &scans[0]);
 	/* 1: the one before the last */
@@ -731,6 +768,6 @@ DEFINE_SEQ_ATTRIBUTE(kml_pages);
 void __init kml_debugfs_init(void)
 {
 	debugfs_create_file_unsafe("kmemleak", 0644, NULL, NULL, &kml_fops);
-	debugfs_create_file("kmemleak_stats", 0444, NULL, NULL, &kml_stats_fops);
+	debugfs_create_file("kmemleak_stats", 0400, NULL, NULL, &kml_stats_fops);
 	debugfs_create_file("kmemleak_pages", 0400, NULL, NULL, &kml_pages_fops);
 }

@@ -113,7 +113,8 @@ bool kml_checksum_pinned(struct kml_pins *pins, struct kml_space *space,
  * @cpu: set to the CPU whose copy of a per-CPU object was taken
  *
  * Context: any.
- * Return: bytes copied; 0 if it is no longer the same object.
+ * Return: bytes copied; 0 if it is no longer the same object, or if frees go
+ * unnoticed: then another mapping may be there, of device registers for example.
  */
 size_t kml_copy_head(const struct kml_info *info, void *buf, int *cpu)
 {
@@ -124,17 +125,13 @@ size_t kml_copy_head(const struct kml_info *info, void *buf, int *cpu)
 	const void *mem;
 
 	/* the lock keeps a free from returning while we copy */
-	if (!kml_object_lock(&l, space, start, false))
+	if (!kml_free_enabled() || !kml_object_lock(&l, space, start, false))
 		return 0;
 	*cpu = raw_smp_processor_id();
 	mem = kasan_reset_tag(kml_object_memory(space, start, *cpu));
 	if (l.hot->cold->stamp != info->stamp ||
 	    l.hot->cold->born != info->born) {
 		len = 0;
-	} else if (!kml_free_enabled()) {
-		/* frees go unnoticed now: the block may be gone */
-		if (copy_from_kernel_nofault(buf, mem, len))
-			len = 0;
 	} else {
 		kasan_disable_current();
 		memcpy(buf, mem, len);

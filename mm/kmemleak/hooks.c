@@ -11,6 +11,7 @@
 
 #include "scan.h"
 
+/* Between kml_print_begin() and kml_print_end(). */
 #define kml_warn(fmt, ...)			\
 do {						\
 	pr_warn(fmt, ##__VA_ARGS__);		\
@@ -27,46 +28,97 @@ static bool kml_valid_percpu(const void __percpu *ptr)
 	return kml_valid((const void *)(__force unsigned long)ptr);
 }
 
-/* Two blocks in one place: the books are wrong, so close them. */
-static noinline void kml_overlap(unsigned long ptr, const struct kml_info *hit)
+/*
+ * Two blocks in one place: somebody's bug, for which all others would pay if kmemleak
+ * went off. The second one goes to the reserve, it is scanned and never reported.
+ */
+bool kml_strict;
+
+/* Who has made such blocks, by their stacks. */
+#define KML_OVERLAP_SITES	64
+
+static u32 kml_overlap_sites[KML_OVERLAP_SITES];
+
+/* Has a block of this call site been logged? Beyond so many sites they are counted. */
+static bool kml_overlap_is_known(depot_stack_handle_t trace)
 {
+	u32 site = trace ?: U32_MAX, seen = 0;
+	unsigned int i;
+
+	for (i = 0; i < KML_OVERLAP_SITES; i++) {
+		seen = cmpxchg(&kml_overlap_sites[i], 0, site);
+		if (!seen || seen == site)
+			break;
+	}
+	return seen;
+}
+
+static noinline void kml_overlap(unsigned long ptr, depot_stack_handle_t trace,
+				 const struct kml_info *hit)
+{
+	bool strict = READ_ONCE(kml_strict);
+	unsigned long flags;
+
+	if (kml_overlap_is_known(trace) && !strict)
+		return;
+	flags = kml_print_begin();
 	kml_warn("Cannot insert 0x%lx into the object search tree (overlaps existing)\n",
 		 ptr);
-	kml_state_disable();
+	if (strict)
+		kml_state_disable();
 	kml_report_dump(hit);
+	kml_print_end(flags);
+}
+
+static noinline void kml_overlap_insert(struct kml_space *space, unsigned long ptr,
+					size_t size, int min_count)
+{
+	unsigned long start = kml_untag(ptr);
+
+	size = kfence_ksize((void *)ptr) ?: size;
+	kml_reserve_add_overlap(space, start, kml_last(start, size) - start + 1, min_count);
 }
 
 /* If @ptr points into an object, say so. */
 static noinline void kml_warn_alias(struct kml_space *space, unsigned long ptr)
 {
 	struct kml_info info;
+	unsigned long flags;
 
 	if (space->id == KML_PHYS ? !kml_phys_info(ptr, &info) :
 				    !kml_object_info(space, ptr, true, &info))
 		return;
+	flags = kml_print_begin();
 	kml_warn("Found object by alias at 0x%08lx\n", ptr);
 	kml_report_dump(&info);
+	kml_print_end(flags);
 }
 
 /* A hook was given what we do not know; we may have had no memory for it. */
 static noinline void kml_unknown(const char *what, unsigned long ptr, bool start)
 {
+	unsigned long flags;
+
 	if (kml_reserve_ran_dry())
 		return;
 	if (start)
 		kml_warn_alias(kml_space(KML_VIRT), ptr);
+	flags = kml_print_begin();
 	kml_warn("%s unknown object at 0x%08lx\n", what, ptr);
+	kml_print_end(flags);
 }
 
 static __always_inline void kml_insert(struct kml_space *space,
 				       unsigned long ptr, size_t size,
 				       int min_count, gfp_t gfp)
 {
+	depot_stack_handle_t trace = kml_stack_save();
 	struct kml_info hit;
 
-	if (unlikely(kml_object_insert(space, ptr, size, min_count, gfp,
-				       kml_stack_save(), &hit)))
-		kml_overlap(ptr, &hit);
+	if (likely(!kml_object_insert(space, ptr, size, min_count, gfp, trace, &hit)))
+		return;
+	kml_overlap_insert(space, ptr, size, min_count);
+	kml_overlap(ptr, trace, &hit);
 }
 
 static __always_inline void kml_remove(struct kml_space *space, unsigned long ptr)
@@ -82,10 +134,11 @@ static __always_inline void kml_remove(struct kml_space *space, unsigned long pt
 static __always_inline void kml_remove_part(struct kml_space *space,
 					    unsigned long ptr, size_t size)
 {
+	depot_stack_handle_t trace = kml_stack_save();
 	struct kml_info hit;
 
-	if (kml_object_remove_part(space, ptr, size, kml_stack_save(), &hit) == -EEXIST)
-		kml_overlap(ptr, &hit);
+	if (kml_object_remove_part(space, ptr, size, trace, &hit) == -EEXIST)
+		kml_overlap(ptr, trace, &hit);
 }
 
 static void kml_paint(struct kml_space *space, unsigned long ptr, int color)
@@ -266,6 +319,7 @@ EXPORT_SYMBOL(kmemleak_ignore);
 void __ref kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp)
 {
 	struct kml_info hit;
+	unsigned long flags;
 	int ret;
 
 	if (!kml_enabled() || !kml_valid(ptr) || !size)
@@ -278,12 +332,14 @@ void __ref kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp)
 		kml_unknown("Adding scan area to", (unsigned long)ptr, false);
 		break;
 	case -ENOMEM:
-		pr_warn_once("Cannot allocate a scan area, scanning the full object\n");
+		kml_warn_once("Cannot allocate a scan area, scanning the full object\n");
 		break;
 	case -ERANGE:
+		flags = kml_print_begin();
 		kml_warn("Scan area larger than object 0x%08lx\n",
 			 (unsigned long)ptr);
 		kml_report_dump(&hit);
+		kml_print_end(flags);
 		break;
 	}
 }
@@ -312,10 +368,16 @@ EXPORT_SYMBOL(kmemleak_no_scan);
  */
 void __ref kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp)
 {
+	depot_stack_handle_t trace;
 	struct kml_info hit;
 
-	if (kml_enabled() && kml_phys_insert(phys, size, gfp, kml_stack_save(), &hit))
-		kml_overlap(phys, &hit);
+	if (!kml_enabled())
+		return;
+	trace = kml_stack_save();
+	if (!kml_phys_insert(phys, size, gfp, trace, &hit))
+		return;
+	kml_overlap_insert(kml_space(KML_PHYS), phys, size, 0);
+	kml_overlap(phys, trace, &hit);
 }
 EXPORT_SYMBOL(kmemleak_alloc_phys);
 
@@ -346,11 +408,7 @@ EXPORT_SYMBOL(kmemleak_ignore_phys);
 
 static void __init kml_add_section(const void *start, size_t len)
 {
-	struct kml_info hit;
-
-	if (kml_object_insert(kml_space(KML_VIRT), (unsigned long)start, len, 0,
-			      GFP_ATOMIC, 0, &hit))
-		kml_overlap((unsigned long)start, &hit);
+	kml_insert(kml_space(KML_VIRT), (unsigned long)start, len, 0, GFP_ATOMIC);
 }
 
 /**

@@ -713,6 +713,7 @@ static inline bool kml_pool_should_fail(enum kml_pool_type type)
 
 #define KML_RESERVE_NO_SCAN	BIT(0)	/* set by kmemleak_no_scan() */
 #define KML_RESERVE_BLACK	BIT(1)	/* not scanned until painted grey */
+#define KML_RESERVE_OVERLAP	BIT(2)	/* in the place of a tracked one */
 
 enum kml_reserve_paint {
 	KML_RESERVE_KEEP,
@@ -721,6 +722,10 @@ enum kml_reserve_paint {
 	KML_RESERVE_MAKE_NO_SCAN,
 };
 
+void kml_reserve_add_overlap(struct kml_space *space, unsigned long start, size_t size,
+			     int min_count);
+void __kml_reserve_remove_overlaps(struct kml_space *space, unsigned long start,
+				   size_t size);
 bool kml_reserve_add(struct kml_space *space, unsigned long start, size_t size,
 		     unsigned int flags);
 bool __kml_reserve_remove(struct kml_space *space, unsigned long start);
@@ -751,6 +756,15 @@ static inline bool kml_reserve_remove(struct kml_space *space,
 {
 	return unlikely(READ_ONCE(kml_reserve_nr)) &&
 	       __kml_reserve_remove(space, start);
+}
+
+extern unsigned long kml_reserve_overlaps;
+
+static inline void kml_reserve_remove_overlaps(struct kml_space *space,
+					       unsigned long start, size_t size)
+{
+	if (unlikely(READ_ONCE(kml_reserve_overlaps)))
+		__kml_reserve_remove_overlaps(space, start, size);
 }
 
 /* A block of the reserve that a mark has to read. */

@@ -501,6 +501,34 @@ static inline bool kml_scan_active(void)
 	return READ_ONCE(kml_state.scan_active);
 }
 
+/*
+ * What hooks have to say. Their caller may hold a console's lock (port->lock of a
+ * serial line), for which printk() would wait: the text is in the log at once, and
+ * on consoles when irq_work comes to it. printk_deferred_enter() wants IRQs off.
+ */
+static inline unsigned long kml_print_begin(void)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	printk_deferred_enter();
+	return flags;
+}
+
+static inline void kml_print_end(unsigned long flags)
+{
+	printk_deferred_exit();
+	local_irq_restore(flags);
+}
+
+#define kml_warn_once(fmt, ...)						\
+do {									\
+	unsigned long __flags = kml_print_begin();			\
+									\
+	pr_warn_once(fmt, ##__VA_ARGS__);				\
+	kml_print_end(__flags);						\
+} while (0)
+
 void kml_state_disable(void);
 bool kml_state_has_error(void);
 void kml_state_on_disable(void (*fn)(void));
@@ -512,20 +540,23 @@ void kml_state_on_disable(void (*fn)(void));
  * array does (per-CPU data written that early would be copied to every CPU).
  */
 
+/* In the order of kmemleak_stats, which begins with what users act on. */
 enum kml_counter {
-	KML_C_ALLOCS,		/* ever filed */
-	KML_C_FREES,
-	KML_C_OVERLAPS,
 	KML_C_RESERVED,		/* put into the reserve for want of memory */
 	KML_C_LOST,		/* not even the reserve had room */
+	KML_C_OVERLAPS,
+	KML_C_META_BYTES,	/* metadata in use, early pool included */
+	KML_NR_USER_COUNTERS,
+	KML_C_ALLOCS = KML_NR_USER_COUNTERS,	/* ever filed */
+	KML_C_FREES,
 	KML_C_REGRAINS,		/* page descriptors rebuilt */
 	KML_C_PIN_WAITS,	/* frees that waited for a scan to let go */
-	KML_C_META_BYTES,	/* metadata in use, early pool included */
 	KML_NR_COUNTERS,
 };
 
+/* 64 bits on all machines: 2^31 allocations take an hour. */
 struct kml_counters {
-	long v[KML_NR_COUNTERS];
+	s64 v[KML_NR_COUNTERS];
 };
 
 DECLARE_PER_CPU(struct kml_counters, kml_counters);
@@ -557,7 +588,7 @@ static inline void kml_count_inc(enum kml_counter c)
 	kml_count_add(c, 1);
 }
 
-long kml_count_sum(enum kml_counter c);
+s64 kml_count_sum(enum kml_counter c);
 long kml_count_objects(void);
 const char *kml_counter_name(enum kml_counter c);
 
@@ -590,6 +621,7 @@ struct kml_scan_stats {
 	unsigned long all_stopped;	/* since boot, not finished */
 	bool stopped;
 	u64 ns;				/* from begin to end */
+	u64 end;			/* ktime_get_ns() */
 	u64 stage_ns[KML_NR_STAGES];
 	struct kml_mark_stats sum;
 	unsigned int workers;

@@ -35,6 +35,7 @@ static void (*kml_cleanup)(void);
 void kml_state_disable(void)
 {
 	void (*cleanup)(void);
+	unsigned long flags;
 
 	if (cmpxchg(&kml_error, 0, 1))
 		return;
@@ -49,7 +50,9 @@ void kml_state_disable(void)
 	else
 		WRITE_ONCE(kml_state.free_enabled, false);
 
+	flags = kml_print_begin();
 	pr_info("Kernel memory leak detector disabled\n");
+	kml_print_end(flags);
 }
 
 /**
@@ -118,18 +121,34 @@ const char *kml_counter_name(enum kml_counter c)
 	return kml_counter_names[c];
 }
 
-/* Not a snapshot: CPUs go on counting meanwhile. */
-long kml_count_sum(enum kml_counter c)
+/*
+ * A counter of another CPU, which writes it at any time. On 32 bits that takes two
+ * stores: what reads the same twice is no half of one.
+ */
+static s64 kml_count_of_cpu(enum kml_counter c, int cpu)
 {
-	long sum = kml_early_counters.v[c];
+	s64 seen, again = 0;
+
+	do {
+		seen = again;
+		barrier();
+		/* each CPU writes its own, at any time */
+		again = data_race(per_cpu(kml_counters.v[c], cpu));
+	} while (BITS_PER_LONG == 32 && seen != again);
+	return again;
+}
+
+/* Not a snapshot: CPUs go on counting meanwhile. */
+s64 kml_count_sum(enum kml_counter c)
+{
+	s64 sum = kml_early_counters.v[c];
 	int cpu;
 
 	if (!kml_pool_ready())
 		return sum;
 
 	for_each_possible_cpu(cpu)
-		/* each CPU writes its own, at any time */
-		sum += data_race(per_cpu(kml_counters.v[c], cpu));
+		sum += kml_count_of_cpu(c, cpu);
 	return sum;
 }
 
@@ -277,7 +296,7 @@ static void *kml_early_alloc(enum kml_pool_type type)
 	if (item)
 		memset(item, 0, size);
 	else
-		pr_warn_once("Memory pool empty, consider increasing CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE\n");
+		kml_warn_once("Memory pool empty, consider increasing CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE\n");
 	return item;
 }
 
@@ -511,6 +530,9 @@ void __kml_pin_wait(unsigned long start)
 	nr = smp_load_acquire(&kml_nr_readers);
 	for (i = 0; i < nr; i++) {
 		while (unlikely(kml_pinned(kml_readers[i], start))) {
+			/* panic() has stopped the CPU of the reader: it never lets go */
+			if (atomic_read(&panic_cpu) != PANIC_CPU_INVALID)
+				return;
 			waited = true;
 			cpu_relax();
 		}
@@ -565,6 +587,7 @@ static u8 kml_reserve_mark;
 static u8 kml_reserve_round;
 static unsigned int kml_reserve_at;	/* bucket; kml_scan_mutex */
 unsigned long kml_reserve_nr;
+unsigned long kml_reserve_overlaps;	/* of these, with KML_RESERVE_OVERLAP */
 
 static struct kml_reserved **kml_reserve_bucket(unsigned long start)
 {
@@ -596,6 +619,8 @@ static bool __kml_reserve_add(struct kml_space *space, unsigned long start,
 	r->next = *head;
 	*head = r;
 	WRITE_ONCE(kml_reserve_nr, kml_reserve_nr + 1);
+	if (flags & KML_RESERVE_OVERLAP)
+		WRITE_ONCE(kml_reserve_overlaps, kml_reserve_overlaps + 1);
 	return true;
 }
 
@@ -613,6 +638,58 @@ static void kml_reserve_irq_fn(struct irq_work *work)
 
 static DEFINE_IRQ_WORK(kml_reserve_irq, kml_reserve_irq_fn);
 
+static struct kml_reserved **kml_reserve_find(struct kml_space *space,
+					      unsigned long start)
+{
+	struct kml_reserved **p = kml_reserve_bucket(start);
+
+	lockdep_assert_held(&kml_reserve_lock);
+
+	for (; *p; p = &(*p)->next)
+		if ((*p)->not_start == ~start && (*p)->space == space->id)
+			return p;
+	return NULL;
+}
+
+/*
+ * Call with KML_RESERVE_OVERLAP for a block in the place of another. The same start
+ * again is the same block: its free was not noticed.
+ */
+static bool kml_reserve_put(struct kml_space *space, unsigned long start, size_t size,
+			    unsigned int flags)
+{
+	struct kml_reserved **p = NULL;
+	unsigned long irqflags;
+	bool added = true, low;
+
+	raw_spin_lock_irqsave(&kml_reserve_lock, irqflags);
+	if (flags & KML_RESERVE_OVERLAP)
+		p = kml_reserve_find(space, start);
+	if (p)
+		(*p)->size = max((*p)->size, size);
+	else
+		added = __kml_reserve_add(space, start, size, flags);
+	low = kml_reserve_nr_free < kml_reserve_wanted / 2;
+	raw_spin_unlock_irqrestore(&kml_reserve_lock, irqflags);
+
+	if (low && system_state >= SYSTEM_RUNNING)
+		irq_work_queue(&kml_reserve_irq);
+	if (!added) {
+		WRITE_ONCE(kml_reserve_dry, true);
+		kml_count_inc(KML_C_LOST);
+		kml_warn_once("No memory for metadata, and the reserve has run dry: all memory in use is taken as referenced from now on\n");
+	}
+	return added;
+}
+
+/* A block is in the place of another one, whose metadata stay. Context: any. */
+void kml_reserve_add_overlap(struct kml_space *space, unsigned long start, size_t size,
+			     int min_count)
+{
+	kml_reserve_put(space, start, size, KML_RESERVE_OVERLAP |
+			(min_count < 0 ? KML_RESERVE_BLACK : 0));
+}
+
 /**
  * kml_reserve_add() - note a block that cannot be tracked
  * @space: where
@@ -626,39 +703,11 @@ static DEFINE_IRQ_WORK(kml_reserve_irq, kml_reserve_irq_fn);
 bool kml_reserve_add(struct kml_space *space, unsigned long start, size_t size,
 		     unsigned int flags)
 {
-	unsigned long irqflags;
-	bool added, low;
-
-	raw_spin_lock_irqsave(&kml_reserve_lock, irqflags);
-	added = __kml_reserve_add(space, start, size, flags);
-	low = kml_reserve_nr_free < kml_reserve_wanted / 2;
-	raw_spin_unlock_irqrestore(&kml_reserve_lock, irqflags);
-
-	if (low && system_state >= SYSTEM_RUNNING)
-		irq_work_queue(&kml_reserve_irq);
-
-	if (added) {
-		kml_count_inc(KML_C_RESERVED);
-		pr_warn_once("No memory for metadata: blocks are scanned, but not checked for leaks until they are freed\n");
-	} else {
-		WRITE_ONCE(kml_reserve_dry, true);
-		kml_count_inc(KML_C_LOST);
-		pr_warn_once("No memory for metadata, and the reserve has run dry: all memory in use is taken as referenced from now on\n");
-	}
-	return added;
-}
-
-static struct kml_reserved **kml_reserve_find(struct kml_space *space,
-					      unsigned long start)
-{
-	struct kml_reserved **p = kml_reserve_bucket(start);
-
-	lockdep_assert_held(&kml_reserve_lock);
-
-	for (; *p; p = &(*p)->next)
-		if ((*p)->not_start == ~start && (*p)->space == space->id)
-			return p;
-	return NULL;
+	if (!kml_reserve_put(space, start, size, flags))
+		return false;
+	kml_count_inc(KML_C_RESERVED);
+	kml_warn_once("No memory for metadata: blocks are scanned, but not checked for leaks until they are freed\n");
+	return true;
 }
 
 /* In one bucket, a block that holds @addr. */
@@ -687,6 +736,8 @@ static struct kml_reserved kml_reserve_unlink(struct kml_reserved **p)
 	kml_reserve_free = r;
 	WRITE_ONCE(kml_reserve_nr_free, kml_reserve_nr_free + 1);
 	WRITE_ONCE(kml_reserve_nr, kml_reserve_nr - 1);
+	if (copy.flags & KML_RESERVE_OVERLAP)
+		WRITE_ONCE(kml_reserve_overlaps, kml_reserve_overlaps - 1);
 	return copy;
 }
 
@@ -710,6 +761,49 @@ bool __kml_reserve_remove(struct kml_space *space, unsigned long start)
 	return true;
 }
 
+/* In one bucket, a block that overlapped another one and begins in a range. */
+static struct kml_reserved **kml_reserve_find_overlap(unsigned int bucket,
+						      struct kml_space *space,
+						      unsigned long start, size_t size)
+{
+	struct kml_reserved **p = &kml_reserve_hash[bucket];
+
+	lockdep_assert_held(&kml_reserve_lock);
+
+	for (; *p; p = &(*p)->next)
+		if (((*p)->flags & KML_RESERVE_OVERLAP) && (*p)->space == space->id &&
+		    ~(*p)->not_start - start < size)
+			return p;
+	return NULL;
+}
+
+/*
+ * A tracked block, or a part of one, was freed: so was what had been put in its
+ * place, whether its owner says so or not. Context: any.
+ */
+void __kml_reserve_remove_overlaps(struct kml_space *space, unsigned long start,
+				   size_t size)
+{
+	struct kml_reserved **p, old;
+	unsigned long flags;
+	unsigned int i;
+
+	for (i = 0; i < KML_RESERVE_BUCKETS; i++) {
+		while (READ_ONCE(kml_reserve_hash[i])) {
+			raw_spin_lock_irqsave(&kml_reserve_lock, flags);
+			p = kml_reserve_find_overlap(i, space, start, size);
+			if (p)
+				old = kml_reserve_unlink(p);
+			raw_spin_unlock_irqrestore(&kml_reserve_lock, flags);
+			if (!p)
+				break;
+			/* order the removal before looking at the pins */
+			smp_mb();
+			kml_pin_wait(~old.not_start);
+		}
+	}
+}
+
 /*
  * A part was freed: what remains is noted again. Context: any. Return: how much
  * of @size was here.
@@ -720,7 +814,7 @@ size_t kml_reserve_remove_part(struct kml_space *space, unsigned long addr,
 	struct kml_reserved **p = NULL;
 	struct kml_reserved old = {};
 	unsigned long flags, start;
-	unsigned int i;
+	unsigned int i, kept;
 	size_t before;
 
 	if (likely(!READ_ONCE(kml_reserve_nr)))
@@ -740,13 +834,13 @@ size_t kml_reserve_remove_part(struct kml_space *space, unsigned long addr,
 	smp_mb();
 	kml_pin_wait(start);
 
+	kept = old.flags & (KML_RESERVE_BLACK | KML_RESERVE_OVERLAP);
 	before = addr - start;
 	if (before)
-		kml_reserve_add(space, start, before, old.flags & KML_RESERVE_BLACK);
+		kml_reserve_add(space, start, before, kept);
 	if (old.size - before <= size)
 		return old.size - before;
-	kml_reserve_add(space, addr + size, old.size - before - size,
-			old.flags & KML_RESERVE_BLACK);
+	kml_reserve_add(space, addr + size, old.size - before - size, kept);
 	return size;
 }
 

@@ -819,13 +819,28 @@ bool kml_object_remove(struct kml_space *space, unsigned long ptr)
 {
 	unsigned long start = kml_untag(ptr);
 	struct kml_cold *cold = NULL;
+	size_t size;
 	u32 state;
 
-	if (likely(kml_detach(space, start, &state, &cold))) {
+	size = kml_detach(space, start, &state, &cold);
+	if (likely(size)) {
 		kml_cold_free(state, cold);
+		kml_reserve_remove_overlaps(space, start, size);
 		return true;
 	}
 	return kml_reserve_remove(space, start);
+}
+
+/* Make what a partial free leaves of an object an object of its own. */
+static int kml_insert_rest(struct kml_space *space, unsigned long ptr, size_t size,
+			   u32 state, depot_stack_handle_t trace, struct kml_info *hit)
+{
+	int min_count = kml_state_min_count(state);
+	int ret = kml_object_insert(space, ptr, size, min_count, GFP_KERNEL, trace, hit);
+
+	if (ret)
+		kml_reserve_add_overlap(space, kml_untag(ptr), size, min_count);
+	return ret;
 }
 
 /**
@@ -855,8 +870,11 @@ int kml_object_remove_part(struct kml_space *space, unsigned long ptr,
 
 	if (!size)
 		return 0;
-	if (!kml_object_lock(&l, space, addr, true))
-		return kml_reserve_remove_part(space, addr, size) ? 0 : -ENOENT;
+	if (!kml_object_lock(&l, space, addr, true)) {
+		size = kml_reserve_remove_part(space, addr, size);
+		kml_reserve_remove_overlaps(space, addr, size);
+		return size ? 0 : -ENOENT;
+	}
 	start = l.start;
 	tag = kml_tagged(start, l.hot->cold) - start;
 	kml_object_unlock(&l);
@@ -868,14 +886,14 @@ int kml_object_remove_part(struct kml_space *space, unsigned long ptr,
 
 	before = addr - start;
 	size = min(size, old_size - before);
+	kml_reserve_remove_overlaps(space, addr, size);
 	/* switched off: only the blocks that go away matter */
 	if (!kml_enabled())
 		return 0;
 
-	ret = kml_object_insert(space, start + tag, before, kml_state_min_count(state),
-				GFP_KERNEL, trace, hit);
-	err = kml_object_insert(space, addr + size + tag, old_size - before - size,
-				kml_state_min_count(state), GFP_KERNEL, trace, hit);
+	ret = kml_insert_rest(space, start + tag, before, state, trace, hit);
+	err = kml_insert_rest(space, addr + size + tag, old_size - before - size, state,
+			      trace, hit);
 	return ret ?: err;
 }
 

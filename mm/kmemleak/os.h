@@ -42,6 +42,7 @@
 #include <linux/module_symbol.h>
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
+#include <linux/panic.h>
 #include <linux/percpu.h>
 #include <linux/pfn.h>
 #include <linux/pid.h>

@@ -278,6 +278,7 @@ int kml_phys_remove(unsigned long start, size_t size, depot_stack_handle_t trace
 		}
 		if (!cut)
 			break;
+		kml_reserve_remove_overlaps(kml_space(KML_PHYS), addr, cut);
 		addr += cut;
 		rest -= cut;
 	}

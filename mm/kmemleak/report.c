@@ -412,8 +412,10 @@ static struct kml_report_entry *kml_table;
 static unsigned long kml_table_nr;
 static unsigned long kml_table_room;
 static unsigned long kml_table_old;	/* entries before this scan's */
+static unsigned long kml_listed;	/* of all, when a scan was last done */
 
-static bool kml_table_short;		/* this scan's do not all fit */
+static bool kml_table_heap;		/* this scan's entries are a heap: they may not all fit */
+static bool kml_table_short;		/* and do not */
 
 static unsigned long kml_last_scan;	/* jiffies */
 static unsigned long kml_min_age;	/* jiffies, for this scan */
@@ -470,7 +472,7 @@ unsigned int kml_report_wanted(void)
 		READ_ONCE(kml_scan_params.min_unref_scans);
 }
 
-/* Was there no memory to report all that this scan has found? */
+/* Was there no memory to report all that this scan has found? The next ones do. */
 bool kml_report_was_short(void)
 {
 	return kml_table_short;
@@ -488,58 +490,10 @@ bool kml_report_found(void)
 	return kml_found;
 }
 
-/* Make room for @more entries. Return: false without memory. */
-bool kml_report_room(unsigned long more)
+/* How many leaks did the last whole scan leave in the file? Context: any. */
+unsigned long kml_report_listed(void)
 {
-	struct kml_report_entry *table;
-	unsigned long room;
-
-	kml_table_old = kml_table_nr;
-	if (kml_table_nr + more <= kml_table_room)
-		return true;
-
-	room = max(kml_table_nr + more, 64UL);
-	table = kvmalloc_array(room, sizeof(*table), GFP_KERNEL | __GFP_NOWARN);
-	if (!table)
-		return false;
-	kml_object_paint(kml_space(KML_VIRT), (unsigned long)table, -1);
-	if (kml_table)
-		memcpy(table, kml_table, kml_table_nr * sizeof(*table));
-	kvfree(kml_table);
-	kml_table = table;
-	kml_table_room = room;
-	return true;
-}
-
-/* Add an object. Context: leaf->lock. Return: false if the table is full. */
-bool kml_report_add(struct kml_space *space, unsigned long start,
-		    const struct kml_cold *cold)
-{
-	struct kml_report_entry *e;
-
-	if (kml_table_nr == kml_table_room) {
-		kml_table_short = true;
-		return false;
-	}
-	e = &kml_table[kml_table_nr++];
-	e->not_start = ~start;
-	e->born = cold->born;
-	e->stamp = cold->stamp;
-	e->same = 0;
-	e->space = space->id;
-	e->white = true;
-	return true;
-}
-
-static int kml_entry_cmp(const void *a, const void *b)
-{
-	const struct kml_report_entry *x = a, *y = b;
-
-	/* there may be a million, and sort() does not */
-	cond_resched();
-	if (x->born == y->born && x->stamp == y->stamp)
-		return x->not_start < y->not_start ? 1 : -1;
-	return kml_born_before(x->born, x->stamp, y->born, y->stamp) ? -1 : 1;
+	return READ_ONCE(kml_listed);
 }
 
 /* Lock the object of an entry, if it is still the same one. */
@@ -555,16 +509,165 @@ static bool kml_entry_lock(const struct kml_report_entry *e, struct kml_locked *
 }
 
 /*
- * Reported, and not referenced or painted since? The colour is that at the end
- * of the last whole scan: one that was stopped has left any. Context: leaf->lock.
+ * A heap of entries, the youngest at its top: what is to go if the table is full,
+ * and, with all of them taken out, the table in its order. (lib/sort.c sorts as
+ * well, but does not let others run in between.)
+ */
+static bool kml_entry_younger(const struct kml_report_entry *a,
+			      const struct kml_report_entry *b)
+{
+	if (a->born == b->born && a->stamp == b->stamp)
+		return a->not_start < b->not_start;
+	return kml_born_before(b->born, b->stamp, a->born, a->stamp);
+}
+
+static void kml_heap_down(struct kml_report_entry *heap, unsigned long nr,
+			  unsigned long at)
+{
+	unsigned long child;
+
+	while ((child = 2 * at + 1) < nr) {
+		if (child + 1 < nr && kml_entry_younger(&heap[child + 1], &heap[child]))
+			child++;
+		if (!kml_entry_younger(&heap[child], &heap[at]))
+			break;
+		swap(heap[child], heap[at]);
+		at = child;
+	}
+}
+
+static void kml_heap_up(struct kml_report_entry *heap, unsigned long at)
+{
+	for (; at && kml_entry_younger(&heap[at], &heap[(at - 1) / 2]); at = (at - 1) / 2)
+		swap(heap[at], heap[(at - 1) / 2]);
+}
+
+/* The oldest first. Context: process. */
+static void kml_table_sort(struct kml_report_entry *table, unsigned long nr)
+{
+	unsigned long i;
+
+	for (i = nr / 2; i--; cond_resched())
+		kml_heap_down(table, nr, i);
+	for (i = nr; i-- > 1; cond_resched()) {
+		swap(table[0], table[i]);
+		kml_heap_down(table, i, 0);
+	}
+}
+
+static bool kml_table_grow(unsigned long room)
+{
+	struct kml_report_entry *table;
+
+	/* no process is to be killed for a report, nor a stack logged */
+	table = kvmalloc_array(room, sizeof(*table),
+			       GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+	if (!table)
+		return false;
+	kml_object_paint(kml_space(KML_VIRT), (unsigned long)table, -1);
+	if (kml_table)
+		memcpy(table, kml_table, kml_table_nr * sizeof(*table));
+	kvfree(kml_table);
+	kml_table = table;
+	kml_table_room = room;
+	return true;
+}
+
+#define KML_TABLE_MIN	64UL
+
+/**
+ * kml_report_room() - make room in the table
+ * @more: for so many entries, or for as many as there is memory for
+ *
+ * A machine that leaks is short of memory. The oldest are taken first then.
+ */
+void kml_report_room(unsigned long more)
+{
+	kml_table_old = kml_table_nr;
+	kml_table_heap = false;
+	more = max(more, KML_TABLE_MIN);
+	while (kml_table_nr + more > kml_table_room) {
+		if (kml_table_grow(kml_table_nr + more))
+			return;
+		kml_table_heap = true;
+		if (more == KML_TABLE_MIN)
+			return;
+		more = max(more / 2, KML_TABLE_MIN);
+	}
+}
+
+/**
+ * kml_report_add() - add an object to the table
+ * @space: where it is
+ * @start: its start
+ * @cold: its metadata
+ *
+ * Context: leaf->lock.
+ * Return: true if it is there to stay, and the caller says so in the object's flags.
+ * Else kml_report_added() does so if it is.
+ */
+bool kml_report_add(struct kml_space *space, unsigned long start,
+		    const struct kml_cold *cold)
+{
+	struct kml_report_entry *new = kml_table + kml_table_old;
+	unsigned long nr = kml_table_nr - kml_table_old;
+	struct kml_report_entry e = {
+		.not_start = ~start,
+		.born = cold->born,
+		.stamp = cold->stamp,
+		.space = space->id,
+		.white = true,
+	};
+
+	if (kml_table_nr < kml_table_room) {
+		new[nr] = e;
+		kml_table_nr++;
+		if (!kml_table_heap)
+			return true;
+		kml_heap_up(new, nr);
+		return false;
+	}
+	kml_table_short = true;
+	if (nr && kml_entry_younger(&new[0], &e)) {
+		new[0] = e;
+		kml_heap_down(new, nr, 0);
+	}
+	return false;
+}
+
+/* All of this scan's objects were offered to the table: flag those that it took. */
+void kml_report_added(void)
+{
+	struct kml_locked l;
+	unsigned long i;
+
+	for (i = kml_table_old; kml_table_heap && i < kml_table_nr; i++) {
+		if (kml_entry_lock(&kml_table[i], &l)) {
+			kml_hot_change(l.hot, 0, KML_F_REPORTED);
+			kml_object_unlock(&l);
+		}
+		cond_resched();
+	}
+	if (kml_table_short)
+		pr_warn_once("No memory to report all leaks: the oldest come first, the others by later scans\n");
+}
+
+/* Reported, and not painted since? Context: leaf->lock. */
+static bool kml_entry_holds(const struct kml_hot *hot)
+{
+	u32 state = kml_hot_state(hot);
+
+	return (state & KML_F_REPORTED) && !kml_black(state) && kml_state_min(state);
+}
+
+/*
+ * And not referenced? The colour is that at the end of the last whole scan: one that
+ * was stopped has left any. Context: leaf->lock.
  */
 static bool kml_still_reported(const struct kml_report_entry *e,
 			       const struct kml_hot *hot)
 {
-	u32 state = kml_hot_state(hot);
-
-	return e->white && (state & KML_F_REPORTED) && !kml_black(state) &&
-	       kml_state_min(state);
+	return e->white && kml_entry_holds(hot);
 }
 
 /*
@@ -573,7 +676,7 @@ static bool kml_still_reported(const struct kml_report_entry *e,
  */
 void kml_report_refresh(void)
 {
-	unsigned long i;
+	unsigned long i, listed = 0;
 
 	for (i = 0; i < kml_table_nr; i++) {
 		struct kml_report_entry *e = &kml_table[i];
@@ -582,9 +685,11 @@ void kml_report_refresh(void)
 		rcu_read_lock();
 		hot = kml_lookup_exact(kml_space(e->space), ~e->not_start);
 		e->white = hot && kml_white(kml_hot_state(hot));
+		listed += e->white && kml_entry_holds(hot);
 		rcu_read_unlock();
 		cond_resched();
 	}
+	WRITE_ONCE(kml_listed, listed);
 }
 
 #define kml_out(seq, ...)						\
@@ -785,7 +890,7 @@ static void kml_trace_new(void)
 			continue;
 		kml_info_fill(&info, l.space, l.start, l.hot);
 		kml_object_unlock(&l);
-		trace_kmemleak_report(info.addr, info.size, info.pid);
+		trace_kmemleak_report((void *)info.addr, info.size, info.pid);
 		cond_resched();
 	}
 }
@@ -803,12 +908,15 @@ unsigned long kml_report_commit(bool verbose)
 	if (!new)
 		return 0;
 
-	sort(kml_table + kml_table_old, new, sizeof(*kml_table), kml_entry_cmp, NULL);
+	kml_table_sort(kml_table + kml_table_old, new);
 	if (trace_kmemleak_report_enabled())
 		kml_trace_new();
 	if (verbose)
 		kml_log_new();
-	sort(kml_table, kml_table_nr, sizeof(*kml_table), kml_entry_cmp, NULL);
+	/* reported late, they may be older than what was before */
+	if (kml_table_old && kml_entry_younger(&kml_table[kml_table_old - 1],
+					       &kml_table[kml_table_old]))
+		kml_table_sort(kml_table, kml_table_nr);
 
 	kml_found = true;
 	pr_info("%lu new suspected memory leaks (see /sys/kernel/debug/kmemleak)\n",
@@ -816,36 +924,51 @@ unsigned long kml_report_commit(bool verbose)
 	return new;
 }
 
-/*
- * Forget entries whose object is gone. Only when they are many: positions in
- * the table are positions in the file, and a reader may be half-way.
- */
-void kml_report_compact(void)
+/* Could its object be listed, now or after a later scan? */
+static bool kml_entry_alive(const struct kml_report_entry *e)
+{
+	struct kml_locked l;
+	bool alive;
+
+	if (!kml_entry_lock(e, &l))
+		return false;
+	alive = kml_entry_holds(l.hot);
+	kml_object_unlock(&l);
+	return alive;
+}
+
+static void kml_table_forget(void)
 {
 	unsigned long i, live = 0;
-	struct kml_locked l;
 
 	for (i = 0; i < kml_table_nr; i++) {
-		if (!kml_entry_lock(&kml_table[i], &l))
-			continue;
-		kml_object_unlock(&l);
-		live++;
-		cond_resched();
-	}
-	if (kml_table_nr - live < 64 || live > kml_table_nr / 2)
-		return;
-
-	for (i = 0, live = 0; i < kml_table_nr; i++) {
-		if (!kml_entry_lock(&kml_table[i], &l))
-			continue;
-		kml_object_unlock(&l);
-		kml_table[live++] = kml_table[i];
+		if (kml_entry_alive(&kml_table[i]))
+			kml_table[live++] = kml_table[i];
 		cond_resched();
 	}
 	kml_table_nr = live;
 }
 
-/* Paint grey what is reported: they will be scanned, not reported again. */
+/*
+ * Forget entries whose object is gone, or painted. Only when they are many: positions
+ * in the table are positions in the file, and a reader may be half-way.
+ */
+void kml_report_compact(void)
+{
+	unsigned long i, live = 0;
+
+	for (i = 0; i < kml_table_nr; i++) {
+		live += kml_entry_alive(&kml_table[i]);
+		cond_resched();
+	}
+	if (kml_table_nr - live >= 64 && live <= kml_table_nr / 2)
+		kml_table_forget();
+}
+
+/*
+ * Paint grey what is reported: they will be scanned, not reported again. A reader who
+ * is half-way finds nothing more in any case.
+ */
 void kml_report_clear(void)
 {
 	struct kml_locked l;
@@ -859,6 +982,8 @@ void kml_report_clear(void)
 		kml_object_unlock(&l);
 		cond_resched();
 	}
+	kml_table_forget();
+	WRITE_ONCE(kml_listed, 0);
 	kml_found = false;
 }
 
@@ -869,5 +994,6 @@ void kml_report_drop(void)
 	kml_table = NULL;
 	kml_table_nr = 0;
 	kml_table_room = 0;
+	WRITE_ONCE(kml_listed, 0);
 	kml_found = false;
 }

@@ -81,7 +81,8 @@ static void kml_stats_end(const struct kml_mark_stats *sum, bool done)
 	s->sum = *sum;
 	s->stopped = !done;
 	s->all_stopped += !done;
-	s->ns = ktime_get_ns() - kml_running.begin;
+	s->end = ktime_get_ns();
+	s->ns = s->end - kml_running.begin;
 	if (done)
 		WRITE_ONCE(kml_running.expected, sum->words * sizeof(long));
 	WRITE_ONCE(kml_running.begin, 0);
@@ -413,6 +414,7 @@ static int kml_stop_error;		/* why the scan was told to stop */
 static atomic_t kml_halted[KML_HALT_ALL + 1];
 static bool kml_sleeping;		/* the machine goes to sleep */
 static DECLARE_WAIT_QUEUE_HEAD(kml_pause_wait);
+DECLARE_WAIT_QUEUE_HEAD(kml_scan_free);
 
 /* Tasks are being frozen, of which we may be one that has to let go. */
 static bool kml_freezing(void)
@@ -482,6 +484,7 @@ void kml_scan_halt(enum kml_halt whose)
 void kml_scan_resume(enum kml_halt whose)
 {
 	atomic_dec(&kml_halted[whose]);
+	kml_scan_may_begin();
 }
 
 /**
@@ -496,8 +499,10 @@ void kml_scan_resume(enum kml_halt whose)
 void kml_scan_sleep(bool sleep)
 {
 	WRITE_ONCE(kml_sleeping, sleep);
-	if (!sleep)
+	if (!sleep) {
+		kml_scan_may_begin();
 		return;
+	}
 	/* the flag before the wake-ups: pairs with those that wait */
 	smp_mb();
 	kml_workers_wake_initiator();

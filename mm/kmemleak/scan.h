@@ -54,6 +54,22 @@ void kml_scan_sleep(bool sleep);
 void kml_scan_halt(enum kml_halt whose);
 void kml_scan_resume(enum kml_halt whose);
 
+/* Woken when kml_scan_mutex is released, or a scan is no longer halted. */
+extern wait_queue_head_t kml_scan_free;
+
+static inline void kml_scan_may_begin(void)
+{
+	/* a full barrier: pairs with the one of the task that goes to sleep */
+	if (wq_has_sleeper(&kml_scan_free))
+		wake_up(&kml_scan_free);
+}
+
+static inline void kml_scan_unlock(void)
+{
+	mutex_unlock(&kml_scan_mutex);
+	kml_scan_may_begin();
+}
+
 /* === Stages of a scan =================================================== */
 
 bool kml_confirm_prepare(struct kml_worker *w, bool bytewise, bool add);
@@ -82,14 +98,16 @@ void kml_untracked_show(struct seq_file *seq, const struct kml_held *h);
  */
 
 /* The table. Context of all: kml_scan_mutex held, process. */
-bool kml_report_room(unsigned long more);
+void kml_report_room(unsigned long more);
 bool kml_report_add(struct kml_space *space, unsigned long start,
 		    const struct kml_cold *cold);
+void kml_report_added(void);
 unsigned long kml_report_commit(bool verbose);
 void kml_report_refresh(void);
 void kml_report_compact(void);
 void kml_report_drop(void);
 bool kml_report_found(void);
+unsigned long kml_report_listed(void);
 void kml_report_clear(void);
 void kml_report_mark(void);
 bool kml_report_was_short(void);
@@ -165,10 +183,12 @@ static inline void kml_modules_init(void)
 struct kml_boot {
 	bool on;		/* overrides CONFIG_DEBUG_KMEMLEAK_DEFAULT_OFF */
 	bool parallel;
-	unsigned int threads;	/* with parallel; 0: one a housekeeping CPU */
+	unsigned int workers;	/* with parallel; 0: one a housekeeping CPU */
 };
 
 extern struct kml_boot kml_boot;
+
+extern bool kml_strict;	/* off at the first block that overlaps another */
 
 int kml_control_command(const char *cmd);
 void kml_control_late_init(void);

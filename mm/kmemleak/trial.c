@@ -335,10 +335,10 @@ void kml_report_suspects(void)
 	};
 	unsigned int id;
 
-	/* suspects for which there is no room are left to the next scan */
 	kml_report_room(atomic_long_read(&kml_mark.suspects));
 	for (id = 0; id < KML_NR_SPACES; id++)
 		kml_walk(kml_space(id), &v);
+	kml_report_added();
 }
 
 /* === Untracked memory =================================================== */

@@ -147,9 +147,11 @@ write_fragment()
 		case $word in
 		@bare) base=0 ;;
 		@allmod) goal=allmodconfig ;;
+		@default) goal=alldefconfig ;;
 		@link) targets=vmlinux ;;
 		@off)
 			set -- "$@" -DEBUG_KMEMLEAK -KMEMLEAK_KUNIT_TEST -KALLSYMS
+			set -- "$@" -KMEMLEAK_KUNIT_SCAN_TEST
 			set -- "$@" -DEBUG_KMEMLEAK_AUTO_SCAN
 			set -- "$@" -FUNCTION_TRACER -ENABLE_DEFAULT_TRACERS -FTRACE
 			;;
@@ -166,7 +168,7 @@ write_fragment()
 		fi
 		for word in "$@"; do
 			case $word in
-			@*) ;;
+			@* | !*) ;;
 			-*) echo "# CONFIG_${word#-} is not set" ;;
 			*=*) echo "CONFIG_$word" ;;
 			*) echo "CONFIG_$word=y" ;;
@@ -211,13 +213,17 @@ check_symbols()
 # Configure, prepare, compile anew. What is wrong goes to stdout.
 build()
 {
-	local lost check=() rc=0 arch_target
+	local lost word check=() rc=0 arch_target
 	mkdir -p "$out"
 	write_fragment "$@"
 	kmake KCONFIG_ALLCONFIG="$fragment" "$goal" >"$log" 2>&1 ||
 		{ echo "$goal failed:"; tail -n 20 "$log"; return 1; }
 	lost=$(lost_options "$out/.config" "$fragment")
 	[ -z "$lost" ] || { echo "options that this kernel did not accept:"; echo "$lost"; return 1; }
+	for word in "$@"; do
+		[ "${word#!}" = "$word" ] || grep -qx "# CONFIG_${word#!} is not set" "$out/.config" ||
+			{ echo "CONFIG_${word#!} is not there, or on though nobody asked for it"; return 1; }
+	done
 	[ "$configure" = 0 ] || return 0
 	# With the warnings that follow: what others have made already is not
 	# made, and complained of, again.

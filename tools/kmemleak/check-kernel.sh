@@ -221,7 +221,7 @@ done
 part boot-bare --append kmemleak --timeout "$(seconds 120)" -- "$suite" -d $here/kmemleak boot_param.sh
 part boot-empty --append kmemleak= --timeout "$(seconds 120)" -- "$suite" -d $here/kmemleak boot_param.sh
 part boot-bad-parameters --append 'kmemleak.min_unref_scans=-1 kmemleak.verbose=maybe' \
-	--append 'kmemleak.threads=4294967296 kmemleak.filter=nosuch' --timeout "$(seconds 120)" -- \
+	--append 'kmemleak.workers=4294967296 kmemleak.filter=nosuch' --timeout "$(seconds 120)" -- \
 	"$suite" -d $here/kmemleak boot_param.sh
 part boot-parameters --append 'kmemleak.min_unref_scans=3 kmemleak.verbose=1' --timeout "$(seconds 120)" -- \
 	"$suite" -d $here/kmemleak boot_param.sh

@@ -7,11 +7,22 @@
 
 #include <linux/tracepoint.h>
 
-/* enum kml_stage, as numbers: tools read them from the format */
+/* enum kml_stage: tools find the values in the format of the events */
+TRACE_DEFINE_ENUM(KML_STAGE_IDLE);
+TRACE_DEFINE_ENUM(KML_STAGE_PREPARE);
+TRACE_DEFINE_ENUM(KML_STAGE_MARK);
+TRACE_DEFINE_ENUM(KML_STAGE_CHECK);
+TRACE_DEFINE_ENUM(KML_STAGE_CONFIRM);
+TRACE_DEFINE_ENUM(KML_STAGE_REPORT);
+
 #define kmemleak_show_stage(stage)					\
-	__print_symbolic(stage, { 0, "idle" }, { 1, "prepare" },	\
-			 { 2, "mark" }, { 3, "check" }, { 4, "confirm" }, \
-			 { 5, "report" })
+	__print_symbolic(stage,						\
+			 { KML_STAGE_IDLE,	"idle" },		\
+			 { KML_STAGE_PREPARE,	"prepare" },		\
+			 { KML_STAGE_MARK,	"mark" },		\
+			 { KML_STAGE_CHECK,	"check" },		\
+			 { KML_STAGE_CONFIRM,	"confirm" },		\
+			 { KML_STAGE_REPORT,	"report" })
 
 /**
  * kmemleak_scan_begin - a scan begins
@@ -163,29 +174,29 @@ TRACE_EVENT(kmemleak_worker_end,
 
 /**
  * kmemleak_report - an object is reported for the first time
- * @addr:	as the allocator returned it
+ * @ptr:	as the allocator returned it; the text has its hash
  * @size:	in bytes
  * @pid:	of the task that allocated it
  */
 TRACE_EVENT(kmemleak_report,
 
-	TP_PROTO(unsigned long addr, size_t size, int pid),
+	TP_PROTO(const void *ptr, size_t size, int pid),
 
-	TP_ARGS(addr, size, pid),
+	TP_ARGS(ptr, size, pid),
 
 	TP_STRUCT__entry(
-		__field(unsigned long,	addr)
+		__field(const void *,	ptr)
 		__field(size_t,		size)
 		__field(int,		pid)
 	),
 
 	TP_fast_assign(
-		__entry->addr		= addr;
+		__entry->ptr		= ptr;
 		__entry->size		= size;
 		__entry->pid		= pid;
 	),
 
-	TP_printk("addr=0x%08lx size=%zu pid=%d", __entry->addr, __entry->size,
+	TP_printk("ptr=%p size=%zu pid=%d", __entry->ptr, __entry->size,
 		  __entry->pid)
 );
 

@@ -19,10 +19,10 @@ static void every_counter_has_a_name_of_its_own(struct kunit *test)
 	}
 }
 
-/* No other code counts overlaps meanwhile: the first overlap ends all tracking. */
+/* No other code counts overlaps meanwhile: no allocator of the test kernel makes any. */
 static void sums_of_what_was_added(struct kunit *test)
 {
-	long before = kml_count_sum(KML_C_OVERLAPS), others = kml_count_sum(KML_C_LOST);
+	s64 before = kml_count_sum(KML_C_OVERLAPS), others = kml_count_sum(KML_C_LOST);
 	int i;
 
 	for (i = 0; i < 1000; i++)
@@ -36,11 +36,26 @@ static void sums_of_what_was_added(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kml_count_sum(KML_C_LOST), others);
 }
 
+/* An hour of allocations. */
+static void counts_beyond_32_bits(struct kunit *test)
+{
+	s64 before = kml_count_sum(KML_C_OVERLAPS), n = S32_MAX;
+
+	kml_count_add(KML_C_OVERLAPS, S32_MAX);
+	kml_count_add(KML_C_OVERLAPS, S32_MAX);
+	kml_count_inc(KML_C_OVERLAPS);
+	KUNIT_EXPECT_EQ(test, kml_count_sum(KML_C_OVERLAPS), before + 2 * n + 1);
+	kml_count_add(KML_C_OVERLAPS, -S32_MAX);
+	kml_count_add(KML_C_OVERLAPS, -S32_MAX);
+	kml_count_add(KML_C_OVERLAPS, -1);
+	KUNIT_EXPECT_EQ(test, kml_count_sum(KML_C_OVERLAPS), before);
+}
+
 /* An object may be freed on another CPU, so the count of a CPU may be negative. */
 static void counts_of_all_cpus(struct kunit *test)
 {
-	long before = kml_count_sum(KML_C_OVERLAPS);
-	long *here, n = 0;
+	s64 before = kml_count_sum(KML_C_OVERLAPS);
+	s64 *here, n = 0;
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
@@ -57,9 +72,9 @@ static void counts_of_all_cpus(struct kunit *test)
 /* Other CPUs allocate meanwhile, so the test knows lower bounds only. */
 static void core_fn(struct kunit *test, struct kml_space *space)
 {
-	long overlaps = kml_count_sum(KML_C_OVERLAPS);
-	long allocs = kml_count_sum(KML_C_ALLOCS), frees = kml_count_sum(KML_C_FREES);
-	long regrains = kml_count_sum(KML_C_REGRAINS);
+	s64 overlaps = kml_count_sum(KML_C_OVERLAPS);
+	s64 allocs = kml_count_sum(KML_C_ALLOCS), frees = kml_count_sum(KML_C_FREES);
+	s64 regrains = kml_count_sum(KML_C_REGRAINS);
 	unsigned long i;
 
 	for (i = 0; i < 100; i++)
@@ -89,6 +104,7 @@ static void the_core_counts(struct kunit *test)
 static struct kunit_case kml_stats_cases[] = {
 	KUNIT_CASE(every_counter_has_a_name_of_its_own),
 	KUNIT_CASE(sums_of_what_was_added),
+	KUNIT_CASE(counts_beyond_32_bits),
 	KUNIT_CASE(counts_of_all_cpus),
 	KUNIT_CASE(the_core_counts),
 	{}

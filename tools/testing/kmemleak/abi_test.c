@@ -68,6 +68,27 @@ static int boot_words(void *arg)
 	return 0;
 }
 
+/* What tells of the kernel's heap is root's, also where debugfs is everybody's. */
+static int file_modes(void *arg)
+{
+	static const struct {
+		const char *name;
+		umode_t mode;
+	} t[] = {
+		{ "kmemleak", 0644 }, { "kmemleak_stats", 0400 }, { "kmemleak_pages", 0400 },
+	};
+	unsigned int i;
+
+	TAP_CHECK(!boot("on"), "boot");
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		umode_t mode = 0;
+
+		shim_debugfs_find(t[i].name, NULL, &mode);
+		TAP_CHECK(mode == t[i].mode, "%s: %o", t[i].name, mode);
+	}
+	return 0;
+}
+
 static int boot_off(void *arg)
 {
 	umode_t mode = 0;
@@ -91,6 +112,7 @@ static int parameters(void *arg)
 	TAP_CHECK(shim_param_perm("kmemleak.verbose") == 0600, "verbose: %o",
 		  shim_param_perm("kmemleak.verbose"));
 	TAP_CHECK(shim_param_perm("kmemleak.min_unref_scans") == 0644, "min_unref_scans");
+	TAP_CHECK(shim_param_perm("kmemleak.workers") == 0444, "workers");
 	shim_param_get("kmemleak.verbose", buf);
 	TAP_CHECK(!strcmp(buf, "N\n"), "verbose is %s", buf);
 	shim_param_get("kmemleak.min_unref_scans", buf);
@@ -236,11 +258,15 @@ static int clear_frees(void *arg)
 	TAP_CHECK(!boot("on"), "boot");
 	before = shim_mem_usage();
 	leak(1000);
+	got = world_slurp(&file, 4096, &err);
+	TAP_CHECK(strstr(got, "hex dump"), "no hex dump");
 	TAP_CHECK(command("off") == 3, "off");
 	TAP_CHECK(strstr(shim_log_take(), "Reclaim the memory"), "not said");
 	/* They can still be read, until cleared. */
 	got = world_slurp(&file, 4096, &err);
 	TAP_CHECK(strstr(got, "unreferenced object"), "report lost");
+	/* but not the blocks: others may be there, or a device's registers */
+	TAP_CHECK(!strstr(got, "hex dump"), "a block is read although frees are not noticed");
 	TAP_CHECK(command("clear") == 5, "clear");
 	got = world_slurp(&file, 4096, &err);
 	TAP_CHECK(!*got, "still something: %.100s", got);
@@ -305,6 +331,50 @@ static int nonsense(void *arg)
 	return 0;
 }
 
+/* What users act on comes first, each line once; and how many leaks there are. */
+static int summary(void *arg)
+{
+	static const char * const first[] = {
+		"enabled", "objects", "leaks", "scans", "scans_stopped", "scan_age_ms", "scan_ms",
+		"scan_stopped", "scan_leaks", "running", "reserve_blocks", "reserve_dry",
+		"reserved", "lost", "overlaps", "metadata_bytes",
+	};
+	struct world_file stats;
+	char *text, *line, *again, name[40];
+	unsigned int i;
+	ssize_t err;
+
+	TAP_CHECK(!boot("on"), "boot");
+	leak(10);
+	TAP_CHECK(world_stat("leaks") == 10, "%ld leaks", world_stat("leaks"));
+	/* found again: the next scan knows; "clear" at once */
+	*(void **)W_DATA = block(3);
+	command("scan");
+	TAP_CHECK(world_stat("leaks") == 9, "%ld leaks, one found", world_stat("leaks"));
+
+	TAP_CHECK(!world_open(&stats, "kmemleak_stats", FMODE_READ), "open");
+	text = world_slurp(&stats, 4096, &err);
+	for (i = 0, line = text; *line; i++, line += strcspn(line, "\n") + 1) {
+		TAP_CHECK(sscanf(line, "%39s ", name) == 1, "no name: %.40s", line);
+		TAP_CHECK(i >= ARRAY_SIZE(first) || !strcmp(name, first[i]),
+			  "line %u is %s, not %s", i, name, first[i]);
+		strcat(name, " ");
+		for (again = line; (again = strstr(again + 1, name)); )
+			TAP_CHECK(again[-1] != '\n', "%stwice", name);
+	}
+	TAP_CHECK(i > ARRAY_SIZE(first), "%u lines", i);
+	command("clear");
+	TAP_CHECK(world_stat("leaks") == 0, "%ld leaks after clear", world_stat("leaks"));
+
+	/* the clock is the machine's */
+	for (err = world_stat("scan_age_ms"), i = 0; world_stat("scan_age_ms") <= err + 1; i++)
+		usleep(1000);
+	TAP_CHECK(command("scan") == 4 && i, "scan");
+	TAP_CHECK(world_stat("scan_age_ms") >= 0 && world_stat("scan_age_ms") < 60000,
+		  "%ld ms old", world_stat("scan_age_ms"));
+	return 0;
+}
+
 /* Words that point to one per-CPU block: of one candidate one thing is counted. */
 static int statistics(void *arg)
 {
@@ -333,6 +403,7 @@ int main(void)
 	world_map();
 	tap_case("boot words, alone and in lists", boot_words, NULL, 30);
 	tap_case("kmemleak=off: the file stays, commands are refused", boot_off, NULL, 30);
+	tap_case("who may read the files", file_modes, NULL, 30);
 	tap_case("module parameters", parameters, NULL, 30);
 	tap_case("the report's text", text, NULL, 30);
 	tap_case("reads of any size, seek, sendfile", reading, NULL, 60);
@@ -341,6 +412,7 @@ int main(void)
 	tap_case("off keeps what was reported until it is cleared", clear_frees, NULL, 60);
 	tap_case("metadata of a million objects goes back", gives_back, NULL, 120);
 	tap_case("what every hook ignores", nonsense, NULL, 30);
+	tap_case("statistics: users' first", summary, NULL, 30);
 	tap_case("statistics of words for per-CPU blocks", statistics, NULL, 30);
 	return tap_done();
 }

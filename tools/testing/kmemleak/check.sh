@@ -63,9 +63,11 @@ if build native; then
 	run "filter registers" "$native/filter_regs_test"
 	run "abi" "$native/abi_test"
 	run "check, mark, errors" "$native/check_test"
+	run "the table of reports" "$native/report_test"
+	run "complaints of hooks" "$native/warn_test"
 	if [ -n "$KSRC" ]; then
 		# stock has no trial of suspects; the oracle has, if it is told so
-		run "stock against the oracle" env KMEMLEAK_TRIAL=N \
+		run "stock against the oracle" env KMEMLEAK_TRIAL=N KMEMLEAK_STRICT=Y \
 			"$native/differ" "$native/run-stock" - 0 300
 		run "ours with a trial against the oracle" "$native/differ" \
 			"$native/run-ours" - 0 "$SEEDS"

@@ -11,6 +11,9 @@
  * for the object that starts there. What is still short of references, has not
  * changed since the last scan and is old enough is a suspect; a second mark
  * must agree; min_unref_scans scans in a row must, too.
+ *
+ * A block in the place of another is a root, and no more than that, until it or the
+ * part of the other in which it begins is freed. Stock goes off instead.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +56,14 @@ struct obj {
 
 static struct obj **objs;
 static size_t nr_objs, cap_objs;
+/* Blocks in the place of others. */
+static struct extra {
+	int space;
+	unsigned long addr;
+	size_t size;
+	bool black, no_scan;
+} extras[256];
+static unsigned int nr_extras;
 static struct obj **queue;
 static size_t nr_queue, cap_queue;
 static unsigned long lo[3] = { ULONG_MAX, ULONG_MAX, ULONG_MAX }, hi[3];
@@ -109,6 +120,70 @@ static void forget(struct obj *o)
 	free(o);
 }
 
+static bool strict(void)
+{
+	const char *env = getenv("KMEMLEAK_STRICT");
+
+	return env && *env == 'Y';
+}
+
+static struct extra *find_extra(int space, unsigned long addr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_extras; i++)
+		if (extras[i].space == space && extras[i].addr == untag(addr))
+			return &extras[i];
+	return NULL;
+}
+
+static void add_extra(int space, unsigned long addr, size_t size, int want)
+{
+	struct extra *e = find_extra(space, addr);
+
+	if (e) {
+		e->size = max(e->size, size);
+		return;
+	}
+	if (nr_extras == ARRAY_SIZE(extras))
+		abort();
+	extras[nr_extras++] = (struct extra){
+		.space = space, .addr = addr, .size = size, .black = want < 0,
+	};
+}
+
+/* Those that begin there. */
+static void forget_extras(int space, unsigned long addr, size_t size)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_extras;)
+		if (extras[i].space == space && extras[i].addr - addr < size)
+			extras[i] = extras[--nr_extras];
+		else
+			i++;
+}
+
+static void split_extra(int space, unsigned long addr, size_t size)
+{
+	unsigned int i;
+
+	addr = untag(addr);
+	for (i = 0; i < nr_extras; i++) {
+		struct extra e = extras[i];
+
+		if (e.space != space || addr - e.addr >= e.size)
+			continue;
+		extras[i] = extras[--nr_extras];
+		if (addr > e.addr)
+			add_extra(space, e.addr, addr - e.addr, e.black ? -1 : 0);
+		if (addr + size < e.addr + e.size)
+			add_extra(space, addr + size, e.addr + e.size - addr - size,
+				  e.black ? -1 : 0);
+		return;
+	}
+}
+
 static void add(int space, unsigned long ptr, size_t size, int want)
 {
 	size_t real = kfence_ksize((void *)ptr) ?: size;
@@ -122,7 +197,9 @@ static void add(int space, unsigned long ptr, size_t size, int want)
 	for (i = 0; i < nr_objs; i++) {
 		o = objs[i];
 		if (o->space == space && addr < o->addr + o->size && o->addr < addr + size) {
-			off = true;
+			off = strict();
+			if (!off)
+				add_extra(space, addr, real, want);
 			return;
 		}
 	}
@@ -153,8 +230,11 @@ static void split(int space, unsigned long addr, size_t size)
 	unsigned long start, end, tag;
 	int want;
 
-	if (!o)
+	if (!o) {
+		if (!off)
+			split_extra(space, addr, size);
 		return;
+	}
 	start = o->addr;
 	end = o->addr + o->size;
 	want = o->want;
@@ -165,12 +245,16 @@ static void split(int space, unsigned long addr, size_t size)
 		add(space, start + tag, addr - start, want);
 	if (addr + size < end)
 		add(space, addr + size + tag, end - addr - size, want);
+	forget_extras(space, addr, min(size, end - addr));
 }
 
 static void paint(int space, unsigned long addr, int want)
 {
 	struct obj *o = off ? NULL : find(space, addr, false);
+	struct extra *e = off || o ? NULL : find_extra(space, addr);
 
+	if (e)
+		e->black = want < 0;
 	if (!o)
 		return;
 	o->want = want;
@@ -309,6 +393,9 @@ static void roots(void)
 	struct zone *z;
 	int i;
 
+	for (i = 0; i < nr_extras; i++)
+		if (!extras[i].black && !extras[i].no_scan && extras[i].space == VIRT)
+			block(extras[i].addr, extras[i].size, NULL);
 	for_each_possible_cpu(i)
 		block(W_PCPU_AREA + i * W_PCPU_UNIT, W_PCPU_STATIC, NULL);
 	for_each_populated_zone(z) {
@@ -471,8 +558,14 @@ void oracle_op(const struct op *op)
 	case OP_FREE:
 	case OP_PFREE:
 		o = find(op->kind == OP_FREE ? VIRT : PCPU, a, false);
-		if (valid && !off && o)
+		if (!valid || off)
+			break;
+		if (o) {
+			forget_extras(o->space, o->addr, o->size);
 			forget(o);
+		} else {
+			forget_extras(op->kind == OP_FREE ? VIRT : PCPU, untag(a), 1);
+		}
 		break;
 	case OP_FREE_PART:
 		if (valid)
@@ -500,6 +593,8 @@ void oracle_op(const struct op *op)
 			o->sum = ~0;
 		else if (o)
 			o->no_scan = true;
+		else if (!off && op->kind == OP_NO_SCAN && find_extra(VIRT, a))
+			find_extra(VIRT, a)->no_scan = true;
 		break;
 	case OP_AREA:
 		if (valid)

@@ -269,6 +269,102 @@ static int sleep_case(void *arg)
 	return 0;
 }
 
+static void jiffies_pass(unsigned int nr)
+{
+	for (; nr; nr--) {
+		shim_time_advance(1);
+		shim_kthreads_settle();
+	}
+}
+
+/*
+ * The scan thread and what keeps it from scanning: somebody has the mutex, or has
+ * halted it. It sleeps until that ends, and scans at once then, without a timer.
+ */
+static int thread_case(void *arg)
+{
+	unsigned long tries;
+	long scans;
+
+	world_cpus(1);
+	world_task(&world_tasks[0]);
+	world_boot("on");
+	if (world_open(&file, "kmemleak", FMODE_READ | FMODE_WRITE))
+		return 1;
+	TAP_CHECK(write_file("scan=1") == 6, "no thread");
+	shim_time_advance(61 * HZ);
+	shim_kthreads_settle();
+	scans = world_stat("scans");
+	TAP_CHECK(scans > 0, "it does not scan");
+
+	TAP_CHECK(!kml_scan_lock(), "the mutex");
+	shim_time_advance(2 * HZ);
+	shim_kthreads_settle();
+	tries = shim_trylocks;
+	jiffies_pass(20);
+	TAP_CHECK(shim_trylocks - tries <= 1, "it tried to get the mutex %lu times in 20 jiffies",
+		  shim_trylocks - tries);
+	kml_scan_unlock();
+	shim_kthreads_settle();
+	TAP_CHECK(world_stat("scans") == scans + 1, "not woken when the mutex is free");
+
+	kml_scan_halt(KML_HALT_THREAD);
+	shim_time_advance(2 * HZ);
+	shim_kthreads_settle();
+	TAP_CHECK(world_stat("scans") == scans + 1, "it scans although halted");
+	kml_scan_resume(KML_HALT_THREAD);
+	shim_kthreads_settle();
+	TAP_CHECK(world_stat("scans") == scans + 2, "not woken when no longer halted");
+
+	shim_pm_notify(NULL, PM_SUSPEND_PREPARE, NULL);
+	shim_time_advance(2 * HZ);
+	shim_kthreads_settle();
+	shim_pm_notify(NULL, PM_POST_SUSPEND, NULL);
+	shim_kthreads_settle();
+	TAP_CHECK(world_stat("scans") == scans + 3, "not woken with the machine");
+
+	/* thawed, without a word: some time later */
+	pm_freezing = true;
+	shim_time_advance(2 * HZ);
+	shim_kthreads_settle();
+	pm_freezing = false;
+	shim_time_advance(HZ);
+	shim_kthreads_settle();
+	TAP_CHECK(world_stat("scans") == scans + 4, "asleep for good after tasks were thawed");
+
+	/* stopped by who has the mutex: it waits for us, we for it */
+	TAP_CHECK(!kml_scan_lock(), "the mutex");
+	shim_time_advance(2 * HZ);
+	shim_kthreads_settle();
+	TAP_CHECK(!kml_control_command("scan=off"), "scan=off");
+	kml_scan_unlock();
+	return 0;
+}
+
+/* A worker on a CPU that panic() has stopped lets nothing go: frees do not wait for it. */
+static int panic_case(void *arg)
+{
+	void *block = (void *)W_HEAP;
+	struct kml_worker *w;
+	unsigned long flags;
+
+	world_task(&world_tasks[0]);
+	world_boot("on");
+	kmemleak_alloc(block, 64, 1, GFP_KERNEL);
+	w = kml_worker_alloc();
+	if (!w)
+		return 1;
+	WRITE_ONCE(kml_state.scan_active, true);
+	local_irq_save(flags);
+	kml_pin(&w->pins, 0, (unsigned long)block);
+	local_irq_restore(flags);
+	atomic_set(&panic_cpu, 1);
+	/* if it waits the alarm ends it */
+	kmemleak_free(block);
+	TAP_CHECK(world_stat("frees") == 1, "%ld frees", world_stat("frees"));
+	return 0;
+}
+
 /* An argument n: only every nth heap. */
 int main(int argc, char **argv)
 {
@@ -277,6 +373,8 @@ int main(int argc, char **argv)
 
 	world_map();
 	tap_case("a scan is stopped while its initiator sleeps", halt_case, NULL, 300);
+	tap_case("the scan thread waits for its turn", thread_case, NULL, 30);
+	tap_case("a free on the way down", panic_case, NULL, 10);
 	tap_case("a machine that sleeps", sleep_case, NULL, 60);
 	for (seed = 1; seed <= SEEDS; seed += every) {
 		shim_snprintf(name, sizeof(name), "stopped scans, heap %ld", seed);

@@ -276,16 +276,17 @@ static void world_parallel(void)
 /*
  * KMEMLEAK_FILTER=<name>: with this filter. KMEMLEAK_SIMD=irqs-on: on a machine
  * whose vector registers cannot be used with IRQs off. KMEMLEAK_TRIAL=N: without
- * the trial of suspects.
+ * the trial of suspects. KMEMLEAK_STRICT=Y: off at the first overlap, like stock.
  */
 static void world_parameters(void)
 {
 	const char *name = getenv("KMEMLEAK_FILTER"), *simd = getenv("KMEMLEAK_SIMD");
-	const char *trial = getenv("KMEMLEAK_TRIAL");
+	const char *trial = getenv("KMEMLEAK_TRIAL"), *strict = getenv("KMEMLEAK_STRICT");
 
 	if (trial)
 		shim_param_set("kmemleak.trial", trial);
-
+	if (strict)
+		shim_param_set("kmemleak.strict", strict);
 	if (name)
 		shim_param_set("kmemleak.filter", name);
 	if (simd)

@@ -56,6 +56,9 @@ int shim_printk_deferred(const char *fmt, ...);
 void shim_printk_deferring(bool on);
 void dump_stack(void);
 extern int oops_in_progress, panic_on_warn;
+/* The CPU that panics: a test may set it. */
+extern atomic_t panic_cpu;
+#define PANIC_CPU_INVALID (-1)
 #define panic(x...)	shim_fatal(x)
 
 enum { DUMP_PREFIX_NONE, DUMP_PREFIX_ADDRESS, DUMP_PREFIX_OFFSET };
@@ -397,6 +400,7 @@ struct static_key_true { int on; };
 #define TP_STRUCT__entry(a...)
 #define TP_fast_assign(a...)
 #define TP_printk(a...)
+#define TRACE_DEFINE_ENUM(a)	_Static_assert((a) >= 0, #a)
 #define DECLARE_EVENT_CLASS(n, proto, args...)
 #define TRACE_EVENT(n, proto, args...)					\
 	static inline __maybe_unused void trace_##n(proto) { }		\

@@ -18,6 +18,8 @@
 char *shim_log_take(void);
 /* Copy each line to stderr as it comes. */
 extern bool shim_echo;
+/* The callers of hooks have a lock that consoles take: only deferred printk() is fine. */
+extern bool shim_console_held;
 void shim_symbol(char *out, size_t n, unsigned long addr, bool offset);
 
 #endif /* _SHIM_LOG_H */

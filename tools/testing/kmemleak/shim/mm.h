@@ -142,6 +142,7 @@ struct shim_mem {
 	long failed;
 	bool fail_atomic_only;
 	bool never;			/* for now */
+	size_t fail_above;		/* 0, or kmalloc() of more fails */
 	const char *fail_cache;		/* only in caches whose name has this */
 };
 

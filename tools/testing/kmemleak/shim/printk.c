@@ -14,7 +14,8 @@
 
 int shim_warnings;
 int oops_in_progress, panic_on_warn;
-bool shim_echo;
+atomic_t panic_cpu = ATOMIC_INIT(PANIC_CPU_INVALID);
+bool shim_echo, shim_console_held;
 
 static pthread_mutex_t shim_log_lock = PTHREAD_MUTEX_INITIALIZER;
 static char *shim_log_buf;
@@ -239,6 +240,8 @@ int shim_printk(const char *fmt, ...)
 
 	if (shim_strict && !shim_deferring)
 		shim_no_raw_lock("printk");
+	if (shim_console_held && !shim_deferring)
+		shim_fatal("printk() waits for the console's lock, which we have: %s", fmt);
 	va_start(ap, fmt);
 	n = shim_vprintk(fmt, ap);
 	va_end(ap);
@@ -258,6 +261,8 @@ int shim_printk_deferred(const char *fmt, ...)
 
 void shim_printk_deferring(bool on)
 {
+	if (!shim_self()->irqs_off)
+		shim_fatal("printk_deferred_enter() with interrupts on");
 	shim_deferring += on ? 1 : -1;
 	if (shim_deferring < 0)
 		shim_fatal("printk_deferred_exit() without an enter");

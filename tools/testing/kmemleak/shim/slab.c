@@ -336,6 +336,8 @@ void *shim_kmalloc(size_t n, gfp_t gfp)
 		return ZERO_SIZE_PTR;
 	if (n > SIZE_MAX / 2 || shim_should_fail("kmalloc", gfp))
 		return NULL;
+	if (shim_mem.fail_above && n > shim_mem.fail_above)
+		return NULL;
 	h = gfp & __GFP_ZERO ? calloc(1, n + sizeof(*h)) : malloc(n + sizeof(*h));
 	if (!h)
 		return NULL;

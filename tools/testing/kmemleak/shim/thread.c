@@ -16,6 +16,7 @@ bool shim_cpus_private;
 int shim_need_resched;
 long shim_signal_in, shim_polls;
 void (*shim_poll)(void);
+unsigned long shim_trylocks;
 int shim_fence_word;
 
 /* Thread structures outlive their threads: RCU waiters and locks refer to them. */
@@ -238,6 +239,7 @@ int mutex_trylock(struct mutex *m)
 {
 	struct shim_thread *t = shim_self();
 
+	__atomic_fetch_add(&shim_trylocks, 1, __ATOMIC_RELAXED);
 	if (!shim_mutex_try(m, t->id))
 		return 0;
 	t->sleeping_held++;

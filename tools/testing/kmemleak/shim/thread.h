@@ -172,6 +172,8 @@ static inline int get_cpu(void)
  */
 extern void (*shim_poll)(void);
 extern long shim_signal_in, shim_polls;
+/* Calls of mutex_trylock(). */
+extern unsigned long shim_trylocks;
 int shim_cond_resched(void);
 
 static inline int cond_resched(void)

@@ -405,7 +405,7 @@ static int try_all_files(void)
 			bad += opens(PARAMS "filter", flags[i], EACCES);
 			bad += opens(PARAMS "min_age_ms", flags[i], EACCES);
 			bad += opens(PARAMS "since_mark", flags[i], EACCES);
-			bad += opens(PARAMS "threads", flags[i], EACCES);
+			bad += opens(PARAMS "workers", flags[i], EACCES);
 		}
 	}
 	bad += opens(PARAMS "min_unref_scans", O_RDONLY, 0) != 1;

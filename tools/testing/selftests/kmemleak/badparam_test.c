@@ -124,7 +124,7 @@ TEST(other_parameters_cannot_be_written)
 {
 	if (kml_is_stock())
 		SKIP(return, "this kmemleak has none");
-	EXPECT_EQ(-EACCES, write_param("threads", "1", 1));
+	EXPECT_EQ(-EACCES, write_param("workers", "1", 1));
 }
 
 int main(int argc, char **argv)

@@ -7,7 +7,7 @@
 #   kmemleak=off  kmemleak=on  kmemleak=parallel  kmemleak=on,parallel
 #   kmemleak=bogus  (none)  kmemleak.min_unref_scans=3 kmemleak.verbose=1
 #   kmemleak  kmemleak=  kmemleak=ON  kmemleak=on,bogus  kmemleak=on,,parallel  kmemleak=off,parallel
-#   kmemleak.min_unref_scans=-1 kmemleak.verbose=maybe kmemleak.threads=4294967296
+#   kmemleak.min_unref_scans=-1 kmemleak.verbose=maybe kmemleak.workers=4294967296
 #   kmemleak.filter=nosuch
 #
 # KMEMLEAK_DEFAULT=off says that the kernel is built with
@@ -119,13 +119,22 @@ maybe)
 *)
 	check "kmemleak.verbose" test "$(cat "$KMEMLEAK_PARAMS/verbose")" = N ;;
 esac
+# "modinfo" finds the types of the parameters of what is built in there.
+modinfo_has_types() {
+	local name file
+	file=/lib/modules/$(uname -r)/modules.builtin.modinfo
+	for name in min_unref_scans min_age_ms verbose; do
+		tr '\0' '\n' <"$file" | grep -q "^kmemleak\.parmtype=$name:" || return 1
+	done
+}
 if is_ours; then
-	value=$(parameter kmemleak.threads)
+	check "modules.builtin.modinfo has the parameters' types" modinfo_has_types
+	value=$(parameter kmemleak.workers)
 	case $value in
 	'' | [0-9] | [0-9][0-9]) ;;
 	*)
-		refused threads "$value"
-		check "kmemleak.threads is as built" grep -qx 0 "$KMEMLEAK_PARAMS/threads"
+		refused workers "$value"
+		check "kmemleak.workers is as built" grep -qx 0 "$KMEMLEAK_PARAMS/workers"
 		;;
 	esac
 	if [ "$(parameter kmemleak.filter)" = nosuch ]; then

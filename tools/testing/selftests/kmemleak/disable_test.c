@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * kmemleak switched off for good: by command, or (first argument "overlap") by
- * a block that overlaps another.
+ * a block that overlaps another, if that is what kmemleak.strict asks for.
  *
  * There is no way back but a boot, so this is not among the tests that run by
  * themselves. Whatever runs after it finds kmemleak disabled.
@@ -184,6 +184,9 @@ int main(int argc, char **argv)
 	kml_scan();
 	kml_scan();
 	kml_command("scan=on");
+
+	if (by_overlap && !kml_is_stock() && kml_write_file(KML_PARAM("strict"), "1"))
+		ksft_exit_fail_msg("no parameter \"strict\"\n");
 
 	fd = kml_log_open();
 	begin_scan();

@@ -100,14 +100,35 @@ stages_of() {
 check "stages begin in their order" test "$(stages_of begin)" = "prepare mark check confirm report "
 check "and end in it" test "$(stages_of end)" = "prepare mark check confirm report "
 
+# Addresses are hashed like those of kmem's events, unless hashing is off.
+pointers() {
+	sed -n 's/^report: ptr=0*\([0-9a-f]*\) .*/\1/p' "$tmp/events"
+}
+listed() {
+	grep -q "^unreferenced object\( ([a-z]*)\)* 0x0*$1 (size" "$KMEMLEAK"
+}
 reports() {
-	local address
-	[ "$(events report)" = "$leaks" ] && [ "$leaks" -gt 0 ] || return 1
-	while read -r address; do
-		grep -q "^unreferenced object $address (size" "$KMEMLEAK" || return 1
-	done < <(sed -n 's/^report: addr=\(0x[0-9a-f]*\) .*/\1/p' "$tmp/events")
+	[ "$(events report)" = "$leaks" ] && [ "$leaks" -gt 0 ] && [ "$(pointers | wc -l)" = "$leaks" ]
+}
+hashed() {
+	local pointer found=0
+	for pointer in $(pointers); do
+		! listed "$pointer" || found=$((found + 1))
+	done
+	if grep -qw no_hash_pointers /proc/cmdline; then
+		[ "$found" = "$leaks" ]
+	else
+		[ "$found" = 0 ]
+	fi
 }
 check "each report is an event" reports
+check "with an address as kmem's events have it" hashed
+
+# The numbers of the stages, for tools that read binary events.
+numbers() {
+	grep -q '{ 1, "prepare" }, { 2, "mark" }' "$TRACING/events/kmemleak/kmemleak_stage_begin/format"
+}
+check "the format of an event has the numbers of the stages" numbers
 
 # Scans follow each other: one of so many looks at the file falls into one of them.
 while [ ! -e "$tmp/stop" ]; do

@@ -94,6 +94,40 @@ TEST_F(warning, vmalloc_with_an_unknown_vm_struct)
 		       vm, 0);
 }
 
+/* Logged with the block in the way, once for this call site, and counted. */
+TEST_F(warning, block_in_the_place_of_another)
+{
+	long before = kml_stat("overlaps");
+	char line[160];
+
+	if (kml_is_stock())
+		SKIP(return, "stock goes off");
+	ASSERT_EQ(0, kst("overlap %d", self->known.slot));
+	EXPECT_WARNING("Cannot insert %s into the object search tree \\(overlaps existing\\)",
+		       self->known, 32);
+	snprintf(line, sizeof(line), "^kmemleak: Object %s \\(size 64\\):$",
+		 kst_name(self->known, 0));
+	EXPECT_TRUE(kml_match(self->log, line))
+		TH_LOG("%s", self->log);
+	EXPECT_FALSE(kml_match(self->log, "disabled"));
+	EXPECT_EQ(before + 1, kml_stat("overlaps"));
+	EXPECT_EQ(1, kml_stat("enabled"));
+
+	free(self->log);
+	ASSERT_EQ(0, kst("overlap %d", self->known.slot));
+	self->log = kml_log_read(self->fd);
+	ASSERT_NE(NULL, self->log);
+	EXPECT_FALSE(kml_match(self->log, "Cannot insert"))
+		TH_LOG("%s", self->log);
+	EXPECT_EQ(before + 2, kml_stat("overlaps"));
+
+	/* it is scanned, and goes with the memory */
+	EXPECT_EQ(1, kml_stat("reserve_blocks"));
+	EXPECT_EQ(0, kml_scan());
+	ASSERT_EQ(0, kst("reset"));
+	EXPECT_EQ(0, kml_stat("reserve_blocks"));
+}
+
 /* None of it is a reason to stop. */
 TEST(kmemleak_goes_on)
 {
