@@ -733,7 +733,7 @@ DEFINE_SHOW_ATTRIBUTE(kml_stats);
 
 static void *kml_pages_start(struct seq_file *seq, loff_t *pos)
 {
-	int err = mutex_lock_interruptible(&kml_scan_mutex);
+	int err = kml_scan_lock();
 
 	return err ? ERR_PTR(err) : (void *)kml_untracked_get(*pos);
 }
