@@ -741,6 +741,18 @@ static noinline bool kml_mark_from(struct kml_worker *w, kml_source source)
 }
 
 /*
+ * Wait for a grace period. For the scan thread nobody waits, so it need not interrupt
+ * all CPUs, nohz_full ones included.
+ */
+static void kml_scan_synchronize_rcu(void)
+{
+	if (current == kml_scan_params.thread)
+		synchronize_rcu();
+	else
+		synchronize_rcu_expedited();
+}
+
+/*
  * Objects that have moved may have moved again. While marks find some, more follow:
  * after each mark that found any, one more mark must find none. RCU readers end in
  * between, and with them what they moved.
@@ -757,7 +769,7 @@ static noinline bool kml_confirm_all(struct kml_worker *w)
 
 	do {
 		if (found + quiet)
-			synchronize_rcu_expedited();
+			kml_scan_synchronize_rcu();
 		before = left;
 		if (!kml_confirm_prepare(w, trial, false))
 			return false;
@@ -835,7 +847,7 @@ static struct kml_worker *kml_scan_open(void)
 	kml_stats_begin(kml_workers_nr());
 	WRITE_ONCE(kml_state.scan_active, true);
 	/* from now on hooks know, or we see what they have done: kmemleak.h */
-	synchronize_rcu_expedited();
+	kml_scan_synchronize_rcu();
 	return w;
 }
 
@@ -881,7 +893,7 @@ int kml_scan(enum kml_scan_kind kind)
 
 	lockdep_assert_held(&kml_scan_mutex);
 
-	kml_interval_trim(true);
+	kml_interval_trim(current != kml_scan_params.thread);
 	kml_reserve_refill();
 	kml_report_compact();
 
