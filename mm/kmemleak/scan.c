@@ -438,9 +438,30 @@ static enum kml_visit kml_check(struct kml_visitor *v, struct kml_space *space,
 	return KML_VISIT_DROP_LOCK;
 }
 
+/*
+ * Some white objects have no checksum yet: who had them has left. They have
+ * KML_F_PENDING, and the job is followed by another, for them.
+ */
+static bool kml_unchecked;
+
 static bool kml_check_stop(void *data)
 {
-	return kml_mark_stop(data);
+	return kml_mark_stop(data) || kml_workers_leaving(data);
+}
+
+/* Leave an object to whoever stays. */
+static void kml_check_later(struct kml_space *space, unsigned long start)
+{
+	struct kml_locked l;
+
+	if (!kml_object_lock(&l, space, start, false))
+		return;
+	/* of what is grey, it would say that it has to be read */
+	if (kml_white(kml_hot_state(l.hot))) {
+		kml_hot_change(l.hot, 0, KML_F_PENDING);
+		WRITE_ONCE(kml_unchecked, true);
+	}
+	kml_object_unlock(&l);
 }
 
 static void kml_check_unlocked(struct kml_visitor *v, struct kml_space *space,
@@ -451,10 +472,16 @@ static void kml_check_unlocked(struct kml_visitor *v, struct kml_space *space,
 	struct kml_locked l;
 	u32 sum;
 
-	if (!kml_object_info(space, start, false, &info) ||
-	    !kml_checksum_pinned(&w->pins, space, start, info.size, &sum,
-				 kml_check_stop, w) ||
-	    !kml_object_lock(&l, space, start, false))
+	if (!kml_object_info(space, start, false, &info))
+		return;
+	/* a CPU that goes away is not kept waiting for a large one */
+	if (!kml_checksum_pinned(&w->pins, space, start, info.size, &sum,
+				 kml_check_stop, w)) {
+		if (kml_workers_leaving(w))
+			kml_check_later(space, start);
+		return;
+	}
+	if (!kml_object_lock(&l, space, start, false))
 		return;
 	/* somebody else's by now? then its sum is unknown yet */
 	if (l.hot->cold->stamp == info.stamp && l.hot->cold->born == info.born)
@@ -462,11 +489,11 @@ static void kml_check_unlocked(struct kml_visitor *v, struct kml_space *space,
 	kml_object_unlock(&l);
 }
 
-static bool kml_source_check(struct kml_worker *w)
+static bool kml_check_share(struct kml_worker *w, typeof(kml_check) *visit)
 {
 	struct kml_walk_ctx ctx = {
 		.v = {
-			.visit = kml_check,
+			.visit = visit,
 			.unlocked = kml_check_unlocked,
 			.resched = kml_walk_resched,
 		},
@@ -474,6 +501,27 @@ static bool kml_source_check(struct kml_worker *w)
 	};
 
 	return kml_walk_share(&w->cursor, &ctx.v);
+}
+
+static bool kml_source_check(struct kml_worker *w)
+{
+	return kml_check_share(w, kml_check);
+}
+
+static enum kml_visit kml_check_left(struct kml_visitor *v, struct kml_space *space,
+				     unsigned long start, struct kml_hot *hot)
+{
+	u32 state = kml_hot_state(hot);
+
+	if (!(state & KML_F_PENDING) || !kml_white(state))
+		return KML_VISIT_NEXT;
+	kml_hot_change(hot, KML_F_PENDING, 0);
+	return kml_check(v, space, start, hot);
+}
+
+static bool kml_source_check_left(struct kml_worker *w)
+{
+	return kml_check_share(w, kml_check_left);
 }
 
 /**
@@ -487,8 +535,14 @@ static bool kml_source_check(struct kml_worker *w)
  */
 static bool kml_check_all(struct kml_worker *w)
 {
+	kml_unchecked = false;
 	if (!kml_workers_run(kml_source_check, false))
 		return false;
+	while (READ_ONCE(kml_unchecked)) {
+		WRITE_ONCE(kml_unchecked, false);
+		if (!kml_workers_run(kml_source_check_left, false))
+			return false;
+	}
 	kml_mark.provisional = true;
 	return kml_workers_run(NULL, true) && kml_read_pending();
 }
