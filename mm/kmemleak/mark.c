@@ -13,7 +13,10 @@ static struct kml_pins *kml_readers[NR_CPUS + 1];
 static unsigned int kml_nr_readers;
 static DEFINE_RAW_SPINLOCK(kml_readers_lock);
 
-/* Context: process or boot; before the reader's first pin. */
+/*
+ * Context: process or boot; before the reader's first scan. A scan waits for a grace
+ * period after that, so a free that sees the scan sees the reader: kml_scan_open().
+ */
 static bool kml_pins_attach(struct kml_pins *pins)
 {
 	unsigned long flags;
@@ -305,7 +308,7 @@ struct kml_mark kml_mark;
  *
  * It stays: whoever frees a block may look at its pins at any time.
  *
- * Context: process or boot.
+ * Context: process or boot; no scan is active.
  * Return: the worker or NULL.
  */
 struct kml_worker *kml_worker_alloc(void)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A CPU that goes away waits for some KiB. */
+/* A CPU that goes away waits for some KiB, and one that cannot help gets no memory. */
 #include <pthread.h>
 #include <sched.h>
 #include <time.h>
@@ -113,9 +113,35 @@ static int cpu_case(void *arg)
 	return 0;
 }
 
+/* Memory is for CPUs that help, when they first do; without it the next scan asks again. */
+static int isolated_case(void *arg)
+{
+	world_task(&world_tasks[0]);
+	shim_isolated = BIT(3);
+	begin(4);
+	shim_self()->cpu = 0;
+	shim_mem.fail_cache = "kmemleak_worker";
+	shim_mem.fail_permille = 1000;
+	TAP_CHECK(command("parallel=on") == 11, "parallel");
+	shim_kthreads_settle();
+	TAP_CHECK(!shim_mem.failed, "%ld workers for nobody yet", shim_mem.failed);
+	TAP_CHECK(scan() == 4 && world_stat("scan_workers") == 1, "alone: %ld",
+		  world_stat("scan_workers"));
+	TAP_CHECK(shim_mem.failed == 2, "%ld workers wanted", shim_mem.failed);
+	shim_mem.fail_permille = 0;
+	TAP_CHECK(scan() == 4 && world_stat("scan_workers") == 3, "%ld workers after it",
+		  world_stat("scan_workers"));
+	shim_isolated = 0;
+	TAP_CHECK(scan() == 4 && world_stat("scan_workers") == 4, "%ld workers at last",
+		  world_stat("scan_workers"));
+	TAP_CHECK(reported(DECOY), "a leak was not reported");
+	return 0;
+}
+
 int main(void)
 {
 	world_map();
 	tap_case("a CPU goes during a large checksum", cpu_case, NULL, 120);
+	tap_case("workers for CPUs that can help", isolated_case, NULL, 60);
 	return tap_done();
 }
