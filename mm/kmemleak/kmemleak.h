@@ -29,6 +29,9 @@
  *	table and the parameters of the scan.
  * kml_part_mutex (mutex)
  *	Serialises partial frees of physical blocks. Memory is allocated under it.
+ * mem_hotplug_lock (percpu rwsem, the memory hotplug's own; read)
+ *	Struct pages stay. Held for a unit of pages at a time, and tried instead of
+ *	waited for: kml_workers_lock_mems().
  * kml_roots_at.lock, kml_last_lock (spin)
  *	The next roots to hand out; the statistics of the last scans.
  * leaf->lock (raw, IRQs off)

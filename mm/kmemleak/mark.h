@@ -257,6 +257,10 @@ size_t kml_copy_head(const struct kml_info *info, void *buf, int *cpu);
  * @probe: could the range hold a reference? Cheaper than @range and without
  *	effect; the range may contain memory that is not a root.
  * @skip: is the stack of this task not a root?
+ * @stop: should the walk end? May reschedule.
+ * @lock: takes the memory hotplug lock; put_online_mems() releases it. Returns false
+ *	to stop.
+ * @buf: KML_CHUNK bytes, for content that has to be copied
  */
 struct kml_root_sink {
 	bool (*range)(struct kml_root_sink *sink, const void *start, size_t len);
@@ -264,16 +268,18 @@ struct kml_root_sink {
 		     unsigned long mem);
 	bool (*probe)(struct kml_root_sink *sink, const void *start, size_t len);
 	bool (*skip)(const struct task_struct *task);
+	bool (*stop)(struct kml_root_sink *sink);
+	bool (*lock)(struct kml_root_sink *sink);
+	void *buf;
 };
 
-void kml_roots_begin(bool stacks);
+bool kml_roots_begin(struct kml_root_sink *sink, bool stacks, bool content);
 bool kml_roots_next(struct kml_root_sink *sink);
-void kml_roots_end(void);
 
 struct zone *kml_roots_pages(unsigned long *pfn, unsigned long *end);
+unsigned long kml_pages_free(struct zone *zone, unsigned long pfn, bool first);
 bool kml_roots_copy(struct page *page, size_t off, void *buf, size_t len);
 bool kml_roots_own_stack(struct kml_root_sink *sink);
-bool kml_roots_in_use(struct kml_root_sink *sink, void *buf);
 bool kml_phys_in_lowmem(unsigned long phys, size_t size);
 bool kml_phys_is_root(unsigned long phys, size_t len);
 bool kml_pfn_has_owner(struct page *page);
@@ -285,10 +291,11 @@ struct task_struct *kml_task_from(int *nr);
 bool kml_roots_stack(struct kml_root_sink *sink, struct task_struct *task);
 #ifdef CONFIG_KMEMLEAK_LIVE_STACKS
 extern bool kml_live_stacks;	/* read stacks from the saved stack pointer on */
-void kml_stacks_set_no_scan(void);
+bool kml_stacks_set_no_scan(struct kml_root_sink *sink);
 #else
-static inline void kml_stacks_set_no_scan(void)
+static inline bool kml_stacks_set_no_scan(struct kml_root_sink *sink)
 {
+	return true;
 }
 #endif
 
@@ -424,6 +431,7 @@ bool kml_workers_leaving(const struct kml_worker *w);
 unsigned int kml_workers_nr(void);
 u64 kml_workers_words(void);
 void kml_workers_wake_initiator(void);
+bool kml_workers_lock_mems(struct kml_worker *w);
 bool kml_workers_has(const struct task_struct *task);
 
 /* Calls @fn for the initiator's worker and those of all helpers. */

@@ -724,6 +724,16 @@ static bool kml_sink_probe(struct kml_root_sink *sink, const void *start,
 	return kml_mark_probe(kml_sink_worker(sink), start, len);
 }
 
+static bool kml_sink_stop(struct kml_root_sink *sink)
+{
+	return kml_mark_stop(kml_sink_worker(sink));
+}
+
+static bool kml_sink_lock(struct kml_root_sink *sink)
+{
+	return kml_workers_lock_mems(kml_sink_worker(sink));
+}
+
 /* Those who scan go through addresses of all objects: not on their stacks. */
 static bool kml_sink_skip(const struct task_struct *task)
 {
@@ -739,6 +749,9 @@ static struct kml_scan_sink kml_sink(struct kml_worker *w)
 			.page = kml_sink_page,
 			.probe = kml_sink_probe,
 			.skip = kml_sink_skip,
+			.stop = kml_sink_stop,
+			.lock = kml_sink_lock,
+			.buf = w->copy,
 		},
 		.w = w,
 	};
@@ -764,8 +777,6 @@ static bool kml_own_roots(struct kml_worker *w)
 	if (kml_scan_params.stacks && current != kml_scan_params.thread &&
 	    !kml_roots_own_stack(&s.sink))
 		return false;
-	if (kml_reserve_ran_dry() && !kml_roots_in_use(&s.sink, w->copy))
-		return false;
 	return kml_mark_reserve(w);
 }
 
@@ -783,15 +794,13 @@ static noinline void kml_wipe_stack(void)
 /* The part of a mark in which memory is read. Return: false if stopped. */
 static noinline bool kml_mark_from(struct kml_worker *w, kml_source source)
 {
-	bool more;
+	struct kml_scan_sink s = kml_sink(w);
 
 	kml_reserve_new_mark();
-	if (!kml_own_roots(w))
-		return false;
-	kml_roots_begin(kml_scan_params.stacks);
-	more = kml_workers_run(source, true);
-	kml_roots_end();
-	return more && kml_read_pending() && kml_scan_newborn(w);
+	return kml_own_roots(w) &&
+	       kml_roots_begin(&s.sink, kml_scan_params.stacks, kml_reserve_ran_dry()) &&
+	       kml_workers_run(source, true) &&
+	       kml_read_pending() && kml_scan_newborn(w);
 }
 
 /*

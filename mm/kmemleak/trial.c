@@ -354,8 +354,9 @@ void kml_report_suspects(void)
  * 3. it reads the words of the rest again and counts them as references. What
  *    turns grey is read, by all workers, as in any mark.
  *
- * A page may be freed and have another owner at any time. That can only make a
- * stale word count, which hides a suspect for this scan.
+ * A page may be freed and have another owner at any time, or go offline between
+ * these steps. The former can only make a stale word count, which hides a suspect
+ * for this scan; the latter is looked for whenever the page is touched.
  */
 
 /* A word that points to a suspect. Addresses are inverted, as everywhere. */
@@ -495,32 +496,36 @@ static void kml_search_page(struct kml_worker *w, struct page *page,
 
 static bool kml_source_pages(struct kml_worker *w)
 {
-	unsigned long pfn, end, order;
+	unsigned long pfn, end, nr;
 	unsigned int skipped = 0;
 	struct zone *zone;
+	bool first = true;
 
-	zone = kml_roots_pages(&pfn, &end);
-	if (!zone)
+	if (!kml_workers_lock_mems(w))
 		return false;
-	for (; pfn < end; pfn++) {
+	zone = kml_roots_pages(&pfn, &end);
+	for (; zone && pfn < end; pfn += nr) {
 		struct page *page = pfn_to_online_page(pfn);
 
+		nr = 1;
 		/* to look at a page is much less work than to search it */
 		if (!(++skipped % 64) && kml_mark_stop(w))
 			break;
 		if (!page || page_zone(page) != zone)
 			continue;
-		/* only the first page of a free block says so, and says its order */
-		if (PageBuddy(page)) {
-			order = page_private(page);
-			pfn += (1UL << min_t(unsigned long, order, MAX_PAGE_ORDER)) - 1;
-		} else if (kml_pfn_is_untracked(page, pfn)) {
+		nr = kml_pages_free(zone, pfn, first);
+		first = false;
+		if (nr)
+			continue;
+		nr = 1;
+		if (kml_pfn_is_untracked(page, pfn)) {
 			kml_search_page(w, page, pfn);
 			if (kml_mark_stop(w))
 				break;
 		}
 	}
-	return true;
+	put_online_mems();
+	return zone;
 }
 
 /* Copy a part of a block that may be freed meanwhile. */
@@ -529,26 +534,38 @@ static bool kml_block_copy(void *to, unsigned long from, size_t len)
 	return !copy_from_kernel_nofault(to, kasan_reset_tag((void *)from), len);
 }
 
+/* Context: memory hotplug lock: the block is there, and with it its struct page. */
+static void kml_search_block(struct kml_worker *w, unsigned long at,
+			     const struct kml_nolock_block *block)
+{
+	struct page *head = virt_to_head_page((void *)block->start);
+	struct kml_hit hit = {
+		.pfn = page_to_pfn(head),
+		.nolock_at = at,
+		.not_block = ~block->start,
+		.order = compound_order(head),
+	};
+	size_t off, len;
+
+	for (off = 0; off < block->size; off += len) {
+		len = min_t(size_t, block->size - off, KML_CHUNK);
+		if (kml_block_copy(w->copy, block->start + off, len))
+			kml_search_copy(w, len, off, &hit);
+	}
+}
+
 static void kml_search_nolock(struct kml_worker *w)
 {
 	struct kml_nolock_block block;
 	unsigned long at;
-	size_t off, len;
 
 	for (at = 0; kml_nolock_next(&at, &block); at++) {
-		struct page *head = virt_to_head_page((void *)block.start);
-		struct kml_hit hit = {
-			.pfn = page_to_pfn(head),
-			.nolock_at = at,
-			.not_block = ~block.start,
-			.order = compound_order(head),
-		};
-
-		for (off = 0; off < block.size; off += len) {
-			len = min_t(size_t, block.size - off, KML_CHUNK);
-			if (kml_block_copy(w->copy, block.start + off, len))
-				kml_search_copy(w, len, off, &hit);
-		}
+		if (!kml_workers_lock_mems(w))
+			return;
+		/* freed from now on, its memory stays online until we unlock */
+		if (kml_nolock_size(at, block.start))
+			kml_search_block(w, at, &block);
+		put_online_mems();
 		if (kml_mark_stop(w))
 			return;
 	}
@@ -731,10 +748,13 @@ static bool kml_hits_left(void)
 	return false;
 }
 
-/* Is it still there, and the same? Then it is a reference. */
+/*
+ * Is it still there, and the same? Then it is a reference. Context: memory hotplug
+ * lock.
+ */
 static void kml_hit_count(struct kml_worker *w, struct kml_hit *hit)
 {
-	struct page *page = pfn_to_page(hit->pfn);
+	struct page *page = pfn_to_online_page(hit->pfn);
 	bool same;
 
 	if (hit->nolock_at != KML_NO_BLOCK)
@@ -742,7 +762,7 @@ static void kml_hit_count(struct kml_worker *w, struct kml_hit *hit)
 		       hit->off + sizeof(long) <=
 		       kml_nolock_size(hit->nolock_at, ~hit->not_block);
 	else
-		same = kml_pfn_is_untracked(page, hit->pfn) &&
+		same = page && kml_pfn_is_untracked(page, hit->pfn) &&
 		       kml_roots_copy(page, hit->off, w->copy, sizeof(long));
 	if (same)
 		kml_mark_copy(w, sizeof(long));
@@ -755,8 +775,12 @@ static bool kml_hits_count(struct kml_worker *w)
 	unsigned long i;
 
 	for (i = 0; i < kml_nr_hits; i++) {
-		if (!kml_hits[i].dropped)
-			kml_hit_count(w, &kml_hits[i]);
+		if (kml_hits[i].dropped)
+			continue;
+		if (!kml_workers_lock_mems(w))
+			return false;
+		kml_hit_count(w, &kml_hits[i]);
+		put_online_mems();
 		if (kml_mark_stop(w))
 			return false;
 	}
@@ -834,9 +858,7 @@ bool kml_untracked_mark(struct kml_worker *w)
 	if (!kml_hits)
 		return true;
 
-	/* pages that wait to be free would count as used ones */
-	drain_all_pages(NULL);
-	kml_roots_begin(false);
+	kml_roots_begin(NULL, false, true);
 	more = kml_workers_run(kml_source_pages, false);
 	if (more)
 		kml_search_nolock(w);
@@ -846,7 +868,6 @@ bool kml_untracked_mark(struct kml_worker *w)
 	if (kml_hits_left())
 		kml_hits_drop_mapped();
 	more = more && kml_hits_count(w);
-	kml_roots_end();
 
 	if (more && kml_hits_left())
 		kml_held_list(before);

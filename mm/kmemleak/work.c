@@ -583,6 +583,28 @@ static void kml_do_job(struct kml_worker *w)
 				  w->stats.steals - was.steals);
 }
 
+/**
+ * kml_workers_lock_mems() - take the memory hotplug lock, unless the scan is to stop
+ * @w: who wants it
+ *
+ * A block of memory that does not go offline may keep the lock from its readers for
+ * as long as somebody tries. That must not outlast what ends a scan, so the lock is
+ * tried again and again. A helper that is leaving waits on: whoever has the lock has
+ * cpu_hotplug_lock, too, so no CPU goes away meanwhile.
+ *
+ * Context: process, memory hotplug lock not held; put_online_mems() releases it.
+ * Return: false if stopped.
+ */
+bool kml_workers_lock_mems(struct kml_worker *w)
+{
+	while (!try_get_online_mems()) {
+		if (kml_mark_stop(w))
+			return false;
+		usleep_range_state(500, 1000 * KML_SIGNAL_POLL_MSECS, TASK_IDLE);
+	}
+	return true;
+}
+
 static int kml_helper_should_run(unsigned int cpu)
 {
 	return atomic_read(&per_cpu_ptr(&kml_helpers, cpu)->state) ==

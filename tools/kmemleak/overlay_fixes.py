@@ -56,6 +56,8 @@ FIXES = (
     Fix("kvm.patch"),
     Fix("kvfree_rcu.patch", line="struct kvfree_rcu_bulk_data {",
         otherwise="kvfree_rcu-6.12.patch"),
+    # The core calls it.
+    Fix("memory-hotplug.patch"),
     Fix("slub-nolock.patch", line="void kfree_nolock(const void *object)", last=True),
 )
 
