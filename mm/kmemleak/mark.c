@@ -702,8 +702,8 @@ bool kml_mark_probe(struct kml_worker *w, const void *start, size_t len)
 /*
  * Most are small and plain: they are taken in groups which share one section
  * with IRQs off, one barrier and KML_CHUNK bytes. Large ones are cut into slices
- * for several workers. What needs more (per-CPU objects, scan areas) is read one
- * by one.
+ * for several workers. What needs more (per-CPU objects, scan areas, physical blocks)
+ * is read one by one.
  * Candidates are collected with IRQs off and processed with IRQs on. Where the
  * filter cannot run with IRQs off (kml_filter_copies()) content is copied then,
  * and filtered after. A bytewise mark copies content as well, and filters the copy
@@ -713,7 +713,7 @@ bool kml_mark_probe(struct kml_worker *w, const void *start, size_t len)
 /* Needs more than a plain range of memory? The object is pinned. */
 static bool kml_special(const struct kml_work *work, const struct kml_pinned *p)
 {
-	if (kml_work_space(work) == KML_PERCPU)
+	if (kml_work_space(work) != KML_VIRT)
 		return true;
 	if (likely(!p->ext) || p->state & KML_F_FULL_SCAN)
 		return false;
@@ -729,14 +729,20 @@ struct kml_taken {
 	unsigned int end;		/* of the candidates */
 };
 
-/* Copy memory that others may be writing to. */
-static void kml_copy(void *to, const void *from, size_t len)
+/*
+ * Copy memory that others may be writing to. Return: false if it is @unmapped, or
+ * may be, and could not be read.
+ */
+static bool kml_copy(void *to, const void *from, size_t len, bool unmapped)
 {
+	if (unlikely(unmapped))
+		return !copy_from_kernel_nofault(to, kasan_reset_tag(from), len);
 	kasan_disable_current();
 	kcsan_disable_current();
 	memcpy(to, kasan_reset_tag(from), len);
 	kcsan_enable_current();
 	kasan_enable_current();
+	return true;
 }
 
 /* Bytes after a chunk which a word that begins in the chunk may reach. */
@@ -745,24 +751,27 @@ static void kml_copy(void *to, const void *from, size_t len)
 /* The highest byte of no kernel address, tagged or not, on 64 bits. */
 #define KML_GAP_BYTE	0x55
 
-/* Copy to where the words that are aligned in memory are aligned in the copy. */
-static void *kml_copy_bytes(void *to, const void *from, size_t len)
+/*
+ * Copy to where the words that are aligned in memory are aligned in the copy.
+ * Return: the copy, or NULL as above.
+ */
+static void *kml_copy_bytes(void *to, const void *from, size_t len, bool unmapped)
 {
 	size_t gap = (from - to) % sizeof(long);
 
 	memset(to, KML_GAP_BYTE, gap);
-	kml_copy(to + gap, from, len);
-	return to + gap;
+	return kml_copy(to + gap, from, len, unmapped) ? to + gap : NULL;
 }
 
 /*
  * Take candidates from memory that is pinned or whose leaf is locked, behind the
  * first @nr, or a copy of it, behind the first @used bytes of copies. A bytewise
  * mark takes up to KML_STRADDLE of the @more bytes that the object has after
- * @len. Context: IRQs off.
+ * @len. Memory of a physical block may not be mapped any more, and is always copied.
+ * Context: IRQs off. Return: false if it could not be read.
  */
-static void kml_take(struct kml_worker *w, const void *from, size_t len,
-		     size_t more, const struct kmemleak_windows *win,
+static bool kml_take(struct kml_worker *w, const void *from, size_t len,
+		     size_t more, const struct kmemleak_windows *win, bool phys,
 		     unsigned int nr, size_t used, struct kml_taken *t)
 {
 	const void *first = PTR_ALIGN(from, sizeof(long));
@@ -771,19 +780,19 @@ static void kml_take(struct kml_worker *w, const void *from, size_t len,
 	t->end = nr;
 	if (kml_mark.bytewise) {
 		t->len = len + min(more, KML_STRADDLE);
-		t->copy = kml_copy_bytes(w->copy + used, from, t->len);
+		t->copy = kml_copy_bytes(w->copy + used, from, t->len, phys);
 		t->used = t->copy - (void *)w->copy - used + t->len;
-		return;
+		return t->copy;
 	}
 	t->copy = NULL;
 	t->len = len > skip ? round_down(len - skip, sizeof(long)) : 0;
 	t->used = t->len;
-	if (!w->copies) {
+	if (!w->copies && !phys) {
 		t->end += kml_filter_run(first, t->len, win, w->cand + nr);
-		return;
+		return true;
 	}
 	t->copy = w->copy + used;
-	kml_copy(w->copy + used, first, t->len);
+	return kml_copy(w->copy + used, first, t->len, phys);
 }
 
 /*
@@ -836,10 +845,10 @@ static bool kml_read_chunk(struct kml_worker *w, struct kml_reading *r,
 			   size_t off, size_t len)
 {
 	struct kml_taken taken;
+	bool phys = r->space->id == KML_PHYS, alive, take;
 	unsigned long flags;
 	struct kml_pinned p;
 	size_t size = 0;
-	bool alive, take;
 
 	rcu_read_lock();
 	local_irq_save(flags);
@@ -853,12 +862,12 @@ static bool kml_read_chunk(struct kml_worker *w, struct kml_reading *r,
 		size = p.size;
 	/* it may have become shorter, or be another one, since the last chunk */
 	alive = r->off + off + len <= size;
-	take = alive && (r->space->id != KML_PHYS ||
-			 kml_phys_is_root(r->start + r->off + off, len));
-	if (take)
-		kml_take(w, r->from + off, len,
+	take = alive && (!phys || kml_phys_is_root(r->start + r->off + off, len)) &&
+	       (kml_take(w, r->from + off, len,
 			 min(r->len - off, size - r->off - off) - len,
-			 &r->win, 0, 0, &taken);
+			 &r->win, phys, 0, 0, &taken) ||
+		/* without what a word may reach of the next page */
+		kml_take(w, r->from + off, len, 0, &r->win, phys, 0, 0, &taken));
 	kml_unpin(&w->pins, 0);
 	local_irq_restore(flags);
 	rcu_read_unlock();
@@ -880,6 +889,26 @@ static bool kml_read(struct kml_worker *w, struct kml_reading *r)
 			return false;
 	}
 	return true;
+}
+
+/*
+ * The same for a physical block: page by page, since some may be no part of it any
+ * more. Their struct pages stay for as long as they are looked at.
+ */
+static bool kml_read_phys(struct kml_worker *w, struct kml_reading *r)
+{
+	size_t off, len;
+	bool alive = true;
+
+	for (off = 0; alive && off < r->len; off += len) {
+		len = min_t(size_t, r->len - off,
+			    KML_CHUNK - (r->start + r->off + off) % KML_CHUNK);
+		if (kml_mark_stop(w) || !kml_workers_lock_mems(w))
+			return false;
+		alive = kml_read_chunk(w, r, off, len);
+		put_online_mems();
+	}
+	return alive;
 }
 
 /*
@@ -948,7 +977,10 @@ static void kml_read_special(struct kml_worker *w, const struct kml_work *work)
 		r.from = kml_object_memory(space, start, 0) + off;
 		r.off = off;
 		r.len = kml_work_end(work, info.size) - off;
-		kml_read(w, &r);
+		if (space->id == KML_PHYS)
+			kml_read_phys(w, &r);
+		else
+			kml_read(w, &r);
 	}
 
 	w->self_percpu = (struct kmemleak_range){};
@@ -1042,25 +1074,21 @@ static enum kml_group_fate kml_group_read(struct kml_worker *w,
 	if (!kml_lookup_pinned(item->leaf, kml_work_start(work), &p) ||
 	    !kml_scannable(p.state) || off >= p.size)
 		return KML_GROUP_DONE;
+	if (unlikely(p.size > KML_SLICE) && (space->id == KML_PHYS || !kml_special(work, &p)))
+		kml_slice(w, work, p.size);
 	if (unlikely(kml_special(work, &p)))
 		return KML_GROUP_SPECIAL;
-	if (unlikely(p.size > KML_SLICE))
-		kml_slice(w, work, p.size);
 	end = kml_work_end(work, p.size);
 	len = min(end - off, KML_CHUNK);
 	if (*used + len > KML_CHUNK)
 		return KML_GROUP_MORE;
 
-	if (space->id == KML_VIRT) {
-		w->win.self.min = kml_work_start(work);
-		w->win.self.len = p.size;
-	}
-	if (space->id != KML_PHYS || kml_phys_is_root(kml_work_start(work) + off, len)) {
-		kml_take(w, kml_object_memory(space, kml_work_start(work), 0) + off, len,
-			 p.size - off - len, &w->win, nr, *used, taken);
-		*used += taken->used;
-		w->stats.words += len / sizeof(long);
-	}
+	w->win.self.min = kml_work_start(work);
+	w->win.self.len = p.size;
+	kml_take(w, kml_object_memory(space, kml_work_start(work), 0) + off, len,
+		 p.size - off - len, &w->win, false, nr, *used, taken);
+	*used += taken->used;
+	w->stats.words += len / sizeof(long);
 	w->stats.objects += !off;
 	if (off + len == end)
 		return KML_GROUP_DONE;
@@ -1143,7 +1171,7 @@ bool kml_mark_locked(struct kml_worker *w, const void *from, size_t size)
 
 	if (w->locked_bytes + 2 * gap + size > KML_CHUNK)
 		return false;
-	kml_take(w, from, size, 0, &w->win, w->locked_cand, w->locked_bytes, &t);
+	kml_take(w, from, size, 0, &w->win, false, w->locked_cand, w->locked_bytes, &t);
 	w->locked_cand = t.end;
 	w->locked_bytes += t.used;
 	memset(w->copy + w->locked_bytes, KML_GAP_BYTE, gap);
@@ -1185,7 +1213,7 @@ bool kml_mark_range(struct kml_worker *w, const void *start, size_t len)
 
 			/* if it is not a copy already: kml_roots_in_use() */
 			if (start != w->copy)
-				copy = kml_copy_bytes(w->copy, start, all);
+				copy = kml_copy_bytes(w->copy, start, all, false);
 			kml_take_copy(w, copy, all, &w->win);
 		} else {
 			kml_mark_take(w, &w->win, 0,
@@ -1261,8 +1289,11 @@ bool kml_mark_reserve(struct kml_worker *w)
 		r.win = w->win;
 		for_each_possible_cpu(cpu) {
 			r.from = kml_object_memory(block.space, block.start, cpu);
-			if (!kml_read(w, &r) || block.space->id != KML_PERCPU)
-				break;
+			if (block.space->id == KML_PHYS)
+				kml_read_phys(w, &r);
+			else if (kml_read(w, &r) && block.space->id == KML_PERCPU)
+				continue;
+			break;
 		}
 		if (kml_mark_stop(w))
 			return false;

@@ -424,7 +424,10 @@ bool kml_pfn_has_owner(struct page *page)
  * Nobody tells when memblock's memory goes to the page allocator: the initrd's does,
  * and boot-time huge pages become user memory. What is there then is no reference.
  *
- * Context: any.
+ * Such a page may also have lost its mapping, or its struct page: copy from it with
+ * copy_from_kernel_nofault().
+ *
+ * Context: memory hotplug lock held.
  */
 bool kml_phys_is_root(unsigned long phys, size_t len)
 {
@@ -433,7 +436,8 @@ bool kml_phys_is_root(unsigned long phys, size_t len)
 	for (pfn = PHYS_PFN(phys); pfn <= PHYS_PFN(phys + len - 1); pfn++) {
 		struct page *page = pfn_to_online_page(pfn);
 
-		if (!page || PageReserved(page) || !kml_pfn_has_owner(page))
+		if (!page || ((PageReserved(page) || !kml_pfn_has_owner(page)) &&
+			      !kml_pfn_is_untouchable(page, pfn)))
 			return true;
 	}
 	return false;

@@ -7,6 +7,7 @@
  */
 #include <pthread.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "tap.h"
@@ -249,6 +250,35 @@ static int free_case(void *arg)
 	return 0;
 }
 
+/* The second of three pages of a physical block, which is not mapped. */
+#define PHYS		(W_LOW_START + 0x1000)
+
+static int unmapped_case(void *arg)
+{
+	static const size_t where[] = { 8, PAGE_SIZE - 16, 2 * PAGE_SIZE, 3 * PAGE_SIZE - 8,
+					/* only in a trial: at any byte */
+					PAGE_SIZE - 27, 2 * PAGE_SIZE + 21 };
+	unsigned long first = (unsigned long)__va(PHYS);
+	unsigned int i;
+
+	begin(2);
+	kmemleak_alloc_phys(PHYS, 3 * PAGE_SIZE, 0);
+	for (i = 0; i < ARRAY_SIZE(where); i++) {
+		kmemleak_alloc((void *)(VICTIM + i * 256), 64, 1, GFP_KERNEL);
+		put_unaligned(VICTIM + i * 256, (unsigned long *)(first + where[i]));
+	}
+	if (mprotect((void *)(first + PAGE_SIZE), PAGE_SIZE, PROT_NONE))
+		shim_fatal("cannot take the page's mapping away");
+	shim_unmapped = first + PAGE_SIZE;
+	shim_unmapped_len = PAGE_SIZE;
+	for (i = 0; i < 3; i++)
+		TAP_CHECK(scan() == 4, "scan");
+	TAP_CHECK(reported(DECOY), "a leak was not reported");
+	for (i = 0; i < ARRAY_SIZE(where); i++)
+		TAP_CHECK(!reported(VICTIM + i * 256), "reported: offset %zu", where[i]);
+	return 0;
+}
+
 /* A CPU is to go while its helper has a large block in its hands. */
 #define BLOCKS		6
 #define BLOCK		(8 * SZ_1M)
@@ -346,6 +376,7 @@ int main(void)
 	tap_case("a command while memory does not go offline", stuck_case, NULL, 60);
 	tap_case("a zone goes while roots are read", zone_case, NULL, 60);
 	tap_case("free blocks", free_case, NULL, 10);
+	tap_case("a physical block is not mapped", unmapped_case, NULL, 60);
 	tap_case("a CPU goes during a large checksum", cpu_case, NULL, 120);
 	tap_case("workers for CPUs that can help", isolated_case, NULL, 60);
 	return tap_done();

@@ -312,6 +312,8 @@ extern size_t shim_kfence_size;
 #define kfence_ksize(p) ((unsigned long)(p) == shim_kfence_addr ? shim_kfence_size : 0)
 #define is_kfence_address(p) ((unsigned long)(p) == shim_kfence_addr)
 
+/* Memory that has no mapping. */
+extern unsigned long shim_unmapped, shim_unmapped_len;
 long copy_from_kernel_nofault(void *dst, const void *src, size_t n);
 #define get_kernel_nofault(v, p) copy_from_kernel_nofault(&(v), (p), sizeof(v))
 
