@@ -128,6 +128,7 @@ if build asan; then
 	run "parts given back, asan" "$asan/stress_part"
 fi
 if build tsan; then
+	run "memory and CPUs that come and go, tsan" "$tsan/hotplug_test"
 	run "late reads, tsan" "$tsan/stress_free"
 	run "late reads, 3 workers, tsan" env KMEMLEAK_PARALLEL=3 "$tsan/stress_free"
 	run "moving pointers, tsan" "$tsan/stress_move"

@@ -301,7 +301,8 @@ static void check_poll(void)
 	}
 	if (kthread_should_park())
 		polls_after++;
-	if (++helper_polls != 20)
+	WRITE_ONCE(helper_polls, helper_polls + 1);
+	if (helper_polls != 20)
 		return;
 	WRITE_ONCE(leaving, raw_smp_processor_id());
 	while (!kthread_should_park() && time(NULL) < end)
@@ -313,7 +314,7 @@ static void *down_main(void *arg)
 	shim_thread_attach(-1);
 	while (READ_ONCE(leaving) < 0)
 		sched_yield();
-	shim_cpu_down(leaving);
+	shim_cpu_down(READ_ONCE(leaving));
 	shim_thread_detach();
 	return NULL;
 }
