@@ -649,11 +649,11 @@ int kml_phys_remove(unsigned long start, size_t size, depot_stack_handle_t trace
 int kml_phys_paint(unsigned long start, bool black);
 bool kml_phys_info(unsigned long addr, struct kml_info *info);
 size_t kml_phys_next(unsigned long *at, unsigned long *start, bool only_new);
+struct kml_reserve_block;
 size_t kml_phys_copy(struct kml_pins *pins, void *to, unsigned long from, size_t len,
-		     size_t more);
-bool kml_phys_in_lowmem(unsigned long start, size_t size);
-bool kml_phys_is_root(unsigned long start, size_t len);
+		     size_t more, const struct kml_reserve_block *reserved);
 bool kml_pfn_has_owner(struct page *page);
+bool kml_pfn_is_untouchable(struct page *page, unsigned long pfn);
 void kml_phys_drop_all(void);
 
 /* === Memory ============================================================= */

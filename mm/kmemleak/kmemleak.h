@@ -27,6 +27,9 @@
  *	intervals needs it, so intervals and leaf groups are freed only under it.
  *	The initiator of a scan holds it for all workers. It protects the report
  *	table and the parameters of the scan.
+ * mem_hotplug_lock (percpu rwsem, of memory hotplug; read)
+ *	Struct pages stay. Held for a unit of pages at a time, and tried instead of
+ *	waited for: kml_mark_lock_mems().
  * kml_roots_at.lock, kml_last_lock (spin)
  *	The next roots to hand out; the statistics of the last scans.
  * leaf->lock (raw, IRQs off)

@@ -801,7 +801,7 @@ static bool kml_read_chunk(struct kml_worker *w, struct kml_reading *r,
 	unsigned long flags;
 	struct kml_pinned p;
 	size_t size = 0;
-	bool alive, take;
+	bool alive;
 
 	rcu_read_lock();
 	local_irq_save(flags);
@@ -815,9 +815,7 @@ static bool kml_read_chunk(struct kml_worker *w, struct kml_reading *r,
 		size = p.size;
 	/* since the last chunk the object may have shrunk or been replaced */
 	alive = r->off + off + len <= size;
-	take = alive && (r->space->id != KML_PHYS ||
-			 kml_phys_is_root(r->start + r->off + off, len));
-	if (take)
+	if (alive)
 		kml_take(w, r->from + off, len,
 			 min(r->len - off, size - r->off - off) - len,
 			 &r->win, 0, 0, &taken);
@@ -825,7 +823,7 @@ static bool kml_read_chunk(struct kml_worker *w, struct kml_reading *r,
 	local_irq_restore(flags);
 	rcu_read_unlock();
 
-	if (take) {
+	if (alive) {
 		w->stats.words += len / sizeof(long);
 		kml_taken(w, &r->win, 0, &taken);
 	}
@@ -1160,15 +1158,39 @@ bool kml_mark_range(struct kml_worker *w, const void *start, size_t len)
 }
 
 /**
+ * kml_mark_lock_mems() - take the memory hotplug lock, unless the scan has to stop
+ * @w: worker
+ *
+ * A memory block that does not go offline may keep readers out for as long as somebody
+ * tries to offline it. A request to stop must not wait for that, so the lock is tried
+ * again and again. A helper that is leaving keeps trying: the holder of the lock also
+ * holds cpu_hotplug_lock, so no CPU goes away meanwhile.
+ *
+ * Context: process, memory hotplug lock not held; put_online_mems() releases it.
+ * Return: false if stopped.
+ */
+bool kml_mark_lock_mems(struct kml_worker *w)
+{
+	while (!try_get_online_mems()) {
+		if (kml_mark_stop(w))
+			return false;
+		usleep_range_state(500, 1000 * KML_SIGNAL_POLL_MSECS, TASK_IDLE);
+	}
+	return true;
+}
+
+/**
  * kml_mark_phys() - read a piece of a physical block
  * @w: worker
  * @start: physical address of its first byte
  * @len: in bytes
+ * @reserved: the block, if it is in the reserve, or NULL
  *
- * Context: process, no lock held.
+ * Context: process, memory hotplug lock not held.
  * Return: false if stopped.
  */
-bool kml_mark_phys(struct kml_worker *w, unsigned long start, size_t len)
+bool kml_mark_phys(struct kml_worker *w, unsigned long start, size_t len,
+		   const struct kml_reserve_block *reserved)
 {
 	size_t off, step, got, gap, skip;
 
@@ -1178,14 +1200,15 @@ bool kml_mark_phys(struct kml_worker *w, unsigned long start, size_t len)
 		/* words that are aligned in memory are aligned in the copy */
 		gap = from % sizeof(long);
 		step = min(len - off, KML_PAGE_SIZE - from % KML_PAGE_SIZE);
+		if (kml_mark_stop(w) || !kml_mark_lock_mems(w))
+			return false;
 		got = kml_phys_copy(&w->pins, w->copy + gap, from, step,
-				    kml_mark.bytewise ? KML_STRADDLE : 0);
+				    kml_mark.bytewise ? KML_STRADDLE : 0, reserved);
+		put_online_mems();
 		skip = kml_mark.bytewise ? gap : ALIGN(gap, sizeof(long));
 		if (gap + got > skip)
 			kml_take_copy(w, w->copy + skip, gap + got - skip, &w->win);
 		w->stats.words += got / sizeof(long);
-		if (kml_mark_stop(w))
-			return false;
 	}
 	return true;
 }
@@ -1247,9 +1270,11 @@ bool kml_mark_reserve(struct kml_worker *w)
 			.reserved = true,
 		};
 
-		if (block.space->id == KML_PHYS &&
-		    !kml_phys_in_lowmem(block.start, block.size))
+		if (block.space->id == KML_PHYS) {
+			if (!kml_mark_phys(w, block.start, block.size, &block))
+				return false;
 			continue;
+		}
 		r.win = w->win;
 		for_each_possible_cpu(cpu) {
 			r.from = kml_object_memory(block.space, block.start, cpu);

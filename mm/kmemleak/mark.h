@@ -258,6 +258,10 @@ size_t kml_copy_head(const struct kml_info *info, void *buf, int *cpu);
  * @probe: returns false if the range holds no reference that matters. It is cheaper
  *	than @range, changes no object, and may read memory that is not a root.
  * @skip: returns true if the stack of this task is not a root
+ * @stop: returns true if the walk is to end. May reschedule.
+ * @lock: takes the memory hotplug lock, which put_online_mems() releases. Returns
+ *	false to stop.
+ * @buf: KML_CHUNK bytes, for content that has to be copied
  */
 struct kml_root_sink {
 	bool (*range)(struct kml_root_sink *sink, const void *start, size_t len);
@@ -266,16 +270,18 @@ struct kml_root_sink {
 		     unsigned long mem);
 	bool (*probe)(struct kml_root_sink *sink, const void *start, size_t len);
 	bool (*skip)(const struct task_struct *task);
+	bool (*stop)(struct kml_root_sink *sink);
+	bool (*lock)(struct kml_root_sink *sink);
+	void *buf;
 };
 
-void kml_roots_begin(bool stacks);
+bool kml_roots_begin(struct kml_root_sink *sink, bool stacks, bool content);
 bool kml_roots_next(struct kml_root_sink *sink);
-void kml_roots_end(void);
 
 struct zone *kml_roots_pages(unsigned long *pfn, unsigned long *end);
+unsigned long kml_pages_free(struct zone *zone, unsigned long pfn, bool first);
 bool kml_roots_copy(struct page *page, size_t off, void *buf, size_t len);
 bool kml_roots_own_stack(struct kml_root_sink *sink);
-bool kml_roots_in_use(struct kml_root_sink *sink, void *buf);
 
 /*
  * Call @section for each section of kernel data. Sections are not handed to a sink:
@@ -287,10 +293,11 @@ struct task_struct *kml_task_from(int *nr);
 bool kml_roots_stack(struct kml_root_sink *sink, struct task_struct *task);
 #ifdef CONFIG_KMEMLEAK_LIVE_STACKS
 extern bool kml_live_stacks;	/* read only frames in use, of tasks that sleep */
-void kml_stacks_set_no_scan(void);
+bool kml_stacks_set_no_scan(struct kml_root_sink *sink);
 #else
-static inline void kml_stacks_set_no_scan(void)
+static inline bool kml_stacks_set_no_scan(struct kml_root_sink *sink)
 {
+	return true;
 }
 #endif
 
@@ -382,7 +389,9 @@ void kml_mark_windows(struct kml_worker *w, const struct kmemleak_windows *win);
 bool kml_mark_stop(struct kml_worker *w);
 
 bool kml_mark_range(struct kml_worker *w, const void *start, size_t len);
-bool kml_mark_phys(struct kml_worker *w, unsigned long start, size_t len);
+bool kml_mark_lock_mems(struct kml_worker *w);
+bool kml_mark_phys(struct kml_worker *w, unsigned long start, size_t len,
+		   const struct kml_reserve_block *reserved);
 bool kml_mark_page(struct kml_worker *w, const struct page *page,
 		   const struct kmemleak_range *self);
 void kml_mark_copy(struct kml_worker *w, size_t len);

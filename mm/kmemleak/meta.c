@@ -491,7 +491,11 @@ static struct kml_pins *kml_readers[NR_CPUS + 1];
 static unsigned int kml_nr_readers;
 static DEFINE_RAW_SPINLOCK(kml_readers_lock);
 
-/* Register the pins of a worker, before it sets the first. Context: process. */
+/*
+ * Register the pins of a worker, before its first scan. A scan waits for a grace period
+ * after that, so a free that sees the scan sees the worker: kml_scan_open().
+ * Context: process or boot.
+ */
 bool kml_pins_attach(struct kml_pins *pins)
 {
 	unsigned long flags;

@@ -333,7 +333,7 @@ bool kml_phys_info(unsigned long addr, struct kml_info *info)
 }
 
 /* Is all of a physical block mapped? */
-bool kml_phys_in_lowmem(unsigned long start, size_t size)
+static bool kml_phys_in_lowmem(unsigned long start, size_t size)
 {
 	return PHYS_PFN(start) >= min_low_pfn && PFN_UP(start + size) <= max_low_pfn;
 }
@@ -391,20 +391,55 @@ bool kml_pfn_has_owner(struct page *page)
 }
 
 /*
+ * Pages that must not be read, mapped or not: given away to a hypervisor, not
+ * yet taken from it, or broken.
+ */
+bool kml_pfn_is_untouchable(struct page *page, unsigned long pfn)
+{
+	return PageOffline(page) || is_page_hwpoison(page) ||
+	       pfn_is_unaccepted_memory(pfn);
+}
+
+/*
  * Nobody tells when memblock's memory goes to the page allocator: the initrd's does,
  * and boot-time huge pages become user memory. References are in pages that have not.
  */
-bool kml_phys_is_root(unsigned long start, size_t len)
+static bool kml_phys_is_root(unsigned long start, size_t len)
 {
 	unsigned long pfn;
 
 	for (pfn = PHYS_PFN(start); pfn <= PHYS_PFN(start + len - 1); pfn++) {
 		struct page *page = pfn_to_online_page(pfn);
 
-		if (!page || PageReserved(page) || !kml_pfn_has_owner(page))
+		if (!page || ((PageReserved(page) || !kml_pfn_has_owner(page)) &&
+			      !kml_pfn_is_untouchable(page, pfn)))
 			return true;
 	}
 	return false;
+}
+
+/* How many bytes from @from on are of a block that is read? Context: IRQs off. */
+static unsigned long kml_phys_left(unsigned long from)
+{
+	unsigned long left = 0;
+	struct kml_phys *b;
+
+	raw_spin_lock(&kml_phys_lock);
+	b = kml_phys_find(from);
+	if (b && !b->black)
+		left = kml_phys_last(b) - from + 1;
+	raw_spin_unlock(&kml_phys_lock);
+	return left;
+}
+
+/* The same for a block of the reserve, which may be gone or shorter by now. */
+static unsigned long kml_phys_left_reserved(unsigned long from,
+					    const struct kml_reserve_block *reserved)
+{
+	size_t size = kml_reserve_size(reserved->space, reserved->start);
+	unsigned long off = from - reserved->start;
+
+	return off < size ? size - off : 0;
 }
 
 /* Copy what is still a root, and mapped. Return: false if that was not all. */
@@ -421,27 +456,23 @@ static bool kml_phys_copy_root(void *to, unsigned long from, size_t len)
  * @from: first byte
  * @len: in bytes, not beyond a page of KML_PAGE_SIZE
  * @more: bytes after these that are wanted if the block has them
+ * @reserved: the block, if it is in the reserve, or NULL
  *
- * Context: any.
+ * Context: memory hotplug lock held, no other lock.
  * Return: bytes that were copied: fewer at the end of the block, 0 if the memory is no
  * longer tracked, or has another owner, or is not mapped.
  */
 size_t kml_phys_copy(struct kml_pins *pins, void *to, unsigned long from, size_t len,
-		     size_t more)
+		     size_t more, const struct kml_reserve_block *reserved)
 {
-	unsigned long flags, left = 0;
-	struct kml_phys *b;
+	unsigned long flags, left;
 	size_t done = 0;
 
 	local_irq_save(flags);
-	kml_pin(pins, 0, KML_PHYS_PIN);
-	/* pairs with the barrier in kml_phys_remove() */
+	kml_pin(pins, 0, reserved ? reserved->start : KML_PHYS_PIN);
+	/* pairs with the barriers in kml_phys_remove() and of the reserve */
 	smp_mb();
-	raw_spin_lock(&kml_phys_lock);
-	b = kml_phys_find(from);
-	if (b && !b->black)
-		left = kml_phys_last(b) - from + 1;
-	raw_spin_unlock(&kml_phys_lock);
+	left = reserved ? kml_phys_left_reserved(from, reserved) : kml_phys_left(from);
 
 	len = min(len, left);
 	more = min(more, left - len);

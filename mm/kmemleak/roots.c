@@ -99,58 +99,112 @@ static bool kml_roots_run(struct kml_root_sink *sink, struct zone *zone,
 	return true;
 }
 
+/* A place among the pages of all zones: the first that nobody has taken yet. */
+struct kml_zone_pos {
+	unsigned int zone;		/* kml_zone_nr() */
+	unsigned long pfn;
+};
+
+/* Behind the last zone. */
+#define KML_NO_ZONE	UINT_MAX
+
 /*
- * The position in the roots: CPUs, then physical blocks, then struct pages, then tasks.
- * Workers take from here in turn, a few hundred KiB at a time.
+ * The position in the roots: CPUs, then physical blocks, then struct pages, then the
+ * content of pages if that is asked for, then tasks. Workers take from here in turn: a
+ * few hundred KiB, or the content of some MiB.
+ *
+ * A worker holds the memory hotplug lock for one unit of pages, and takes it before it
+ * takes the unit: a worker that gives up waiting has then taken no unit that nobody
+ * would read. Zones may come, go, grow and shrink between two units, so the position is
+ * a number that a zone keeps, not a count of populated zones. Memory that comes online
+ * before the position is read by the next mark.
+ *
+ * A plug request that waits for readers lets no new ones in. So a reader must not wait
+ * for the lock while it holds it, nor hold it for long.
  */
 static struct {
 	spinlock_t lock;		/* of all that follows */
 	unsigned int cpu;
 	unsigned long phys;
-	unsigned int zone;		/* number of a populated one */
-	unsigned long pfn;		/* 0: its first */
+	struct kml_zone_pos structs;
+	struct kml_zone_pos content;
 	int pid;
 	bool stacks;
 } kml_roots_at = {
 	.lock = __SPIN_LOCK_UNLOCKED(kml_roots_at.lock),
 };
 
-#define KML_PAGE_UNIT	(128UL * KML_PAGE_RUN)
+#define KML_STRUCT_UNIT	(128UL * KML_PAGE_RUN)
+
+/* The size of a free block at most, with pages of 4 KiB: a ms or two to read. */
+#define KML_CONTENT_UNIT	(SZ_4M / PAGE_SIZE)
+
+/* Increases in the order of for_each_zone(), and stays. */
+static unsigned int kml_zone_nr(struct zone *zone)
+{
+	return zone_to_nid(zone) * MAX_NR_ZONES + zone_idx(zone);
+}
 
 /**
  * kml_roots_begin() - be ready to hand out roots
+ * @sink: asked whether to stop
  * @stacks: are stacks roots?
+ * @content: is the content of all pages in use a root?
  *
- * Context: process; memory does not go offline until kml_roots_end().
+ * Context: process, memory hotplug lock not held.
+ * Return: false if the sink wanted to stop.
  */
-void kml_roots_begin(bool stacks)
+bool kml_roots_begin(struct kml_root_sink *sink, bool stacks, bool content)
 {
-	if (stacks)
-		kml_stacks_set_no_scan();
-	get_online_mems();
+	if (stacks && !kml_stacks_set_no_scan(sink))
+		return false;
+	/* pages that wait to be free would count as used ones */
+	if (content)
+		drain_all_pages(NULL);
 	spin_lock(&kml_roots_at.lock);
 	kml_roots_at.cpu = IS_ENABLED(CONFIG_SMP) ? 0 : nr_cpu_ids;
 	kml_roots_at.phys = 0;
-	kml_roots_at.zone = 0;
-	kml_roots_at.pfn = 0;
+	kml_roots_at.structs = (struct kml_zone_pos){};
+	kml_roots_at.content = (struct kml_zone_pos){ .zone = content ? 0 : KML_NO_ZONE };
 	kml_roots_at.pid = 1;
 	kml_roots_at.stacks = stacks;
 	spin_unlock(&kml_roots_at.lock);
+	return true;
 }
 
-void kml_roots_end(void)
-{
-	put_online_mems();
-}
-
-static struct zone *kml_nth_zone(unsigned int n)
+/* Take up to @unit pages. Context: memory hotplug lock. Return: see kml_roots_pages(). */
+static struct zone *kml_take_pages(struct kml_zone_pos *at, unsigned long unit,
+				   unsigned long *pfn, unsigned long *end)
 {
 	struct zone *zone;
 
-	for_each_populated_zone(zone)
-		if (!n--)
-			return zone;
+	spin_lock(&kml_roots_at.lock);
+	for_each_populated_zone(zone) {
+		unsigned int nr = kml_zone_nr(zone);
+
+		if (nr < at->zone)
+			continue;
+		if (nr > at->zone) {
+			WRITE_ONCE(at->zone, nr);
+			at->pfn = 0;
+		}
+		*pfn = max(at->pfn, zone->zone_start_pfn);
+		*end = min(zone_end_pfn(zone), round_down(*pfn, unit) + unit);
+		if (*pfn >= *end)
+			continue;
+		at->pfn = *end;
+		spin_unlock(&kml_roots_at.lock);
+		return zone;
+	}
+	WRITE_ONCE(at->zone, KML_NO_ZONE);
+	spin_unlock(&kml_roots_at.lock);
 	return NULL;
+}
+
+/* Are there none left, for anybody? */
+static bool kml_zones_done(const struct kml_zone_pos *at)
+{
+	return READ_ONCE(at->zone) == KML_NO_ZONE;
 }
 
 /**
@@ -158,27 +212,15 @@ static struct zone *kml_nth_zone(unsigned int n)
  * @pfn: set to the first
  * @end: set to one behind the last
  *
- * Context: process, for one or many; between kml_roots_begin() and kml_roots_end().
+ * As many as their content may be read of before the memory hotplug lock is
+ * released.
+ *
+ * Context: process, for one or many; after kml_roots_begin(), memory hotplug lock held.
  * Return: the zone, or NULL if there are none left.
  */
 struct zone *kml_roots_pages(unsigned long *pfn, unsigned long *end)
 {
-	struct zone *zone;
-
-	spin_lock(&kml_roots_at.lock);
-	zone = kml_nth_zone(kml_roots_at.zone);
-	if (zone) {
-		*pfn = kml_roots_at.pfn ?: zone->zone_start_pfn;
-		*end = min(zone_end_pfn(zone),
-			   round_down(*pfn, KML_PAGE_UNIT) + KML_PAGE_UNIT);
-		kml_roots_at.pfn = *end;
-		if (*end == zone_end_pfn(zone)) {
-			kml_roots_at.zone++;
-			kml_roots_at.pfn = 0;
-		}
-	}
-	spin_unlock(&kml_roots_at.lock);
-	return zone;
+	return kml_take_pages(&kml_roots_at.content, KML_CONTENT_UNIT, pfn, end);
 }
 
 static unsigned int kml_take_cpu(void)
@@ -214,60 +256,6 @@ static struct task_struct *kml_take_task(void)
 }
 
 /**
- * kml_roots_next() - hand out roots that nobody else got
- * @sink: gets them
- *
- * Context: process, for one or many.
- * Return: false if there were none left.
- */
-bool kml_roots_next(struct kml_root_sink *sink)
-{
-	unsigned long pfn = 0, end = 0, start;
-	struct task_struct *task;
-	struct zone *zone;
-	unsigned int cpu;
-	size_t len;
-
-	cpu = kml_take_cpu();
-	if (cpu < nr_cpu_ids) {
-#ifdef CONFIG_SMP
-		if (cpu_possible(cpu))
-			sink->range(sink, __per_cpu_start + per_cpu_offset(cpu),
-				    __per_cpu_end - __per_cpu_start);
-#endif
-		return true;
-	}
-
-	len = kml_take_phys(&start);
-	if (len) {
-		sink->phys(sink, start, len);
-		return true;
-	}
-
-	zone = kml_roots_pages(&pfn, &end);
-	if (zone) {
-		while (pfn < end) {
-			unsigned long next = min(end, round_down(pfn, KML_PAGE_RUN) +
-						 KML_PAGE_RUN);
-
-			if (!kml_roots_run(sink, zone, pfn, next))
-				break;
-			cond_resched_tasks_rcu_qs();
-			pfn = next;
-		}
-		return true;
-	}
-
-	task = kml_take_task();
-	if (task) {
-		if (!sink->skip(task))
-			kml_roots_stack(sink, task);
-		put_task_struct(task);
-	}
-	return task;
-}
-
-/**
  * kml_roots_copy() - copy from a page that may be unmapped, or not for long mapped
  * @page: the page
  * @off: of the first byte in the page
@@ -286,51 +274,150 @@ bool kml_roots_copy(struct page *page, size_t off, void *buf, size_t len)
 	return !ret;
 }
 
-/*
- * Pages that must not be read, mapped or not: given away to a hypervisor, not
- * yet taken from it, or broken.
+/**
+ * kml_pages_free() - how many pages from one on are free, as parts of one block?
+ * @zone: of the page
+ * @pfn: the page's
+ * @first: may the block have begun before the page?
+ *
+ * Only the first page of a free block says so, and says its order. Nothing keeps it
+ * from being allocated meanwhile: what is then read where the order was may be
+ * anything. So the page is asked again, and a block is aligned to its size.
+ *
+ * Context: memory hotplug lock held.
+ * Return: 0 if it is not free.
  */
-static bool kml_pfn_is_untouchable(struct page *page, unsigned long pfn)
+unsigned long kml_pages_free(struct zone *zone, unsigned long pfn, bool first)
 {
-	return PageOffline(page) || is_page_hwpoison(page) ||
-	       pfn_is_unaccepted_memory(pfn);
+	unsigned int order;
+
+	for (order = 0; order <= (first ? MAX_PAGE_ORDER : 0); order++) {
+		unsigned long head = round_down(pfn, 1UL << order), size;
+		struct page *page = pfn_to_page(head);
+
+		if (head < zone->zone_start_pfn)
+			break;
+		if (!PageBuddy(page))
+			continue;
+		size = 1UL << min_t(unsigned long, page_private(page), MAX_PAGE_ORDER);
+		if (PageBuddy(page) && IS_ALIGNED(head, size) && head + size > pfn)
+			return head + size - pfn;
+	}
+	return 0;
+}
+
+/*
+ * The content of pages in use, as far as mapped. When blocks got away untracked,
+ * what they reference is unknown: this finds all references there are, and many
+ * which are stale.
+ *
+ * A count of 0 says nothing: slab pages have that, and all but the first page of a
+ * block that is not compound. Pages that are free and not in a free block are on the
+ * lists of a CPU: drained before, and few.
+ */
+static void kml_roots_in_use(struct kml_root_sink *sink, struct zone *zone,
+			     unsigned long pfn, unsigned long end)
+{
+	bool first = true, more = true;
+	unsigned long nr;
+
+	for (; more && pfn < end; pfn += nr) {
+		struct page *page = pfn_to_online_page(pfn);
+		size_t off;
+
+		nr = 1;
+		cond_resched_tasks_rcu_qs();
+		if (!page || page_zone(page) != zone)
+			continue;
+		nr = kml_pages_free(zone, pfn, first);
+		first = false;
+		if (nr)
+			continue;
+		nr = 1;
+		if (kml_pfn_is_untouchable(page, pfn))
+			continue;
+		for (off = 0; more && off < PAGE_SIZE; off += KML_CHUNK)
+			if (kml_roots_copy(page, off, sink->buf, KML_CHUNK))
+				more = sink->range(sink, sink->buf, KML_CHUNK);
+	}
+}
+
+/* Read the struct pages of a unit. Return: false if there are none left. */
+static bool kml_next_structs(struct kml_root_sink *sink)
+{
+	unsigned long pfn, end, next;
+	struct zone *zone;
+
+	if (kml_zones_done(&kml_roots_at.structs))
+		return false;
+	if (!sink->lock(sink))
+		return true;
+	zone = kml_take_pages(&kml_roots_at.structs, KML_STRUCT_UNIT, &pfn, &end);
+	for (; zone && pfn < end; pfn = next) {
+		next = min(end, round_down(pfn, KML_PAGE_RUN) + KML_PAGE_RUN);
+		if (!kml_roots_run(sink, zone, pfn, next))
+			break;
+		cond_resched_tasks_rcu_qs();
+	}
+	put_online_mems();
+	return zone;
+}
+
+/* Read the content of a unit of pages. Return: false if there are none left. */
+static bool kml_next_content(struct kml_root_sink *sink)
+{
+	unsigned long pfn, end;
+	struct zone *zone;
+
+	if (kml_zones_done(&kml_roots_at.content))
+		return false;
+	if (!sink->lock(sink))
+		return true;
+	zone = kml_roots_pages(&pfn, &end);
+	if (zone)
+		kml_roots_in_use(sink, zone, pfn, end);
+	put_online_mems();
+	return zone;
 }
 
 /**
- * kml_roots_in_use() - the content of all memory in use, as far as mapped
- * @sink: gets copies
- * @buf: of KML_CHUNK bytes, for the copies
+ * kml_roots_next() - hand out roots that nobody else got
+ * @sink: gets them
  *
- * When blocks got away untracked, what they reference is unknown: this finds
- * all references there are, and many which are stale.
- *
- * Return: false if the sink wanted to stop.
+ * Context: process, for one or many; memory hotplug lock not held.
+ * Return: false if there were none left.
  */
-bool kml_roots_in_use(struct kml_root_sink *sink, void *buf)
+bool kml_roots_next(struct kml_root_sink *sink)
 {
-	struct zone *zone;
-	bool more = true;
+	struct task_struct *task;
+	unsigned long start;
+	unsigned int cpu;
+	size_t len;
 
-	get_online_mems();
-	for_each_populated_zone(zone) {
-		unsigned long pfn = zone->zone_start_pfn;
-
-		for (; more && pfn < zone_end_pfn(zone); pfn++) {
-			struct page *page = pfn_to_online_page(pfn);
-			size_t off;
-
-			cond_resched_tasks_rcu_qs();
-			/* a count of 0 says nothing: slab pages have that, too */
-			if (!page || page_zone(page) != zone ||
-			    PageBuddy(page) || kml_pfn_is_untouchable(page, pfn))
-				continue;
-			for (off = 0; more && off < PAGE_SIZE; off += KML_CHUNK)
-				if (kml_roots_copy(page, off, buf, KML_CHUNK))
-					more = sink->range(sink, buf, KML_CHUNK);
-		}
+	cpu = kml_take_cpu();
+	if (cpu < nr_cpu_ids) {
+#ifdef CONFIG_SMP
+		if (cpu_possible(cpu))
+			sink->range(sink, __per_cpu_start + per_cpu_offset(cpu),
+				    __per_cpu_end - __per_cpu_start);
+#endif
+		return true;
 	}
-	put_online_mems();
-	return more;
+	len = kml_take_phys(&start);
+	if (len) {
+		sink->phys(sink, start, len);
+		return true;
+	}
+	if (kml_next_structs(sink) || kml_next_content(sink))
+		return true;
+
+	task = kml_take_task();
+	if (task) {
+		if (!sink->skip(task))
+			kml_roots_stack(sink, task);
+		put_task_struct(task);
+	}
+	return task;
 }
 
 /* === Stacks ============================================================= */
@@ -461,16 +548,18 @@ static bool kml_roots_live(struct kml_root_sink *sink, const struct task_struct 
 
 /**
  * kml_stacks_set_no_scan() - let no mark read a stack as a block
+ * @sink: asked after each task whether to stop
  *
  * Context: process, before a mark.
+ * Return: false if stopped.
  */
-void kml_stacks_set_no_scan(void)
+bool kml_stacks_set_no_scan(struct kml_root_sink *sink)
 {
 	struct task_struct *task;
 	int nr = 1;
 
 	if (!IS_ENABLED(CONFIG_VMAP_STACK) || !READ_ONCE(kml_live_stacks))
-		return;
+		return true;
 	while ((task = kml_task_from(&nr))) {
 		void *stack = try_get_task_stack(task);
 
@@ -479,8 +568,10 @@ void kml_stacks_set_no_scan(void)
 			put_task_stack(task);
 		}
 		put_task_struct(task);
-		cond_resched_tasks_rcu_qs();
+		if (sink->stop(sink))
+			return false;
 	}
+	return true;
 }
 #else
 static bool kml_roots_live(struct kml_root_sink *sink, const struct task_struct *task,

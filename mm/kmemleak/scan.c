@@ -267,7 +267,7 @@ static bool kml_scan_newborn(struct kml_worker *w)
 	size_t len;
 
 	while ((len = kml_phys_next(&at, &start, true)))
-		if (!kml_mark_phys(w, start, len))
+		if (!kml_mark_phys(w, start, len, NULL))
 			return false;
 	kml_reserve_next_round();
 	return kml_mark_reserve(w) && kml_workers_run(kml_source_newborn, true) &&
@@ -339,9 +339,30 @@ static enum kml_visit kml_check(struct kml_visitor *v, struct kml_space *space,
 	return KML_VISIT_DROP_LOCK;
 }
 
+/*
+ * Some white objects have no checksum yet: who had them has left. They have
+ * KML_F_PENDING, and the job is followed by another, for them.
+ */
+static bool kml_unchecked;
+
 static bool kml_check_stop(void *data)
 {
-	return kml_mark_stop(data);
+	return kml_mark_stop(data) || kml_workers_leaving(data);
+}
+
+/* Leave an object to whoever stays. */
+static void kml_check_later(struct kml_space *space, unsigned long start)
+{
+	struct kml_locked l;
+
+	if (!kml_object_lock(&l, space, start, false))
+		return;
+	/* of what is grey, it would say that it has to be read */
+	if (kml_white(kml_hot_state(l.hot))) {
+		kml_hot_change(l.hot, 0, KML_F_PENDING);
+		WRITE_ONCE(kml_unchecked, true);
+	}
+	kml_object_unlock(&l);
 }
 
 static void kml_check_unlocked(struct kml_visitor *v, struct kml_space *space,
@@ -352,10 +373,16 @@ static void kml_check_unlocked(struct kml_visitor *v, struct kml_space *space,
 	struct kml_locked l;
 	u32 sum;
 
-	if (!kml_object_info(space, start, false, &info) ||
-	    !kml_checksum_pinned(&w->pins, space, start, info.size, &sum,
-				 kml_check_stop, w) ||
-	    !kml_object_lock(&l, space, start, false))
+	if (!kml_object_info(space, start, false, &info))
+		return;
+	/* a CPU that goes away is not kept waiting for a large one */
+	if (!kml_checksum_pinned(&w->pins, space, start, info.size, &sum,
+				 kml_check_stop, w)) {
+		if (kml_workers_leaving(w))
+			kml_check_later(space, start);
+		return;
+	}
+	if (!kml_object_lock(&l, space, start, false))
 		return;
 	/* somebody else's by now? then its sum is unknown yet */
 	if (l.hot->cold->stamp == info.stamp && l.hot->cold->born == info.born)
@@ -363,11 +390,11 @@ static void kml_check_unlocked(struct kml_visitor *v, struct kml_space *space,
 	kml_object_unlock(&l);
 }
 
-static bool kml_source_check(struct kml_worker *w)
+static bool kml_check_share(struct kml_worker *w, typeof(kml_check) *visit)
 {
 	struct kml_walk_ctx ctx = {
 		.v = {
-			.visit = kml_check,
+			.visit = visit,
 			.unlocked = kml_check_unlocked,
 			.resched = kml_walk_resched,
 		},
@@ -375,6 +402,27 @@ static bool kml_source_check(struct kml_worker *w)
 	};
 
 	return kml_walk_share(&w->cursor, &ctx.v);
+}
+
+static bool kml_source_check(struct kml_worker *w)
+{
+	return kml_check_share(w, kml_check);
+}
+
+static enum kml_visit kml_check_left(struct kml_visitor *v, struct kml_space *space,
+				     unsigned long start, struct kml_hot *hot)
+{
+	u32 state = kml_hot_state(hot);
+
+	if (!(state & KML_F_PENDING) || !kml_white(state))
+		return KML_VISIT_NEXT;
+	kml_hot_change(hot, KML_F_PENDING, 0);
+	return kml_check(v, space, start, hot);
+}
+
+static bool kml_source_check_left(struct kml_worker *w)
+{
+	return kml_check_share(w, kml_check_left);
 }
 
 /**
@@ -388,8 +436,14 @@ static bool kml_source_check(struct kml_worker *w)
  */
 static bool kml_check_all(struct kml_worker *w)
 {
+	kml_unchecked = false;
 	if (!kml_workers_run(kml_source_check, false))
 		return false;
+	while (READ_ONCE(kml_unchecked)) {
+		WRITE_ONCE(kml_unchecked, false);
+		if (!kml_workers_run(kml_source_check_left, false))
+			return false;
+	}
 	kml_mark.provisional = true;
 	return kml_workers_run(NULL, true) && kml_read_pending();
 }
@@ -552,7 +606,7 @@ static bool kml_sink_range(struct kml_root_sink *sink, const void *start,
 
 static bool kml_sink_phys(struct kml_root_sink *sink, unsigned long start, size_t len)
 {
-	return kml_mark_phys(kml_sink_worker(sink), start, len);
+	return kml_mark_phys(kml_sink_worker(sink), start, len, NULL);
 }
 
 static bool kml_sink_page(struct kml_root_sink *sink, const struct page *page,
@@ -567,6 +621,16 @@ static bool kml_sink_probe(struct kml_root_sink *sink, const void *start,
 			   size_t len)
 {
 	return kml_mark_probe(kml_sink_worker(sink), start, len);
+}
+
+static bool kml_sink_stop(struct kml_root_sink *sink)
+{
+	return kml_mark_stop(kml_sink_worker(sink));
+}
+
+static bool kml_sink_lock(struct kml_root_sink *sink)
+{
+	return kml_mark_lock_mems(kml_sink_worker(sink));
 }
 
 /* Those who scan go through addresses of all objects: not on their stacks. */
@@ -585,6 +649,9 @@ static struct kml_scan_sink kml_sink(struct kml_worker *w)
 			.page = kml_sink_page,
 			.probe = kml_sink_probe,
 			.skip = kml_sink_skip,
+			.stop = kml_sink_stop,
+			.lock = kml_sink_lock,
+			.buf = w->copy,
 		},
 		.w = w,
 	};
@@ -610,8 +677,6 @@ static bool kml_own_roots(struct kml_worker *w)
 	if (kml_scan_params.stacks && current != kml_scan_params.thread &&
 	    !kml_roots_own_stack(&s.sink))
 		return false;
-	if (kml_reserve_ran_dry() && !kml_roots_in_use(&s.sink, w->copy))
-		return false;
 	return kml_mark_reserve(w);
 }
 
@@ -629,15 +694,25 @@ static noinline void kml_wipe_stack(void)
 /* The part of a mark in which memory is read. Return: false if stopped. */
 static noinline bool kml_mark_from(struct kml_worker *w, kml_source source)
 {
-	bool more;
+	struct kml_scan_sink s = kml_sink(w);
 
 	kml_reserve_new_mark();
-	if (!kml_own_roots(w))
-		return false;
-	kml_roots_begin(kml_scan_params.stacks);
-	more = kml_workers_run(source, true);
-	kml_roots_end();
-	return more && kml_read_pending() && kml_scan_newborn(w);
+	return kml_own_roots(w) &&
+	       kml_roots_begin(&s.sink, kml_scan_params.stacks, kml_reserve_ran_dry()) &&
+	       kml_workers_run(source, true) &&
+	       kml_read_pending() && kml_scan_newborn(w);
+}
+
+/*
+ * Wait for a grace period. For the scan thread nobody waits, so it need not interrupt
+ * all CPUs, nohz_full ones included.
+ */
+static void kml_scan_synchronize_rcu(void)
+{
+	if (current == kml_scan_params.thread)
+		synchronize_rcu();
+	else
+		synchronize_rcu_expedited();
 }
 
 /*
@@ -657,7 +732,7 @@ static noinline bool kml_confirm_all(struct kml_worker *w)
 
 	do {
 		if (found + quiet)
-			synchronize_rcu_expedited();
+			kml_scan_synchronize_rcu();
 		before = left;
 		if (!kml_confirm_prepare(w, trial, false))
 			return false;
@@ -735,7 +810,7 @@ static struct kml_worker *kml_scan_open(void)
 	kml_stats_begin(kml_workers_nr());
 	WRITE_ONCE(kml_state.scan_active, true);
 	/* from now on hooks know, or we see what they have done: kmemleak.h */
-	synchronize_rcu_expedited();
+	kml_scan_synchronize_rcu();
 	return w;
 }
 
@@ -781,7 +856,7 @@ int kml_scan(enum kml_scan_kind kind)
 
 	lockdep_assert_held(&kml_scan_mutex);
 
-	kml_interval_trim(true);
+	kml_interval_trim(current != kml_scan_params.thread);
 	kml_reserve_refill();
 	kml_report_compact();
 

@@ -367,7 +367,8 @@ void kml_report_suspects(void)
  *    references. All workers read the objects that turn grey, as in any mark.
  *
  * A page may get another owner at any time. The worst effect is that a stale word
- * counts, which hides a suspect during this scan.
+ * counts, which hides a suspect during this scan. A page may also go offline between
+ * the steps: each step looks for that before it touches the page.
  */
 
 /* A word that points to a suspect. Addresses are inverted, see kmemleak.h. */
@@ -510,32 +511,36 @@ static void kml_search_page(struct kml_worker *w, struct page *page,
 
 static bool kml_source_pages(struct kml_worker *w)
 {
-	unsigned long pfn, end, order;
+	unsigned long pfn, end, nr;
 	unsigned int skipped = 0;
 	struct zone *zone;
+	bool first = true;
 
-	zone = kml_roots_pages(&pfn, &end);
-	if (!zone)
+	if (!kml_mark_lock_mems(w))
 		return false;
-	for (; pfn < end; pfn++) {
+	zone = kml_roots_pages(&pfn, &end);
+	for (; zone && pfn < end; pfn += nr) {
 		struct page *page = pfn_to_online_page(pfn);
 
+		nr = 1;
 		/* skipping a page is cheap: test for a stop only every 64 pages */
 		if (!(++skipped % 64) && kml_mark_stop(w))
 			break;
 		if (!page || page_zone(page) != zone)
 			continue;
-		/* only the first page of a free block has PageBuddy() and the order */
-		if (PageBuddy(page)) {
-			order = page_private(page);
-			pfn += (1UL << min_t(unsigned long, order, MAX_PAGE_ORDER)) - 1;
-		} else if (kml_pfn_is_untracked(page, pfn)) {
+		nr = kml_pages_free(zone, pfn, first);
+		first = false;
+		if (nr)
+			continue;
+		nr = 1;
+		if (kml_pfn_is_untracked(page, pfn)) {
 			kml_search_page(w, page, pfn);
 			if (kml_mark_stop(w))
 				break;
 		}
 	}
-	return true;
+	put_online_mems();
+	return zone;
 }
 
 /* Copy a part of a block that may be freed concurrently. */
@@ -544,26 +549,38 @@ static bool kml_block_copy(void *to, unsigned long from, size_t len)
 	return !copy_from_kernel_nofault(to, kasan_reset_tag((void *)from), len);
 }
 
+/* Context: memory hotplug lock: the block is there, and with it its struct page. */
+static void kml_search_block(struct kml_worker *w, unsigned long at,
+			     const struct kml_nolock_block *block)
+{
+	struct page *head = virt_to_head_page((void *)block->start);
+	struct kml_hit hit = {
+		.pfn = page_to_pfn(head),
+		.nolock_at = at,
+		.not_block = ~block->start,
+		.order = compound_order(head),
+	};
+	size_t off, len;
+
+	for (off = 0; off < block->size; off += len) {
+		len = min_t(size_t, block->size - off, KML_CHUNK);
+		if (kml_block_copy(w->copy, block->start + off, len))
+			kml_search_copy(w, len, off, &hit);
+	}
+}
+
 static void kml_search_nolock(struct kml_worker *w)
 {
 	struct kml_nolock_block block;
 	unsigned long at;
-	size_t off, len;
 
 	for (at = 0; kml_nolock_next(&at, &block); at++) {
-		struct page *head = virt_to_head_page((void *)block.start);
-		struct kml_hit hit = {
-			.pfn = page_to_pfn(head),
-			.nolock_at = at,
-			.not_block = ~block.start,
-			.order = compound_order(head),
-		};
-
-		for (off = 0; off < block.size; off += len) {
-			len = min_t(size_t, block.size - off, KML_CHUNK);
-			if (kml_block_copy(w->copy, block.start + off, len))
-				kml_search_copy(w, len, off, &hit);
-		}
+		if (!kml_mark_lock_mems(w))
+			return;
+		/* freed from now on, its memory stays online until we unlock */
+		if (kml_nolock_size(at, block.start))
+			kml_search_block(w, at, &block);
+		put_online_mems();
 		if (kml_mark_stop(w))
 			return;
 	}
@@ -750,11 +767,12 @@ static bool kml_hits_left(void)
 
 /*
  * Read the word of a hit again, and count it if it still points to a suspect. Drop
- * the hit if its page has an owner now or its block is gone.
+ * the hit if its page has an owner now or its block is gone. Context: memory
+ * hotplug lock held.
  */
 static void kml_hit_count(struct kml_worker *w, struct kml_hit *hit)
 {
-	struct page *page = pfn_to_page(hit->pfn);
+	struct page *page = pfn_to_online_page(hit->pfn);
 	bool same;
 
 	if (hit->nolock_at != KML_NO_BLOCK)
@@ -762,7 +780,7 @@ static void kml_hit_count(struct kml_worker *w, struct kml_hit *hit)
 		       hit->off + sizeof(long) <=
 		       kml_nolock_size(hit->nolock_at, ~hit->not_block);
 	else
-		same = kml_pfn_is_untracked(page, hit->pfn) &&
+		same = page && kml_pfn_is_untracked(page, hit->pfn) &&
 		       kml_roots_copy(page, hit->off, w->copy, sizeof(long));
 	if (same)
 		kml_mark_copy(w, sizeof(long));
@@ -775,8 +793,12 @@ static bool kml_hits_count(struct kml_worker *w)
 	unsigned long i;
 
 	for (i = 0; i < kml_nr_hits; i++) {
-		if (!kml_hits[i].dropped)
-			kml_hit_count(w, &kml_hits[i]);
+		if (kml_hits[i].dropped)
+			continue;
+		if (!kml_mark_lock_mems(w))
+			return false;
+		kml_hit_count(w, &kml_hits[i]);
+		put_online_mems();
 		if (kml_mark_stop(w))
 			return false;
 	}
@@ -856,9 +878,7 @@ bool kml_untracked_mark(struct kml_worker *w)
 	if (!kml_hits)
 		return true;
 
-	/* free pages on per-CPU lists would be searched as pages in use */
-	drain_all_pages(NULL);
-	kml_roots_begin(false);
+	kml_roots_begin(NULL, false, true);
 	more = kml_workers_run(kml_source_pages, false);
 	if (more)
 		kml_search_nolock(w);
@@ -868,7 +888,6 @@ bool kml_untracked_mark(struct kml_worker *w)
 	if (kml_hits_left())
 		kml_hits_drop_mapped();
 	more = more && kml_hits_count(w);
-	kml_roots_end();
 
 	if (more && kml_hits_left())
 		kml_held_list(before);

@@ -99,6 +99,17 @@ int kml_scan_lock(void)
  * at the list again. tools/testing/kmemleak/models/termination.pml is this as a
  * model.
  *
+ * Who has what, and since when? Threads are there on all CPUs, as smpboot makes them. A
+ * helper's worker is allocated, and its pins are made known to those who free, when
+ * its CPU is first chosen for a scan: by the initiator, before the scan is active. So
+ * nobody looks at the pins of a CPU that never helps, and a free that sees the scan
+ * sees all pins (kml_pins_attach()). It stays. Without memory for it the CPU does not
+ * help with this scan, and the next one tries again. No helper comes to a scan later:
+ * what is set up for all workers before a job is set up for all who may take it.
+ *
+ * A helper whose CPU goes away ends its part some ms later at most: a source does no
+ * more at a time, or asks kml_workers_leaving() and leaves the rest to others.
+ *
  * Idle workers spin for a while, then sleep on kml_job.wait. Busy ones who see
  * that others are idle put half of what they have on the list and wake them.
  */
@@ -113,7 +124,7 @@ enum kml_helper_state {
 
 struct kml_helper {
 	atomic_t state;
-	struct kml_worker *w;		/* set once, by its thread */
+	struct kml_worker *w;		/* set once, under kml_scan_mutex */
 	bool used;			/* by this scan; kml_scan_mutex */
 };
 
@@ -283,15 +294,9 @@ static void kml_helper_run(unsigned int cpu)
 	wake_up(&kml_job.left);
 }
 
-/* On the helper's own CPU, so that the memory is near. */
 static void kml_helper_setup(unsigned int cpu)
 {
-	struct kml_helper *h = per_cpu_ptr(&kml_helpers, cpu);
-
 	kml_own_stack_set_no_scan(true);
-	if (!h->w)
-		/* pairs with the acquire in kml_workers_select() */
-		smp_store_release(&h->w, kml_worker_alloc());
 }
 
 static struct smp_hotplug_thread kml_helper_threads = {
@@ -314,7 +319,19 @@ static bool kml_is_housekeeping(unsigned int cpu)
 	return is;
 }
 
-/* Choose who will help with this scan. */
+/*
+ * Has the helper what it needs? Its memory is not near its CPU on all machines, but
+ * small enough for its caches.
+ */
+static bool kml_helper_equip(struct kml_helper *h)
+{
+	if (!h->w)
+		/* pairs with the acquire in kml_workers_words() */
+		smp_store_release(&h->w, kml_worker_alloc());
+	return h->w;
+}
+
+/* Choose who will help with this scan. Context: kml_scan_mutex, no scan is active. */
 static void kml_workers_select(void)
 {
 	unsigned int cpu, here = raw_smp_processor_id(), nr = 1;
@@ -325,8 +342,7 @@ static void kml_workers_select(void)
 		h->used = kml_have_threads && nr < kml_wanted &&
 			  cpu != here && cpu_online(cpu) &&
 			  kml_is_housekeeping(cpu) && per_cpu(kml_helper_task, cpu) &&
-			  /* pairs with the release in kml_helper_setup() */
-			  smp_load_acquire(&h->w);
+			  kml_helper_equip(h);
 		if (!h->used)
 			continue;
 		nr++;
@@ -482,7 +498,7 @@ u64 kml_workers_words(void)
 
 	for_each_possible_cpu(cpu) {
 		struct kml_helper *h = per_cpu_ptr(&kml_helpers, cpu);
-		/* pairs with the release in kml_helper_setup() */
+		/* pairs with the release in kml_helper_equip() */
 		struct kml_worker *w = smp_load_acquire(&h->w);
 
 		if (w && READ_ONCE(h->used))
@@ -536,7 +552,8 @@ bool kml_workers_has(const struct task_struct *task)
  * kml_workers_set() - choose how many mark from the next scan on
  * @nr: at least 1; KML_WORKERS_ALL for as many as there are housekeeping CPUs
  *
- * Threads are created when first needed, and stay, asleep.
+ * Threads are created when first needed, and stay, asleep; workers when a scan
+ * chooses their CPU.
  *
  * Context: process, kml_scan_mutex held.
  * Return: 0 or -ENOMEM.

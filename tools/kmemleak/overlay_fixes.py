@@ -48,6 +48,9 @@ FIXES = (
     Fix("vmalloc-areas.patch",
         line="* pre-loading. If it fails va_clip() may return -ENOMEM from its",
         otherwise="vmalloc-areas-6.12.patch"),
+    Fix("memblock-hugetlb.patch",
+        line="void * __init memblock_alloc_hugetlb(phys_addr_t size, int nid, bool exact_nid)",
+        otherwise="hugetlb-6.12.patch"),
     Fix("mempool.patch"),
     Fix("skbuff.patch", line="u32 napi_skb_cache_get_bulk(void **skbs, u32 n)",
         otherwise="skbuff-6.12.patch"),
@@ -56,6 +59,8 @@ FIXES = (
     Fix("kvm.patch"),
     Fix("kvfree_rcu.patch", line="struct kvfree_rcu_bulk_data {",
         otherwise="kvfree_rcu-6.12.patch"),
+    # The core calls it.
+    Fix("memory-hotplug.patch"),
     Fix("slub-nolock.patch", line="void kfree_nolock(const void *object)", last=True),
 )
 

@@ -281,6 +281,18 @@ reported()
 	[ "$listed" -ge "$2" ] && [ "$listed" -le "$3" ]
 }
 
+# A mark reads the pages in use, and the tracked blocks in them as such; the search
+# for what untracked pages refer to reads them once more. The kernel itself and struct
+# pages are in use, too, but not in MemTotal.
+in_use_is_read()
+{
+	local kib marks used
+	kib=$(($(stat_of scan_bytes) / 1024)) marks=$(stat_of scan_marks)
+	used=$(awk '/^MemTotal:/ { n += $2 } /^MemFree:/ { n -= $2 } END { print n }' /proc/meminfo)
+	echo "# $kib KiB read by $marks marks, $used KiB in use of $(awk '/^MemTotal:/ { print $2 }' /proc/meminfo)"
+	[ "$kib" -ge $((marks * used / 2)) ] && [ "$kib" -le $(((marks + 1) * (2 * used + 65536))) ]
+}
+
 own_failures()
 {
 	local i in lost value
@@ -307,6 +319,7 @@ own_failures()
 	result "the reserve runs dry" fill lost
 	settle
 	result "all memory is taken as referencing" grep -qx 'reserve_dry 1' $stats
+	result "all that is in use is read, and no more" in_use_is_read
 	result "what is in use is still not reported" reported 0 0 0
 	result "nor what hangs by that" [ "$(grep -c ' kst_chain_grow[+.]' $k)" -eq 0 ]
 	result "kmemleak is on" grep -qx 'enabled 1' $stats

@@ -94,6 +94,7 @@ if build native; then
 	run "stacks of sleeping tasks" "$native/stack_test"
 	run "stopped scans" "$native/stop_test"
 	run "stopped scans, 3 workers" env KMEMLEAK_PARALLEL=3 "$native/stop_test" 3
+	run "memory and CPUs that come and go" "$native/hotplug_test"
 	run "moved between the marks" "$native/confirm_test"
 	run "born during a scan" "$native/birth_test"
 	run "born during a scan, 3 workers" env KMEMLEAK_PARALLEL=3 "$native/birth_test"
@@ -121,6 +122,7 @@ if build asan; then
 	run "ours against the oracle, asan" "$native/differ" "$asan/run-ours" - \
 		"$SEEDS" $((SEEDS + SEEDS / 5))
 	pair "stopped scans, asan" "$asan/stop_test 4" "lost metadata, asan" "$asan/fault_test 4"
+	run "memory and CPUs that come and go, asan" "$asan/hotplug_test"
 	run "born during a scan, asan" "$asan/birth_test"
 	run "moving pointers, asan" "$asan/stress_move"
 	run "CPUs going and coming, asan" "$asan/stress_park"
@@ -128,6 +130,7 @@ if build asan; then
 	run "parts given back, asan" "$asan/stress_part"
 fi
 if build tsan; then
+	run "memory and CPUs that come and go, tsan" "$tsan/hotplug_test"
 	run "late reads, tsan" "$tsan/stress_free"
 	run "late reads, 3 workers, tsan" env KMEMLEAK_PARALLEL=3 "$tsan/stress_free"
 	run "moving pointers, tsan" "$tsan/stress_move"

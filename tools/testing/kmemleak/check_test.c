@@ -343,6 +343,50 @@ static int thread_case(void *arg)
 	return 0;
 }
 
+/* The first confirming mark finds something, so that one more follows. */
+static void find_poll(void)
+{
+	if (READ_ONCE(kml_running.stage) == KML_STAGE_CONFIRM)
+		WRITE_ONCE(*root(1), (unsigned long)block(1));
+}
+
+/* For the scan thread nobody waits: it interrupts no CPU that is to be left alone. */
+static int grace_case(void *arg)
+{
+	long scans, expedited, marks = 0;
+	unsigned int i;
+
+	TAP_CHECK(!boot(), "boot");
+	birth(0);
+	birth(1);
+	shim_poll = find_poll;
+	TAP_CHECK(command("scan=600") == 8, "a thread");
+	shim_kthreads_settle();
+	for (i = 0; i < 3; i++) {
+		/* an interval that has become empty: the trimmer waits, too */
+		birth(SZ_1M / 64 * (i + 1));
+		kmemleak_free(block(SZ_1M / 64 * (i + 1)));
+		scans = world_stat("scans");
+		expedited = shim_rcu_expedited;
+		shim_time_advance(secs_to_jiffies(601));
+		world_quiesce();
+		TAP_CHECK(world_stat("scans") > scans, "no automatic scan");
+		TAP_CHECK(shim_rcu_expedited == expedited, "%ld expedited grace periods",
+			  shim_rcu_expedited - expedited);
+		marks = max(marks, world_stat("scan_marks"));
+	}
+	shim_poll = NULL;
+	TAP_CHECK(listed(0) && !listed(1) && marks > 2, "%ld marks at most", marks);
+	TAP_CHECK(command("scan=off") == 8, "scan=off");
+	/* somebody waits for this one */
+	birth(SZ_1M / 64);
+	kmemleak_free(block(SZ_1M / 64));
+	expedited = shim_rcu_expedited;
+	TAP_CHECK(command("scan") == 4 && shim_rcu_expedited - expedited >= 2,
+		  "%ld expedited grace periods", shim_rcu_expedited - expedited);
+	return 0;
+}
+
 /* There are leaks, and nowhere to note them: the next scan has the rest. */
 static int short_case(void *arg)
 {
@@ -449,6 +493,7 @@ int main(void)
 	tap_case("SIGCHLD while a command waits", mutex_case, (void *)SHIM_SIGCHLD, 30);
 	tap_case("SIGINT while a command waits", mutex_case, (void *)SHIM_SIGINT, 30);
 	tap_case("no memory for the scan thread", thread_case, NULL, 30);
+	tap_case("automatic scans use plain grace periods", grace_case, NULL, 60);
 	tap_case("no memory for what is to be reported", short_case, NULL, 30);
 	tap_case("mark", mark_case, NULL, 30);
 	tap_case("min_age_ms", age_case, NULL, 30);

@@ -189,6 +189,77 @@ static int dry_case(void *arg)
 	return 0;
 }
 
+/*
+ * What is read then is what is in use: no page of a free block, whichever of its
+ * pages that is. A page without a count may be in use, as a part of a block.
+ */
+#define FREE_ORDER	6U
+#define FREE_AT		3UL			/* pages of the block: that is in its middle */
+#define CONTENT_UNIT	(SZ_4M / PAGE_SIZE)
+
+static unsigned long *page_word(unsigned long pfn)
+{
+	return (unsigned long *)(W_HEAP + pfn * PAGE_SIZE) + 17;
+}
+
+static bool is_listed(const char *text, unsigned int n)
+{
+	char line[60];
+
+	shim_snprintf(line, sizeof(line), "unreferenced object 0x%08lx ", (unsigned long)block(n));
+	return strstr(text, line);
+}
+
+static int in_use_case(void *arg)
+{
+	/* the last ends with a unit of work */
+	static const unsigned long first[] = { 1024 + 512, 2048 + 64, CONTENT_UNIT - 64 };
+	unsigned long pfn, nr = 4096, nr_free = 0, bytes, all;
+	unsigned int i, n = 3000;
+	char *text;
+
+	setenv("KMEMLEAK_PARALLEL", (char *)arg, 1);
+	boot();
+	fail.permille = 1000;
+	for (i = 0; i < n; i++)
+		kmemleak_alloc(block(n + i), 64, 1, GFP_ATOMIC);
+	fail.permille = 0;
+	TAP_CHECK(world_stat("reserve_dry") == 1, "the reserve is not dry");
+
+	/* 0 to 2: referenced by free pages, 3: by one in use, 4: by one without a count */
+	for (i = 0; i < 5; i++)
+		kmemleak_alloc(block(i), 64, 1, GFP_KERNEL);
+	for (i = 0; i < ARRAY_SIZE(first); i++)
+		*page_word(first[i] + FREE_AT) = (unsigned long)block(i);
+	*page_word(3000) = (unsigned long)block(3);
+	*page_word(3001) = (unsigned long)block(4);
+	pfn_to_page(3001)->refcount = 0;
+	shim_time_advance(msecs_to_jiffies(6000));
+	TAP_CHECK(!command("scan"), "scan");
+	TAP_CHECK(!command("scan"), "scan");
+	all = world_stat("scan_bytes") / world_stat("scan_marks");
+	TAP_CHECK(all > nr * PAGE_SIZE, "only %lu bytes of memory are read", all);
+	text = slurp("kmemleak");
+	TAP_CHECK(!*text, "false report: %.100s", text);
+
+	for (i = 0; i < ARRAY_SIZE(first); i++) {
+		world_free_block(first[i], FREE_ORDER);
+		nr_free += 1 << FREE_ORDER;
+	}
+	for (pfn = 3072; pfn < 4096; pfn += 256, nr_free += 256)
+		world_free_block(pfn, 8);
+	/* once for the checksums */
+	TAP_CHECK(!command("scan") && !command("scan"), "scan");
+	bytes = world_stat("scan_bytes") / world_stat("scan_marks");
+	text = slurp("kmemleak");
+	for (i = 0; i < 5; i++)
+		TAP_CHECK(is_listed(text, i) == (i < 3), "%u of 5: %.200s", i, text);
+	/* bytes that are read besides are few: a mark reads them, or copies, some times */
+	TAP_CHECK(bytes < (nr - nr_free) * PAGE_SIZE + SZ_1M,
+		  "%lu bytes are read, %lu are in use", bytes, (nr - nr_free) * PAGE_SIZE);
+	return 0;
+}
+
 /* The reserve holds: what it notes is a root until it is freed. */
 static int reserve_case(void *arg)
 {
@@ -365,6 +436,8 @@ int main(int argc, char **argv)
 	tap_case("the reserve keeps what has no metadata", reserve_case, NULL, 60);
 	tap_case("a dry reserve causes no false report", dry_case, NULL, 60);
 	tap_case("bursts without memory", burst_case, NULL, 60);
+	tap_case("a dry reserve reads what is in use", in_use_case, "1", 60);
+	tap_case("a dry reserve reads what is in use, 3 workers", in_use_case, "3", 60);
 	tap_case("huge blocks before there is a slab", early_case, NULL, 60);
 	tap_case("physical blocks without memory for them", phys_case, NULL, 60);
 	family("the slab fails half the time, %d programs lose nothing", 1, 200 / part, 1, 0,

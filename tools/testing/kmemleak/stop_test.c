@@ -232,6 +232,34 @@ static int halt_case(void *arg)
 	return 0;
 }
 
+/* Before each mark all tasks are gone through, which may be many. */
+#define TASKS		50000
+#define STOP_POLL	100
+
+static long polls;
+
+static void tasks_poll(void)
+{
+	if (READ_ONCE(kml_running.stage) == KML_STAGE_MARK && ++polls == STOP_POLL)
+		current->sigpending = SHIM_SIGINT;
+}
+
+static int tasks_case(void *arg)
+{
+	world_cpus(1);
+	world_many_tasks(TASKS);
+	world_task(&world_tasks[0]);
+	world_boot("on");
+	if (world_open(&file, "kmemleak", FMODE_READ | FMODE_WRITE))
+		return 1;
+	shim_poll = tasks_poll;
+	TAP_CHECK(write_file("scan") == -ERESTARTSYS, "not stopped");
+	shim_poll = NULL;
+	TAP_CHECK(polls >= STOP_POLL && polls < 2 * STOP_POLL,
+		  "stopped %ld polls after the signal", polls - STOP_POLL);
+	return 0;
+}
+
 /*
  * A machine that is about to sleep halts scans until it is awake, or did not. Who is to
  * read an image announces that, and may say no more: only that tasks are frozen counts.
@@ -375,6 +403,7 @@ int main(int argc, char **argv)
 	tap_case("a scan is stopped while its initiator sleeps", halt_case, NULL, 300);
 	tap_case("the scan thread waits for its turn", thread_case, NULL, 30);
 	tap_case("a free on the way down", panic_case, NULL, 10);
+	tap_case("a scan is stopped while it goes through tasks", tasks_case, NULL, 60);
 	tap_case("a machine that sleeps", sleep_case, NULL, 60);
 	for (seed = 1; seed <= SEEDS; seed += every) {
 		shim_snprintf(name, sizeof(name), "stopped scans, heap %ld", seed);

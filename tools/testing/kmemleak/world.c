@@ -81,6 +81,15 @@ void world_pages(unsigned long nr)
 	pfn_to_page(split + 1)->flags = 0;
 }
 
+void world_free_block(unsigned long pfn, unsigned int order)
+{
+	unsigned long i;
+
+	for (i = 0; i < 1UL << order; i++)
+		pfn_to_page(pfn + i)->refcount = 0;
+	pfn_to_page(pfn)->mapcount = SHIM_BUDDY + order;
+}
+
 /* As many as are asked for, at the end of the giant area. */
 void world_many_pages(unsigned long nr)
 {

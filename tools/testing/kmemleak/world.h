@@ -12,6 +12,8 @@ void world_map(void);
 void world_cpus(unsigned int nr);
 void world_pages(unsigned long nr);
 void world_many_pages(unsigned long nr);
+/* Give pages to the page allocator: 1 << @order, aligned. */
+void world_free_block(unsigned long pfn, unsigned int order);
 void world_many_tasks(int nr);
 /* Which of a few identities allocates: 0 to 3, tasks with stacks of their own. */
 void world_task(struct task_struct *t);

@@ -104,9 +104,14 @@ long strncpy_from_user(char *dst, const char *src, long n)
 	return i;
 }
 
+unsigned long shim_unmapped, shim_unmapped_len;
+
 long copy_from_kernel_nofault(void *dst, const void *src, size_t n)
 {
-	if (shim_user_fault(src))
+	unsigned long addr = (unsigned long)src;
+
+	if (shim_user_fault(src) ||
+	    (addr < shim_unmapped + shim_unmapped_len && addr + n > shim_unmapped))
 		return -EFAULT;
 	memcpy(dst, src, n);
 	return 0;

@@ -192,6 +192,8 @@ struct page *pfn_to_online_page(unsigned long pfn);
 #define zone_end_pfn(z)	((z)->zone_start_pfn + (z)->spanned_pages)
 #define zone_spans_pfn(z, p) ((p) - (z)->zone_start_pfn < (z)->spanned_pages)
 #define zone_to_nid(z)	((z)->node)
+#define zone_idx(z)	((unsigned int)(z)->index)
+#define MAX_NR_ZONES	SHIM_NR_ZONES
 #define populated_zone(z) ((z)->present_pages != 0)
 #define for_each_zone(z) for ((z) = shim_zones; (z) < shim_zones + SHIM_NR_ZONES; (z)++)
 #define for_each_populated_zone(z) for_each_zone(z) if (populated_zone(z))
@@ -209,15 +211,16 @@ extern struct page *shim_vmemmap;
 /* Pages of the heap are memblock's, unless a test has taken some for itself. */
 #define PageReserved(p) (page_to_pfn(p) - shim_untracked_pfn >= shim_untracked_nr)
 extern unsigned long shim_untracked_pfn, shim_untracked_nr;
-#define PageBuddy(p)	((void)(p), false)
+/* Free blocks, as world_free_block() makes them: the first page has the order. */
+#define SHIM_BUDDY	0x100
+#define PageBuddy(p)	(READ_ONCE((p)->mapcount) >= SHIM_BUDDY)
+#define page_private(p)	((unsigned long)READ_ONCE((p)->mapcount) - SHIM_BUDDY)
 #define PageOffline(p)	((void)(p), false)
 #define PageLRU(p)	((void)(p), false)
 #define PageHead(p)	((void)(p), false)
 #define compound_head(p) (p)
 #define compound_order(p) ((void)(p), 0)
-#define page_private(p)	((void)(p), 0UL)
-#define MAX_PAGE_ORDER	10
-#define page_has_type(p) ((void)(p), false)
+#define page_has_type(p) PageBuddy(p)
 static inline void drain_all_pages(struct zone *zone) { }
 #define virt_to_head_page(v) pfn_to_page(0 * (unsigned long)(v))
 #define vmalloc_to_page(v) ((void)(v), (struct page *)NULL)
@@ -235,10 +238,13 @@ static inline void drain_all_pages(struct zone *zone) { }
 #define kmap_local_page(p) ((void *)(W_HEAP + page_to_pfn(p) * PAGE_SIZE))
 #define kunmap_local(a)	((void)(a))
 #define pfn_valid(n)	(!!pfn_to_online_page(n))
-#define get_online_mems() do { } while (0)
-#define put_online_mems() do { } while (0)
-#define mem_hotplug_begin() do { } while (0)
-#define mem_hotplug_done() do { } while (0)
+extern bool shim_mems_blocked;
+extern long shim_mems_readers, shim_mems_most_polls;
+bool try_get_online_mems(void);
+void get_online_mems(void);
+void put_online_mems(void);
+void mem_hotplug_begin(void);
+void mem_hotplug_done(void);
 #define PAGE_OFFSET	W_PHYSMAP
 #define __va(x)		((void *)((unsigned long)(x) + PAGE_OFFSET))
 #define __pa(x)		((unsigned long)(x) - PAGE_OFFSET)
@@ -298,6 +304,8 @@ extern size_t shim_kfence_size;
 #define kfence_ksize(p) ((unsigned long)(p) == shim_kfence_addr ? shim_kfence_size : 0)
 #define is_kfence_address(p) ((unsigned long)(p) == shim_kfence_addr)
 
+/* Memory that has no mapping. */
+extern unsigned long shim_unmapped, shim_unmapped_len;
 long copy_from_kernel_nofault(void *dst, const void *src, size_t n);
 #define get_kernel_nofault(v, p) copy_from_kernel_nofault(&(v), (p), sizeof(v))
 

@@ -72,6 +72,14 @@ void synchronize_rcu(void)
 	shim_rcu_wait();
 }
 
+long shim_rcu_expedited;
+
+void synchronize_rcu_expedited(void)
+{
+	__atomic_fetch_add(&shim_rcu_expedited, 1, __ATOMIC_RELAXED);
+	synchronize_rcu();
+}
+
 unsigned long get_state_synchronize_rcu(void)
 {
 	return __atomic_load_n(&shim_rcu_period, __ATOMIC_SEQ_CST) + 1;

@@ -89,7 +89,9 @@ static inline void shim_rcu_exit(struct shim_thread *t)
 void call_rcu(struct rcu_head *head, rcu_callback_t func);
 #define call_rcu_hurry(h, f)	call_rcu(h, f)
 void synchronize_rcu(void);
-#define synchronize_rcu_expedited() synchronize_rcu()
+/* Interrupts all CPUs; counted. */
+extern long shim_rcu_expedited;
+void synchronize_rcu_expedited(void);
 #define synchronize_sched()	synchronize_rcu()
 #define synchronize_net()	synchronize_rcu()
 void rcu_barrier(void);

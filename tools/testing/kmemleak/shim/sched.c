@@ -29,6 +29,7 @@ unsigned long volatile jiffies = INITIAL_JIFFIES;
 int shim_kthread_fail;
 int (*shim_pm_notify)(struct notifier_block *nb, unsigned long action, void *data);
 bool pm_freezing;
+unsigned long shim_isolated;
 bool shim_kthreads_gated;
 static bool shim_gate_open = true;
 wait_queue_head_t shim_var_wq;

@@ -216,7 +216,9 @@ struct smp_hotplug_thread {
 int smpboot_register_percpu_thread(struct smp_hotplug_thread *ht);
 void shim_cpu_down(unsigned int cpu);
 void shim_cpu_up(unsigned int cpu);
-#define cpu_is_isolated(c)	((void)(c), false)
+/* A bit for each CPU. */
+extern unsigned long shim_isolated;
+#define cpu_is_isolated(c)	(READ_ONCE(shim_isolated) >> (c) & 1)
 #define housekeeping_test_cpu(c, t) ((void)(c), (t) == HK_TYPE_TICK)
 #define wait_task_inactive(t, s) ((void)(t), (void)(s), 1UL)
 #define task_cpu(t)		((t)->cpu)

@@ -73,6 +73,7 @@ struct shim_thread *shim_thread_attach(int cpu)
 	t->hardirq = 0;
 	t->softirq = 0;
 	t->irqs_off = false;
+	t->mems = false;
 	t->task = &shim_driver_task;
 	t->live = true;
 	pthread_mutex_unlock(&shim_threads_lock);
@@ -87,7 +88,7 @@ void shim_thread_detach(void)
 
 	if (!t)
 		return;
-	if (t->atomic_depth || t->raw_held || t->rcu_nest || t->sleeping_held)
+	if (t->atomic_depth || t->raw_held || t->rcu_nest || t->sleeping_held || t->mems)
 		shim_fatal("thread ends in an atomic or locked section");
 	pthread_mutex_lock(&shim_threads_lock);
 	t->live = false;
@@ -155,6 +156,8 @@ void shim_might_sleep(const char *what)
 int shim_cond_resched(void)
 {
 	shim_might_sleep("cond_resched");
+	if (shim_self()->mems)
+		shim_self()->mems_polls++;
 	if (unlikely(READ_ONCE(shim_signal_in))) {
 		shim_polls++;
 		if (!--shim_signal_in)
@@ -257,6 +260,61 @@ void mutex_unlock(struct mutex *m)
 	__atomic_store_n(&m->owner, 0, __ATOMIC_RELEASE);
 	pthread_cond_broadcast(&shim_sleep_cond);
 	pthread_mutex_unlock(&shim_sleep_lock);
+}
+
+/*
+ * Memory hotplug: a test is the one who writes. Those who read poll now and then, and
+ * may be asked how often they did so with the lock.
+ */
+bool shim_mems_blocked;
+long shim_mems_readers, shim_mems_most_polls;
+
+bool try_get_online_mems(void)
+{
+	struct shim_thread *t = shim_self();
+
+	if (t->mems)
+		shim_fatal("memory hotplug lock taken twice: a writer may be between");
+	__atomic_fetch_add(&shim_mems_readers, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&shim_mems_blocked, __ATOMIC_SEQ_CST)) {
+		__atomic_fetch_sub(&shim_mems_readers, 1, __ATOMIC_SEQ_CST);
+		return false;
+	}
+	t->mems = true;
+	t->mems_polls = 0;
+	return true;
+}
+
+void get_online_mems(void)
+{
+	shim_might_sleep("get_online_mems");
+	while (!try_get_online_mems())
+		sched_yield();
+}
+
+void put_online_mems(void)
+{
+	struct shim_thread *t = shim_self();
+	long most = READ_ONCE(shim_mems_most_polls);
+
+	if (!t->mems)
+		shim_fatal("memory hotplug lock released by another thread");
+	t->mems = false;
+	while (most < t->mems_polls && !try_cmpxchg(&shim_mems_most_polls, &most, t->mems_polls))
+		;
+	__atomic_fetch_sub(&shim_mems_readers, 1, __ATOMIC_SEQ_CST);
+}
+
+void mem_hotplug_begin(void)
+{
+	__atomic_store_n(&shim_mems_blocked, true, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&shim_mems_readers, __ATOMIC_SEQ_CST))
+		sched_yield();
+}
+
+void mem_hotplug_done(void)
+{
+	__atomic_store_n(&shim_mems_blocked, false, __ATOMIC_SEQ_CST);
 }
 
 static bool shim_rwsem_step(struct rw_semaphore *s, int want, int delta)

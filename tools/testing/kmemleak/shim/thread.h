@@ -29,6 +29,8 @@ struct shim_thread {
 	int rcu_nest;
 	bool irqs_off;
 	int hardirq, softirq;
+	bool mems;			/* has the memory hotplug lock */
+	long mems_polls;		/* for so long */
 	unsigned long rcu_ctr;		/* 0, or the period the reader began in */
 	struct task_struct *task;
 	long mem_bytes, mem_allocs, mem_frees;
