@@ -124,24 +124,18 @@ guest()
 		"$KML_TOP/benchmarks/kernel/guest.sh"
 }
 
-# leaks <ours|stock> <workers> <heap>: which planted leaks are found, in boots of
-# their own, not timed. A stale pointer may hide one for as long as a guest runs:
-# up to three boots, and what any of them has found. Guests repeat themselves, so
-# each has a heap of another size, and its leaks in another page block.
+# leaks <ours|stock> <workers> <heap>: which planted leaks are found, in a boot of
+# its own, not timed.
 leaks()
 {
-	local who=$1 workers=$2 heap=$3 args=() module boot name
+	local who=$1 workers=$2 heap=$3 args=() module name
 	[ "$who" = ours ] || args+=(--stock)
 	module=$("$KML_TOP/benchmarks/kernel/build.sh" "${build[@]}" "${args[@]}")
-	for boot in 1 2 3; do
-		name=$out/$who-leaks-$heap-$workers-$boot
-		logged "$name.log" "leaks of a $heap heap: $who, workers: $workers" \
-			"$KML_TOOLS/run.sh" "${build[@]}" "${args[@]}" --cpus "$most_cpus" --quiet --timeout 300 \
-			--append 'slab_debug=P init_on_alloc=1' --log "$name.console" \
-			--add "$module:/kml/kmemleak_scale.ko" --env "WORKERS=$workers" --env "HEAP=$heap" \
-			--env "OBJECTS=$((10000 + 10000 * boot))" --env LEAKS=100 --env "SKIP=$((boot - 1))" -- "$KML_TOP/benchmarks/kernel/guest-leaks.sh"
-		! grep -q '^KMLB.all-found' "$name.log" || return 0
-	done
+	name=$out/$who-leaks-$heap-$workers
+	logged "$name.log" "leaks of a $heap heap: $who, workers: $workers" \
+		"$KML_TOOLS/run.sh" "${build[@]}" "${args[@]}" --cpus "$most_cpus" --quiet --timeout 300 --log "$name.console" \
+		--add "$module:/kml/kmemleak_scale.ko" --env "WORKERS=$workers" --env "HEAP=$heap" \
+		--env OBJECTS=20000 --env LEAKS=100 -- "$KML_TOP/benchmarks/kernel/guest-leaks.sh"
 }
 
 # As many CPUs as the largest guest has; each number of workers it can have.

@@ -36,15 +36,21 @@ def read_log(found, path):
                           [float(value) * factor], bool(at_least.strip("0")))
                 nr += 1
             elif cells[1] == "leaks":
-                case, workers, reported, ids = cells[2:6]
-                # of several boots: what any of them has found
-                have = found.leaks.get(case, {}).get(series(who, workers), "").partition(":")[2]
-                both = sorted({int(i) for i in (have + " " + ids).split()})
-                found.add_leaks(case, series(who, workers), f"{len(both)}: {' '.join(map(str, both))}")
+                case, workers, planted, ids = cells[2:6]
+                nrs = sorted(map(int, ids.split()))
+                found.add("leaks", case, "%", series(who, workers), [100 * len(nrs) / int(planted)])
+                # slots of stock's allocators hide as many as happen to be there
+                if who != "stock":
+                    found.add_leaks(case, "planted", leak_text(range(int(planted))))
+                    found.add_leaks(case, series(who, workers), leak_text(nrs))
                 nr += 1
         except ValueError as err:
             sys.exit(f"error: {path}: cannot read {line!r}: {err}")
     return nr
+
+
+def leak_text(nrs):
+    return f"{len(nrs)}: {' '.join(map(str, nrs))}"
 
 
 def series(who, workers):

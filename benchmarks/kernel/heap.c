@@ -145,24 +145,9 @@ static void *leak_at(unsigned long i)
 	return (void *)(~leaked.not_base + i * LEAK_ROOM);
 }
 
-/*
- * Boots of a kernel repeat themselves: the block that is free first, and the word
- * that happens to refer to it, are the same in each. Another boot takes another.
- */
-static struct page *leak_pages(unsigned long skip)
-{
-	struct page *pages = alloc_pages(GFP_KERNEL | __GFP_ZERO, leaked.order), *other;
-
-	if (!skip || !pages)
-		return pages;
-	other = leak_pages(skip - 1);
-	__free_pages(pages, leaked.order);
-	return other;
-}
-
 static noinline int plant_leaks(void)
 {
-	struct page *pages = leak_pages(scale_skip);
+	struct page *pages = alloc_pages(GFP_KERNEL | __GFP_ZERO, leaked.order);
 	unsigned long i;
 
 	if (!pages)

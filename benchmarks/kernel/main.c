@@ -54,9 +54,6 @@ MODULE_PARM_DESC(objects, "heap: blocks; others: live blocks a thread");
 unsigned long scale_leaks = 100;
 module_param_named(leaks, scale_leaks, ulong, 0644);
 MODULE_PARM_DESC(leaks, "plant: blocks nobody points to");
-unsigned long scale_skip;
-module_param_named(skip, scale_skip, ulong, 0644);
-MODULE_PARM_DESC(skip, "plant: not in the first page block that is free, but so many later");
 
 static char *heap;
 module_param(heap, charp, 0444);

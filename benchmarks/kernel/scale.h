@@ -14,7 +14,7 @@
 
 /* Parameters, main.c. */
 extern unsigned int scale_size;
-extern unsigned long scale_objects, scale_leaks, scale_skip;
+extern unsigned long scale_objects, scale_leaks;
 
 /**
  * struct scale_test - what threads do over and over

@@ -253,14 +253,21 @@ const struct kml_entry *kml_find_leak(const struct kml_report *report, struct ks
 	return entry;
 }
 
-/* As kml_listed(), of an object that must be. */
+/*
+ * As kml_listed(), of an object that must be. It may be hidden from one scan, by a
+ * word that is gone when it is looked for, not from the next: in 9 boots of UML with
+ * all tests, of some 400 leaks each, it was 2 that were.
+ */
 bool kml_must_list(struct kst_obj obj)
 {
-	bool listed = kml_listed(obj);
-
-	if (!listed)
-		kst_tell_holders(obj);
-	return listed;
+	if (kml_listed(obj))
+		return true;
+	kst_tell_holders(obj);
+	kml_scan();
+	if (!kml_listed(obj))
+		return false;
+	ksft_print_msg("%s was hidden from one scan\n", kst_name(obj, 0));
+	return true;
 }
 
 /*

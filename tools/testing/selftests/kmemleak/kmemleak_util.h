@@ -149,7 +149,8 @@ int kst_make_pool(void);
 
 /*
  * One object decides. A scan that takes something for a reference where none is
- * meant to be is to be explained: what looks like one is printed.
+ * meant to be is to be explained: what looks like one is printed. The object must
+ * be in the report then after another scan, which counts as one to what comes next.
  */
 #define EXPECT_LISTED(obj)	EXPECT_TRUE(kml_must_list(obj))
 #define EXPECT_UNLISTED(obj)	EXPECT_FALSE(kml_listed(obj))
