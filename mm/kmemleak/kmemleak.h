@@ -266,11 +266,11 @@ struct kml_page {
 
 /*
  * The leaf of one page. @grain_idx is the grain of @page or of an earlier
- * descriptor: a prefetch computes from it where a hot entry is, without a read of
+ * descriptor: a prefetch computes from it where a hot entry is, and does not read
  * the descriptor.
- * @recount_seq is the number of the last scan whose confirming marks had to visit this
- * page. @continued_from is the inverted start of an object that starts before the
- * page and reaches into it; 0: there is none.
+ * @recount_seq is the number of the last scan whose confirming marks had to visit
+ * this page. @continued_from is the inverted start of an object that starts before
+ * the page and reaches into it; 0: there is none.
  */
 struct kml_leaf {
 	raw_spinlock_t lock;
