@@ -427,9 +427,9 @@ bool kml_pfn_has_owner(struct page *page)
  * @start: physical address of its first byte
  * @len: in bytes, not 0
  *
- * No hook is called when memory of memblock is passed to the page allocator, as that
- * of the initrd is, or becomes user memory, as boot-time huge pages do. Then it is no
- * root any more. Its struct pages show that.
+ * No hook is called when memory of memblock is passed to the page allocator, as
+ * that of the initrd is, or becomes user memory, as boot-time huge pages do. Then
+ * it is no root any more. Its struct pages show that.
  *
  * Context: any.
  * Return: true if at least one of the pages has no owner other than memblock.
