@@ -225,7 +225,7 @@ static void kml_greylist_give(struct kml_greylist *d)
  * @d: grey list
  * @list: shared list
  *
- * Context: any but NMI, in the worker.
+ * Context: process, in the worker.
  * Return: false if there is no empty block: the worker cannot take part.
  */
 bool kml_greylist_open(struct kml_greylist *d, struct kml_worklist *list)
@@ -241,7 +241,7 @@ bool kml_greylist_open(struct kml_greylist *d, struct kml_worklist *list)
  * kml_greylist_close() - move all work and all blocks to the shared list
  * @d: grey list of the calling worker
  *
- * Context: any but NMI, in the worker.
+ * Context: process, in the worker.
  */
 void kml_greylist_close(struct kml_greylist *d)
 {

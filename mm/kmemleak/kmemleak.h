@@ -221,7 +221,7 @@ struct kml_cold {
 struct kml_area {
 	struct kml_area *next;
 	unsigned long not_start;	/* inverted, untagged */
-	size_t size;
+	size_t size;			/* in bytes */
 };
 
 /*
@@ -267,15 +267,14 @@ struct kml_page {
 /*
  * The leaf of one page. @grain_idx is the grain of @page or of an earlier
  * descriptor: a prefetch computes from it where a hot entry is, and does not read
- * the descriptor.
- * @recount_seq is the number of the last scan whose confirming marks had to visit
- * this page. @continued_from is the inverted start of an object that starts before
- * the page and reaches into it; 0: there is none.
+ * the descriptor. @recount_seq is the number of the last scan whose confirming marks
+ * had to visit this page. @continued_from is the inverted start of an object that
+ * starts before the page and reaches into it; 0: there is none.
  */
 struct kml_leaf {
 	raw_spinlock_t lock;
 	u8 grain_idx;
-	bool excess;			/* objects here passed references on */
+	bool excess;			/* an object had an excess_ref target */
 	u16 recount_seq;
 	struct kml_page __rcu *page;
 	unsigned long continued_from;
@@ -317,6 +316,7 @@ struct kml_shard {
 	int cpu;			/* -1: the boot shard */
 };
 
+/* The tables of the directory: l1 in struct kml_space -> l2 -> l3 -> interval. */
 struct kml_l3 {
 	struct kml_interval *iv[1U << KML_L3_BITS];
 };
