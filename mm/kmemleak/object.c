@@ -1157,8 +1157,8 @@ static struct kml_ext *kml_hot_extend(struct kml_hot *hot, struct kml_ext *ext,
  * @gfp: flags of the tracked allocation
  *
  * Hooks call this when both objects have just been inserted. A scan that has begun
- * before, and has settled @ptr, forwards no references. It does not report the target
- * either, since the checksum of a new object is not known yet.
+ * before, and has settled @ptr, forwards no references. It does not report the
+ * target either, since the checksum of a new object is not known yet.
  *
  * Context: any but NMI in which @gfp may be used; no raw lock is held.
  * Return: 0, -ENOENT if no tracked block starts at @ptr, or -ENOMEM. On an error the

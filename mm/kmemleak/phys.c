@@ -103,8 +103,8 @@ static void kml_phys_fill(struct kml_info *info, const struct kml_phys *b)
 
 /*
  * Merge a block for which there is no node into an adjacent one. @next is the first
- * block after it, or NULL. Return: false if no adjacent block is read. Context:
- * kml_phys_lock.
+ * block after it, or NULL. Return: false if no adjacent block can take it: there is
+ * none, or it is black. Context: kml_phys_lock.
  */
 static bool kml_phys_extend(unsigned long start, size_t size, struct kml_phys *next)
 {
@@ -179,9 +179,11 @@ int kml_phys_insert(unsigned long start, size_t size, gfp_t gfp,
 /*
  * Cut [@addr, @last] out of the block that holds @addr. If memory remains on both
  * sides of the part, the second rest needs a node: @spare is used and set to NULL.
- * If nothing remains, the caller has to free the node in @gone. Context:
- * kml_phys_lock. Return: the number of bytes cut, 0 if no block holds @addr, or
- * -EAGAIN if @spare is needed, but NULL.
+ * If nothing remains, the caller has to free the node in @gone.
+ *
+ * Context: kml_phys_lock.
+ * Return: the number of bytes cut, 0 if no block holds @addr, or -EAGAIN if @spare is
+ * needed, but NULL.
  */
 static ssize_t kml_phys_cut(unsigned long addr, unsigned long last,
 			    depot_stack_handle_t trace, struct kml_phys **spare,
@@ -224,10 +226,11 @@ static ssize_t kml_phys_cut(unsigned long addr, unsigned long last,
 }
 
 /*
- * Cut [@addr, @last] out of a block of which memory remains on both sides, without
- * memory for a node: the second rest goes into the reserve. Context: any but NMI,
- * no raw lock is held. Return: the number of bytes cut, or 0 if the block has
- * changed.
+ * Cut [@addr, @last] out of a block of which memory remains on both sides, without a
+ * node for the second rest: that goes into the reserve.
+ *
+ * Context: any but NMI; no raw lock is held.
+ * Return: the number of bytes cut, or 0 if the block has changed meanwhile.
  */
 static ssize_t kml_phys_cut_reserve(unsigned long addr, unsigned long last)
 {
@@ -260,11 +263,11 @@ static ssize_t kml_phys_cut_reserve(unsigned long addr, unsigned long last)
  * @size: in bytes; the memory may consist of several blocks, or of parts of blocks
  * @trace: stack of the free, from kml_stack_save(); shown for what remains
  *
- * The removal ends at the first byte that no block holds. When this returns no
+ * The removal ends at the first byte that is not tracked. When this returns no
  * worker reads the memory that was removed.
  *
  * Context: process or boot; may sleep.
- * Return: 0, or -ENOENT if no block holds @start.
+ * Return: 0, or -ENOENT if the first byte is not tracked.
  */
 int kml_phys_remove(unsigned long start, size_t size, depot_stack_handle_t trace)
 {
