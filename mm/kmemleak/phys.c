@@ -182,8 +182,8 @@ int kml_phys_insert(unsigned long start, size_t size, gfp_t gfp,
  * If nothing remains, the caller has to free the node in @gone.
  *
  * Context: kml_phys_lock.
- * Return: the number of bytes cut, 0 if no block holds @addr, or -EAGAIN if @spare is
- * needed, but NULL.
+ * Return: the number of bytes cut, 0 if no block holds @addr, or -EAGAIN if @spare
+ * is NULL, but needed.
  */
 static ssize_t kml_phys_cut(unsigned long addr, unsigned long last,
 			    depot_stack_handle_t trace, struct kml_phys **spare,
