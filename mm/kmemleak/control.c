@@ -39,6 +39,8 @@ module_param_named(since_mark, kml_scan_params.since_mark, bool, 0644);
 module_param_named(verbose, kml_scan_params.verbose, bool, 0600);
 module_param_named(trial, kml_scan_params.trial, bool, 0644);
 module_param_named(trial_marks, kml_scan_params.trial_marks, uint, 0644);
+/* disable kmemleak at the first block that overlaps another */
+bool kml_strict;
 module_param_named(strict, kml_strict, bool, 0644);
 #ifdef CONFIG_KMEMLEAK_LIVE_STACKS
 module_param_named(live_stacks, kml_live_stacks, bool, 0644);

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Filters, and reading memory that others write. */
+/*
+ * Reads of memory that its owners write concurrently: checksums and hex dumps of
+ * objects, and the range filters. This file is always built without KASAN and KCSAN
+ * instrumentation, which would report such reads.
+ *
+ * Sections: reading objects; filters, the generic one and the calls of those with
+ * SIMD registers; the choice of a filter.
+ */
 
 #include "os.h"
 #include "mark.h"
 
 /* === Reading objects ==================================================== */
 
-/*
- * Reading tracked memory: where it is, its checksum, its first bytes.
- *
- * This file is built without KASAN and KCSAN always: it reads what belongs to
- * others, while they write it.
- */
-
 /**
- * kml_object_memory() - where to read an object
- * @space: of the object
- * @start: its untagged start
- * @cpu: whose copy of a per-CPU object
+ * kml_object_memory() - get the virtual address of an object's content
+ * @space: address space of the object
+ * @start: untagged start of the object
+ * @cpu: CPU whose copy of a per-CPU object is wanted; ignored for other objects
  *
- * Context: any; what is read must be pinned.
+ * Context: any. The object has to be pinned, or its leaf be locked, for reads.
  * Return: address of its first byte.
  */
 const void *kml_object_memory(struct kml_space *space, unsigned long start,
@@ -35,6 +35,15 @@ const void *kml_object_memory(struct kml_space *space, unsigned long start,
 	}
 }
 
+/**
+ * kml_checksum() - continue a CRC-32
+ * @seed: CRC-32 of the preceding memory, or 0
+ * @p: memory to add, which may be written meanwhile
+ * @len: in bytes
+ *
+ * Context: any; the memory stays readable.
+ * Return: the CRC-32.
+ */
 u32 kml_checksum(u32 seed, const void *p, size_t len)
 {
 	kasan_disable_current();
@@ -45,7 +54,7 @@ u32 kml_checksum(u32 seed, const void *p, size_t len)
 	return seed;
 }
 
-/* Sum up one chunk of an object, if it still exists. */
+/* Add a chunk of an object to its checksum. Return: false if the object is gone. */
 static bool kml_checksum_chunk(struct kml_pins *pins, struct kml_space *space,
 			       unsigned long start, size_t off, size_t len,
 			       int cpu, u32 *sum)
@@ -59,7 +68,7 @@ static bool kml_checksum_chunk(struct kml_pins *pins, struct kml_space *space,
 	kml_pin(pins, 0, start);
 	/* pairs with the atomic in kml_remove_entry(): "Pins" in index.h */
 	smp_mb();
-	/* it may have become shorter, or be another one, since the last chunk */
+	/* meanwhile another, shorter object may have been inserted here */
 	alive = kml_lookup_pinned(kml_leaf_of(space, start), start, &p) &&
 		off + len <= p.size;
 	if (alive)
@@ -72,18 +81,18 @@ static bool kml_checksum_chunk(struct kml_pins *pins, struct kml_space *space,
 }
 
 /**
- * kml_checksum_pinned() - CRC-32 of an object's content, all CPUs' copies
- * @pins: the caller's
- * @space: of the object
- * @start: its untagged start
+ * kml_checksum_pinned() - compute the CRC-32 of an object's content
+ * @pins: pins of the calling worker; the first one is used
+ * @space: address space of the object
+ * @start: untagged start of the object
  * @size: in bytes
- * @sum: result
- * @stop: asked after each chunk; may reschedule
- * @data: for @stop
+ * @sum: set to the CRC-32; for a per-CPU object, of the copies of all CPUs
+ * @stop: called after each chunk of KML_CHUNK bytes, with no lock held; may sleep.
+ *	Returns true to give up
+ * @data: argument of @stop
  *
- * Context: process, a scan is active.
- * Return: false if the object went away or
- * @stop said so.
+ * Context: process, in a worker, while a scan is active; may sleep in @stop.
+ * Return: false if the object was freed, or @stop returned true.
  */
 bool kml_checksum_pinned(struct kml_pins *pins, struct kml_space *space,
 			 unsigned long start, size_t size, u32 *sum,
@@ -108,13 +117,14 @@ bool kml_checksum_pinned(struct kml_pins *pins, struct kml_space *space,
 
 /**
  * kml_copy_head() - copy the first bytes of an object for a hex dump
- * @info: of the object, not in physical space
+ * @info: metadata of the object, which is not a physical block
  * @buf: room for KML_HEX_BYTES
- * @cpu: set to the CPU whose copy of a per-CPU object was taken
+ * @cpu: set to the CPU whose copy of a per-CPU object was copied
  *
- * Context: any.
- * Return: bytes copied; 0 if it is no longer the same object, or if frees go
- * unnoticed: then another mapping may be there, of device registers for example.
+ * Context: any but NMI; no leaf is locked.
+ * Return: the number of bytes copied; 0 if the object was freed, even if another one
+ * was inserted in its place, or if frees are not tracked any more: then another
+ * mapping may be there, of device registers for example.
  */
 size_t kml_copy_head(const struct kml_info *info, void *buf, int *cpu)
 {
@@ -124,7 +134,7 @@ size_t kml_copy_head(const struct kml_info *info, void *buf, int *cpu)
 	struct kml_locked l;
 	const void *mem;
 
-	/* the lock keeps a free from returning while we copy */
+	/* while the leaf is locked, a free of the object cannot return */
 	if (!kml_free_enabled() || !kml_object_lock(&l, space, start, false))
 		return 0;
 	*cpu = raw_smp_processor_id();
@@ -144,9 +154,9 @@ size_t kml_copy_head(const struct kml_info *info, void *buf, int *cpu)
 /* === Filters ============================================================ */
 
 /*
- * The range filter: the table, what is used of it, and the generic one. That is
- * the contract: others are tested against it. It is free of branches: which
- * words are candidates cannot be predicted.
+ * The table of filters, the filter in use, and the generic filter. The generic
+ * filter is the reference against which the others are tested. It has no branches
+ * on the words, since branch prediction cannot know which words are candidates.
  */
 
 #ifdef CONFIG_HAVE_ARCH_KMEMLEAK_FILTER
@@ -171,12 +181,24 @@ static inline void kmemleak_simd_end(struct kmemleak_simd *simd)
 }
 #endif
 
-/* not bool: what is combined below are bits, not conditions */
+/* unsigned int, not bool: the results are combined with bit operators */
 static unsigned int kml_in(unsigned long v, const struct kmemleak_range *r)
 {
 	return v - r->min < r->len;
 }
 
+/**
+ * kml_filter_generic() - the filter that every machine can run
+ * @words: first word, at any byte offset; if it is not aligned, the memory is a copy
+ *	that is not written meanwhile
+ * @nr: number of words
+ * @win: ranges of addresses to look for
+ * @out: filled with the candidates, without tags, in the order of @words; room for
+ *	@nr + KMEMLEAK_FILTER_PAD words
+ *
+ * Context: any; the memory stays readable.
+ * Return: number of candidates in @out.
+ */
 unsigned int kml_filter_generic(const unsigned long *words, unsigned int nr,
 				const struct kmemleak_windows *win,
 				unsigned long *out)
@@ -188,7 +210,7 @@ unsigned int kml_filter_generic(const unsigned long *words, unsigned int nr,
 	unsigned int i, n = 0;
 
 	for (i = 0; i < nr; i++) {
-		/* unaligned words are in a copy that nobody writes to */
+		/* unaligned words are in a copy that is not written meanwhile */
 		unsigned long v = likely(aligned) ? READ_ONCE(words[i]) :
 						    get_unaligned((unsigned long *)words + i);
 
@@ -207,32 +229,34 @@ static const struct kmemleak_filter kml_filter_c = {
 const struct kmemleak_filter * const kml_filters[] = KMEMLEAK_FILTERS(&kml_filter_c);
 
 /*
- * They may change while others filter. Whoever sees some of them old and some new
- * is as right: every filter finds the same, called with SIMD registers or not.
- * Whether to copy is asked once a job (kml_mark_windows()).
+ * The filter in use. It may be changed while workers filter, and they may see a mix
+ * of old and new values. That is fine: all filters return the same result, and a
+ * worker reads kml_filter_wants_irqs only once a job (kml_mark_windows()).
  */
 static const struct kmemleak_filter *kml_filter_used __read_mostly = &kml_filter_c;
 static unsigned int kml_filter_from __read_mostly = UINT_MAX;	/* words */
 static bool kml_filter_wants_irqs __read_mostly;
 DEFINE_STATIC_CALL(kml_filter_simd, kml_filter_generic);
 
+/* The filter in use. Context: any. */
 const struct kmemleak_filter *kml_filter_current(void)
 {
 	return READ_ONCE(kml_filter_used);
 }
 
 /**
- * kml_filter_copies() - should memory be copied, to be filtered later?
+ * kml_filter_copies() - should content be copied with IRQs off, and filtered later?
  *
- * Return: true if the filter in use cannot run with IRQs off, so that
- * kml_filter_run() would not use it there.
+ * Context: any.
+ * Return: true if the filter in use needs SIMD registers that cannot be used with
+ * IRQs off. There kml_filter_run() falls back to the generic filter.
  */
 bool kml_filter_copies(void)
 {
 	return READ_ONCE(kml_filter_wants_irqs);
 }
 
-/* Context: process; one at a time, while others filter. */
+/* Change the filter in use. Context: process, kernel_param_lock() held; or boot. */
 static void kml_filter_use(const struct kmemleak_filter *f)
 {
 	unsigned int from = UINT_MAX;
@@ -253,15 +277,17 @@ static void kml_filter_use(const struct kmemleak_filter *f)
 }
 
 /**
- * kml_filter_call() - run a filter, in use or not
- * @f: of the table
- * @words: as for its function
- * @nr: likewise
- * @win: likewise
- * @out: likewise
+ * kml_filter_call() - run a certain filter, for tests and benchmarks
+ * @f: filter of the table that this machine can run; it need not be the one in use
+ * @words: first word, at any byte offset; if it is not aligned, the memory is a copy
+ *	that is not written meanwhile
+ * @nr: number of words
+ * @win: ranges of addresses to look for
+ * @out: filled with the candidates, without tags, in the order of @words; room for
+ *	@nr + KMEMLEAK_FILTER_PAD words
  *
- * Context: process.
- * Return: number of words put into @out.
+ * Context: process, IRQs on; the memory stays readable.
+ * Return: number of candidates in @out.
  */
 unsigned int kml_filter_call(const struct kmemleak_filter *f,
 			     const unsigned long *words, unsigned int nr,
@@ -281,7 +307,7 @@ unsigned int kml_filter_call(const struct kmemleak_filter *f,
 	return n;
 }
 
-/* Apart: what has to be kept may be large. */
+/* Out of line: struct kmemleak_simd may be large (arm64: 528 bytes of stack). */
 static noinline_for_stack unsigned int
 kml_filter_words(const unsigned long *words, unsigned int nr,
 		 const struct kmemleak_windows *win, unsigned long *out)
@@ -296,16 +322,16 @@ kml_filter_words(const unsigned long *words, unsigned int nr,
 }
 
 /**
- * kml_filter_range() - a range for a filter
+ * kml_filter_range() - make a range for a filter
  * @min: lowest address wanted
- * @last: highest; lower than @min: none is wanted
+ * @last: highest address wanted; lower than @min: the range is empty
  *
- * It has one more at either end. Filters hold the limits in registers all the
- * time, an interrupt saves them in some stack, and stacks are read: @min itself
- * would be a reference to the object that begins there. The object being read
- * cannot be widened, so filters hold its beginning in another form. On user-mode
- * Linux their registers live on after them, until the dynamic linker saves them
- * in the stack of whoever calls a function of the C library's for the first time.
+ * The range is one address wider at each end. Filters keep the limits in registers,
+ * which an interrupt may save on a stack that is scanned, and @min itself would be a
+ * reference to the object that starts there.
+ *
+ * Context: any.
+ * Return: the range.
  */
 struct kmemleak_range kml_filter_range(unsigned long min, unsigned long last)
 {
@@ -313,7 +339,7 @@ struct kmemleak_range kml_filter_range(unsigned long min, unsigned long last)
 		return (struct kmemleak_range){};
 	min -= !!min;
 	last += last != ULONG_MAX;
-	/* all of a space does not fit in len: nobody needs its last byte */
+	/* the length of a whole space does not fit: leave out the last address */
 	return (struct kmemleak_range){ min, min(last - min, ULONG_MAX - 1) + 1 };
 }
 
@@ -324,7 +350,15 @@ static struct kmemleak_range kml_space_range(enum kml_space_id id)
 	return kml_filter_range(kml_window_min(space), kml_window_last(space));
 }
 
-/* What to look for now. Objects born later are not missed by this scan. */
+/**
+ * kml_filter_windows() - get the windows of the address spaces
+ * @win: filled; no object is being read
+ *
+ * Objects that are inserted later may lie outside. That is fine in a scan: they are
+ * new, and new objects need no references.
+ *
+ * Context: any.
+ */
 void kml_filter_windows(struct kmemleak_windows *win)
 {
 	win->virt = kml_space_range(KML_VIRT);
@@ -334,16 +368,17 @@ void kml_filter_windows(struct kmemleak_windows *win)
 }
 
 /**
- * kml_filter_run() - collect the candidates in a range
- * @start: memory that stays readable; need not be aligned
- * @len: in bytes, at most KML_CHUNK: SIMD registers are held that long
- * @win: what to look for
- * @out: room for KML_CHUNK / sizeof(long) + KMEMLEAK_FILTER_PAD words
+ * kml_filter_run() - collect the candidates among the aligned words of a range
+ * @start: first byte, at any offset
+ * @len: in bytes, up to KML_CHUNK, since SIMD registers are held meanwhile
+ * @win: ranges of addresses to look for
+ * @out: filled with the candidates, without tags, in order; room for KML_CHUNK /
+ *	sizeof(long) + KMEMLEAK_FILTER_PAD words
  *
- * Only words that lie wholly in the range are looked at.
+ * Words that reach out of the range are left out.
  *
- * Context: any.
- * Return: number of words put into @out.
+ * Context: any but NMI; the memory stays readable.
+ * Return: number of candidates in @out.
  */
 unsigned int kml_filter_run(const void *start, size_t len,
 			    const struct kmemleak_windows *win,
@@ -358,15 +393,17 @@ unsigned int kml_filter_run(const void *start, size_t len,
 }
 
 /**
- * kml_filter_run_at() - collect the candidates among the words from an address on
- * @start: the first word, at any byte offset; if it is not aligned, memory that
- *	nobody writes to meanwhile
- * @len: in bytes, at most KML_CHUNK + sizeof(long) - 1
- * @win: what to look for
- * @out: room for KML_CHUNK / sizeof(long) + KMEMLEAK_FILTER_PAD words
+ * kml_filter_run_at() - collect the candidates among words at any byte offset
+ * @start: first word; if it is not aligned, the memory is a copy that is not written
+ *	meanwhile
+ * @len: in bytes, up to KML_CHUNK + sizeof(long) - 1; a rest shorter than a word is
+ *	left out
+ * @win: ranges of addresses to look for
+ * @out: filled with the candidates, without tags, in order; room for KML_CHUNK /
+ *	sizeof(long) + KMEMLEAK_FILTER_PAD words
  *
- * Context: any.
- * Return: number of words put into @out.
+ * Context: any but NMI; the memory stays readable.
+ * Return: number of candidates in @out.
  */
 unsigned int kml_filter_run_at(const void *start, size_t len,
 			       const struct kmemleak_windows *win,
@@ -386,11 +423,14 @@ unsigned int kml_filter_run_at(const void *start, size_t len,
 
 /* === Choice of a filter ================================================= */
 
-/* As it was set: a name of the table, or "auto" for the first usable filter. */
+/* The parameter: a name of the table, or "auto" for the first usable filter. */
 static char kml_filter_name[16] = "auto";
-static bool kml_filter_chosen;	/* CPU features are known */
+static bool kml_filter_chosen;	/* kml_filter_init() has run */
 
-/* Return: the filter, or -EINVAL, and a message with the choices. */
+/*
+ * Find a usable filter by name. Return: the filter, or ERR_PTR(-EINVAL) after a
+ * message that lists the choices.
+ */
 static const struct kmemleak_filter *kml_filter_find(const char *name)
 {
 	char names[64] = "auto";
@@ -408,7 +448,7 @@ static const struct kmemleak_filter *kml_filter_find(const char *name)
 	return ERR_PTR(-EINVAL);
 }
 
-/* The parameter, as it was set. Context: kernel_param_lock() held, or boot. */
+/* The value of the parameter. Context: kernel_param_lock() held, or boot. */
 const char *kml_filter_wanted(void)
 {
 	return kml_filter_name;
@@ -416,13 +456,13 @@ const char *kml_filter_wanted(void)
 
 /**
  * kml_filter_want() - set the parameter that names the filter to use
- * @name: of the table, or "auto"; may end with a newline
+ * @name: name of the table, or "auto"; may end with a newline
  *
- * On the command line it is noted, and checked later. At run time it takes effect at
- * once, even in the middle of a scan.
+ * A name from the command line is stored and checked later, by kml_filter_init().
+ * At run time the filter is changed at once, also during a scan.
  *
  * Context: process, kernel_param_lock() held; or boot.
- * Return: 0, or -EINVAL for a filter that is not usable here.
+ * Return: 0, or -EINVAL if this machine has no such filter.
  */
 int kml_filter_want(const char *name)
 {
@@ -430,7 +470,7 @@ int kml_filter_want(const char *name)
 	char copy[sizeof(kml_filter_name)];
 	size_t len;
 
-	/* a name that does not fit is not in the table, cut or not */
+	/* names of the table fit; a longer name, even if cut, is not one of them */
 	len = strnlen(name, sizeof(copy) - 1);
 	if (len && name[len - 1] == '\n')
 		len--;
@@ -447,7 +487,7 @@ int kml_filter_want(const char *name)
 	return 0;
 }
 
-/* Late: CPU features are known for good. */
+/* A late initcall: CPU features do not change any more. */
 static int __init kml_filter_init(void)
 {
 	const struct kmemleak_filter *wanted = kml_filter_find(kml_filter_name);

@@ -1,30 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Grey work: lists of the objects that have to be read.
+ * Lists of the grey objects whose content has to be read.
  *
- * Work lists. A worker fills and empties blocks of its own, last in, first out.
- * When others have nothing to do it puts the oldest of its blocks, or half of
- * the only one, on a shared list from which any worker takes. Empty blocks come
- * from there by eights: the list's lock is the one thing over which all workers
- * meet, and with blocks at hand they hardly do (benchmarks/model.py).
+ * A worker pushes and pops objects, last in, first out, in blocks of its own. When
+ * other workers are idle, it moves its oldest block, or half of its only one, to
+ * the shared list, from which any worker takes blocks. Empty blocks are fetched
+ * KML_SPARES at once, so that workers seldom contend for the lock of the shared
+ * list (benchmarks/model.py).
  *
- * Blocks are allocated before the mark: when they run out a push fails, and the
- * object is found again by its KML_F_PENDING (see mark.c).
+ * Blocks are allocated before the mark. If no empty block is left, a push fails,
+ * and the object is found again by its KML_F_PENDING (mark.c).
  */
 
 #include "os.h"
 #include "mark.h"
 
-/* Less work is sooner done than handed over. */
+/* With less work in the only block, sharing costs more than it gains. */
 #define KML_SHARE_MIN	4
 
+/* Make an empty list without blocks. Context: boot. */
 void kml_worklist_init(struct kml_worklist *list)
 {
 	memset(list, 0, sizeof(*list));
 	raw_spin_lock_init(&list->lock);
 }
 
-/* Return: the first of up to @nr empty blocks, or NULL. */
+/*
+ * Take up to @nr empty blocks; @nr is set to their number. Return: the first of
+ * them, or NULL.
+ */
 static struct kml_block *kml_worklist_get_empty(struct kml_worklist *list,
 						unsigned int *nr)
 {
@@ -32,7 +36,7 @@ static struct kml_block *kml_worklist_get_empty(struct kml_worklist *list,
 	unsigned long flags;
 	unsigned int n = 0;
 
-	/* also called in early boot, where IRQs have to stay off */
+	/* irqsave: also called in early boot, when IRQs have to stay off */
 	raw_spin_lock_irqsave(&list->lock, flags);
 	first = list->empty;
 	for (end = &first; n < *nr && *end; n++)
@@ -44,7 +48,7 @@ static struct kml_block *kml_worklist_get_empty(struct kml_worklist *list,
 	return first;
 }
 
-/* Give back the blocks from @first to @last. */
+/* Return the empty blocks from @first to @last to the shared list. */
 static void kml_worklist_put_empty(struct kml_worklist *list,
 				   struct kml_block *first,
 				   struct kml_block *last)
@@ -57,7 +61,14 @@ static void kml_worklist_put_empty(struct kml_worklist *list,
 	raw_spin_unlock_irqrestore(&list->lock, flags);
 }
 
-/* Have @blocks if possible. Context: process. Return: is there one at least? */
+/**
+ * kml_worklist_grow() - allocate blocks until a list has enough of them
+ * @list: shared list
+ * @blocks: number of blocks wanted
+ *
+ * Context: process, kml_scan_mutex held, or boot; may sleep.
+ * Return: true if the list has a block, even if fewer than wanted.
+ */
 bool kml_worklist_grow(struct kml_worklist *list, unsigned long blocks)
 {
 	struct kml_block *block, *first = NULL, *last = NULL;
@@ -76,10 +87,10 @@ bool kml_worklist_grow(struct kml_worklist *list, unsigned long blocks)
 	return list->nr_blocks;
 }
 
-/* So many at once: few locks, and still not long before the next resched. */
+/* Blocks that are freed at once, to take the lock less often. */
 #define KML_FREE_BULK	16U
 
-/* Return: were there any? */
+/* Free up to @nr empty blocks. Return: false if there was none. */
 static bool kml_worklist_free(struct kml_worklist *list, unsigned int nr)
 {
 	struct kml_block *block = kml_worklist_get_empty(list, &nr);
@@ -93,12 +104,18 @@ static bool kml_worklist_free(struct kml_worklist *list, unsigned int nr)
 	return nr;
 }
 
-/* Free all but @keep blocks. Context: process; all deques are closed. */
+/**
+ * kml_worklist_shrink() - free all blocks of a list but a few
+ * @list: shared list; work that a stopped scan has left on it is dropped
+ * @keep: number of blocks to keep
+ *
+ * Context: process, kml_scan_mutex held, all grey lists are closed; may sleep.
+ */
 void kml_worklist_shrink(struct kml_worklist *list, unsigned long keep)
 {
 	struct kml_block *block;
 
-	/* work that a stopped scan has left behind */
+	/* drop the work that a stopped scan has left */
 	while (list->full) {
 		block = list->full;
 		list->full = block->next;
@@ -112,7 +129,7 @@ void kml_worklist_shrink(struct kml_worklist *list, unsigned long keep)
 		cond_resched();
 }
 
-/* Give the @nr full blocks from @first to @last to whoever takes them. */
+/* Put the @nr full blocks from @first to @last on the shared list. */
 static void kml_worklist_put_full(struct kml_worklist *list,
 				  struct kml_block *first,
 				  struct kml_block *last, unsigned long nr)
@@ -126,7 +143,7 @@ static void kml_worklist_put_full(struct kml_worklist *list,
 	raw_spin_unlock_irqrestore(&list->lock, flags);
 }
 
-/* An empty block, or NULL. Those at hand come first. */
+/* Get a spare block, else one of the shared list. Return: NULL if there is none. */
 static struct kml_block *kml_greylist_get_empty(struct kml_greylist *d)
 {
 	struct kml_block *block;
@@ -143,7 +160,7 @@ static struct kml_block *kml_greylist_get_empty(struct kml_greylist *d)
 	return block;
 }
 
-/* Give back the first @nr of the spare blocks. */
+/* Return the first @nr spare blocks to the shared list. */
 static void kml_greylist_put_spares(struct kml_greylist *d, unsigned int nr)
 {
 	struct kml_block *first = d->spares, *last = first;
@@ -177,7 +194,7 @@ static void kml_greylist_keep_full(struct kml_greylist *d, struct kml_block *blo
 	d->newest = block;
 }
 
-/* There is one. */
+/* Take the newest full block, which has to exist. */
 static struct kml_block *kml_greylist_newest(struct kml_greylist *d)
 {
 	struct kml_block *block = d->newest;
@@ -190,7 +207,7 @@ static struct kml_block *kml_greylist_newest(struct kml_greylist *d)
 	return block;
 }
 
-/* The oldest full block goes to the others. There is one. */
+/* Move the oldest full block, which has to exist, to the shared list. */
 static void kml_greylist_give(struct kml_greylist *d)
 {
 	struct kml_block *block = d->oldest;
@@ -203,6 +220,14 @@ static void kml_greylist_give(struct kml_greylist *d)
 	kml_worklist_put_full(d->list, block, block, 1);
 }
 
+/**
+ * kml_greylist_open() - prepare the grey list of a worker for a job
+ * @d: grey list
+ * @list: shared list
+ *
+ * Context: process, in the worker.
+ * Return: false if there is no empty block: the worker cannot take part.
+ */
 bool kml_greylist_open(struct kml_greylist *d, struct kml_worklist *list)
 {
 	unsigned int one = 1;
@@ -212,7 +237,12 @@ bool kml_greylist_open(struct kml_greylist *d, struct kml_worklist *list)
 	return d->cur;
 }
 
-/* What is left undone goes to the others. */
+/**
+ * kml_greylist_close() - move all work and all blocks to the shared list
+ * @d: grey list of the calling worker
+ *
+ * Context: process, in the worker.
+ */
 void kml_greylist_close(struct kml_greylist *d)
 {
 	struct kml_block *block;
@@ -232,10 +262,15 @@ void kml_greylist_close(struct kml_greylist *d)
 	kml_greylist_put_spares(d, d->nr_spares);
 }
 
-/*
- * Give others the oldest of what is here: in a depth-first order that is where
- * large parts of the graph are still to be seen. Context: process. Return: false
- * if it is not worth it, or for want of a block.
+/**
+ * kml_greylist_share() - move old work to the shared list
+ * @d: grey list of the calling worker
+ *
+ * The oldest work is shared: in depth-first order, the largest unread parts of the
+ * graph are reached from it.
+ *
+ * Context: process, in the worker.
+ * Return: false if there is too little work to share, or no empty block.
  */
 bool kml_greylist_share(struct kml_greylist *d)
 {
@@ -246,7 +281,7 @@ bool kml_greylist_share(struct kml_greylist *d)
 		kml_greylist_give(d);
 		return true;
 	}
-	/* the rest of a large object is always worth it */
+	/* the rest of a large object is always worth sharing */
 	if (!n || (n < KML_SHARE_MIN && !kml_work_off(&cur->work[0])))
 		return false;
 	block = kml_greylist_get_empty(d);
@@ -261,7 +296,14 @@ bool kml_greylist_share(struct kml_greylist *d)
 	return true;
 }
 
-/* Context: any. Return: false if there is no room. */
+/**
+ * kml_greylist_push() - add an object to a grey list
+ * @d: grey list of the calling worker
+ * @work: the object, or a part of it
+ *
+ * Context: any but NMI, in the worker.
+ * Return: false if the list is full and there is no empty block.
+ */
 bool kml_greylist_push(struct kml_greylist *d, struct kml_work work)
 {
 	struct kml_block *cur = d->cur;
@@ -278,7 +320,7 @@ bool kml_greylist_push(struct kml_greylist *d, struct kml_work work)
 	return true;
 }
 
-/* Take a block from the list. Return: NULL if there is none. */
+/* Take a full block from the shared list. Return: NULL if there is none. */
 static struct kml_block *kml_greylist_steal(struct kml_greylist *d)
 {
 	struct kml_worklist *list = d->list;
@@ -297,7 +339,14 @@ static struct kml_block *kml_greylist_steal(struct kml_greylist *d)
 	return block;
 }
 
-/* Context: process. Return: false if there is nothing here nor to share. */
+/**
+ * kml_greylist_pop() - get work, from the grey list or else from the shared list
+ * @d: grey list of the calling worker
+ * @work: filled on success
+ *
+ * Context: process, IRQs on, in the worker.
+ * Return: false if both lists are empty.
+ */
 bool kml_greylist_pop(struct kml_greylist *d, struct kml_work *work)
 {
 	if (unlikely(!d->cur->nr)) {

@@ -29,17 +29,15 @@ static bool kml_valid_percpu(const void __percpu *ptr)
 }
 
 /*
- * Two blocks in one place: somebody's bug, for which all others would pay if kmemleak
- * went off. The second one goes to the reserve, it is scanned and never reported.
+ * Two blocks in one place are the bug of one allocator or hook. kmemleak goes on: the
+ * second block goes to the reserve, is scanned, and is never reported. Each call site
+ * that allocates such blocks is logged once.
  */
-bool kml_strict;
-
-/* Who has made such blocks, by their stacks. */
 #define KML_OVERLAP_SITES	64
 
 static u32 kml_overlap_sites[KML_OVERLAP_SITES];
 
-/* Has a block of this call site been logged? Beyond so many sites they are counted. */
+/* Has a block of this call site been logged, or is there no room for one more site? */
 static bool kml_overlap_is_known(depot_stack_handle_t trace)
 {
 	u32 site = trace ?: U32_MAX, seen = 0;

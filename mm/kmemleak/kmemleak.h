@@ -37,8 +37,8 @@
  *	descriptor, its bitmap, hot entries except for the atomic state, cold and
  *	extended metadata, and leaf->continued_from. Leaf locks never nest.
  * space->lock (raw, IRQs off)
- *	Publication of directory tables, intervals, leaf groups and interval
- *	covers; growth of the window. Never taken inside leaf->lock.
+ *	Publication of directory tables, intervals and leaf groups;
+ *	interval->filled_by; growth of the window. Never taken inside leaf->lock.
  * shard->lock (raw, IRQs off)
  *	The list of a shard's intervals and the position in it. Inside space->lock.
  * kml_phys_lock (raw, IRQs off)
@@ -53,7 +53,7 @@
  * Publication order, and the barriers that pair
  * ---------------------------------------------
  *
- * Look-up: readers walk space -> l2 -> l3 -> interval -> leaf -> page -> hot under
+ * Look-up: readers go space -> l2 -> l3 -> interval -> leaf -> page -> hot under
  *	rcu_read_lock(), without a lock. Each pointer is published with release
  *	semantics (rcu_assign_pointer() or smp_store_release()) and read with
  *	READ_ONCE() or rcu_dereference() (address dependency). Removed tables are
@@ -67,7 +67,7 @@
  *	of KML_F_FROZEN and copies the value that the OR returned. A reader that
  *	meets a frozen state repeats the look-up: the new descriptor is published
  *	before the lock is dropped. State changes are cmpxchg loops, so none is lost.
- * Free against scan: "Pins" in index.h. Workers among themselves: work.c.
+ * Frees during a scan: "Pins" in index.h. Workers of one scan: work.c.
  * New objects: an inserter reads kml_scan_active and publishes the entry within one
  *	RCU read-side section. A scan sets kml_scan_active and then waits for a
  *	grace period, so for every insertion either the scan sees the entry or the
@@ -75,27 +75,27 @@
  *	KML_F_NEW: it counts as grey, needs no references, and is read once at the
  *	end of the mark. This bounds a mark to the objects that existed when it
  *	began. Only intervals with @has_new are searched for new objects: the
- *	inserter publishes the entry, full barrier, sets @has_new if it is clear;
- *	kml_prepare_all() clears it, full barrier, and clears KML_F_NEW of the
- *	objects it finds there.
- * Settle: bits are cleared by kml_prepare_all() and kml_confirm_prepare() only, and
- *	set by markers. A marker need not recheck that the object is still
- *	allocated: an object that is allocated there later is KML_F_NEW.
+ *	inserter publishes the entry, issues a full barrier, and sets @has_new if it
+ *	is clear; kml_prepare_all() clears @has_new, issues a full barrier, and
+ *	clears KML_F_NEW of the objects that it finds there.
+ * Settled bits: kml_prepare_all() and kml_confirm_prepare() clear them; workers set
+ *	them. A worker need not recheck that the object is still allocated: an
+ *	object that is allocated there later is KML_F_NEW.
  * Addresses: data and bss are roots, and the static pool is in bss. Addresses of
  *	tracked blocks are kept there, and in tracked memory, inverted or shifted.
- *	Otherwise kmemleak itself would reference the blocks it should report.
- * Hints: interval->recount, leaf->recount_seq, the Bloom filter, and the results that a worker
- *	gathers are plain fields, written by one job of a scan and read by the
- *	next; the end of a job orders them (work.c). @excess of intervals and
- *	leaves is set by hooks at any time and never cleared; if the confirmation
- *	misses a new one, it takes the references to that object for surplus, and
- *	a suspect is hidden until the next scan. leaf->grain_idx may be out of date,
- *	which costs a cache miss.
- * Trim hints: removing the last object of a page, or of the pages that one reaches
- *	into, sets iv->vacated in the same RCU section, if it is clear. The trimmer
- *	clears the flag, waits for a grace period, and then looks at the interval:
- *	removals that saw the old flag are complete, later ones set it again.
- * Trim: the trimmer marks each leaf of a group dead under the leaf's lock, then
+ *	Otherwise kmemleak itself would reference the blocks that it should report.
+ * Hints: interval->recount, leaf->recount_seq, the Bloom filter, and the results
+ *	that a worker gathers are plain fields, written by one job of a scan and
+ *	read by the next; the end of a job orders them (work.c). @excess of
+ *	intervals and leaves is set by hooks at any time and never cleared. If the
+ *	confirmation misses a new one, it takes the references to that object for
+ *	surplus, and a suspect is hidden until the next scan. leaf->grain_idx may be
+ *	out of date, which costs a cache miss.
+ * Trim hints: removing the last object of a page, or the mark of a tail, sets
+ *	iv->vacated in the same RCU section, if it is clear. The trimmer clears the
+ *	flag, waits for a grace period, and then looks at the interval: removals
+ *	that saw the old flag are complete, later ones set it again.
+ * Trim: the trimmer marks each leaf of a group dead under the leaf's lock, and then
  *	unpublishes the group. A writer that finds a dead leaf under the lock
  *	repeats the look-up.
  */
@@ -107,8 +107,8 @@
 /* === Differences between kernels ======================================== */
 
 /*
- * What differs between the kernels we build on (6.12 to 7.3). The core is
- * written for the newer one; this file, and none else of it, adapts the older.
+ * Adaptations to the kernels that kmemleak is built on, 6.12 to 7.3. All other files
+ * are written for the newest kernel; only this file adapts them to older ones.
  */
 
 #if defined(CONFIG_KASAN_SW_TAGS) || defined(CONFIG_KASAN_HW_TAGS)
@@ -121,14 +121,14 @@
 /* 7.x: declared in linux/kmemleak.h */
 void kmemleak_ignore_percpu(const void __percpu *ptr);
 
-/* So is this one, later in 6.12 */
+/* 7.x and later releases of 6.12: declared in linux/kmemleak.h */
 void kmemleak_transient_leak(const void *ptr);
 
 /* 7.x: declared in mm/page_alloc.h */
 void drain_all_pages(struct zone *zone);
 
 #ifdef CONFIG_UML
-/* 7.x: declared where only arch/um looks, an array of one for each CPU */
+/* 7.x: an array with one stack per CPU, declared in a header of arch/um only */
 extern char cpu_irqstacks[][THREAD_SIZE] __weak;
 
 /* 6.12: the only CPU's, in .data */
@@ -136,9 +136,9 @@ extern union thread_union cpu0_irqstack __weak;
 #endif
 
 /*
- * Does a task run, or is it about to? 7.x has the field with one CPU, too; there who
- * asks is who runs. The acquire pairs with the release in finish_task(): all that a
- * task did before it was switched from is seen.
+ * Is a task running, or about to run? The acquire pairs with the release in
+ * finish_task(): the caller sees everything that the task did before it was switched
+ * out. Without SMP only current runs, and older kernels lack the field.
  */
 #ifdef CONFIG_SMP
 /* pairs with finish_task() */
@@ -148,9 +148,9 @@ extern union thread_union cpu0_irqstack __weak;
 #endif
 
 /*
- * A clock for the order of allocations. A clock source may be slow and take a lock
- * (HPET); but where nothing says that sched_clock() is more than jiffies (User Mode
- * Linux), it has to be one.
+ * A clock for the order of allocations, in ns. The scheduler clock is preferred: a
+ * clock source may be slow and take a lock (HPET). But where sched_clock() may be no
+ * finer than jiffies, as on User Mode Linux, the clock source has to be used.
  */
 #if defined(CONFIG_HAVE_UNSTABLE_SCHED_CLOCK) || defined(CONFIG_GENERIC_SCHED_CLOCK)
 #define kml_clock_ns()	local_clock()
@@ -162,19 +162,19 @@ extern union thread_union cpu0_irqstack __weak;
 #define secs_to_jiffies(secs)	((secs) * HZ)
 #endif
 
-#define KML_MAX_TRACE		16	/* frames kept of an allocation */
+#define KML_MAX_TRACE		16	/* frames of an allocation stack */
 #define KML_SKIP_FRAMES		1	/* kml_stack_save() itself */
 #define KML_MIN_AGE_MSECS	5000	/* younger objects are not reported */
 #define KML_FIRST_SCAN_SECS	60	/* automatic scanning: first scan */
 #define KML_SCAN_WAIT_SECS	600	/* automatic scanning: period */
 
-/* Bytes read with IRQs off, between two chances to reschedule. */
+/* Bytes that are read with IRQs off before IRQs are enabled again. */
 #define KML_CHUNK		4096
 
 #define KML_PAGE_SHIFT		12	/* index granule, whatever PAGE_SIZE is */
 #define KML_PAGE_SIZE		BIT(KML_PAGE_SHIFT)
 #define KML_PAGE_MASK		(~(KML_PAGE_SIZE - 1))
-#define KML_GROUP_SHIFT		19	/* leaves are allocated by 512 KiB */
+#define KML_GROUP_SHIFT		19	/* one group of leaves covers 512 KiB */
 #define KML_LEAVES		(1U << (KML_GROUP_SHIFT - KML_PAGE_SHIFT))
 #define KML_INTERVAL_SHIFT	21
 #define KML_INTERVAL_SIZE	BIT(KML_INTERVAL_SHIFT)
@@ -192,7 +192,7 @@ extern union thread_union cpu0_irqstack __weak;
 #define KML_L2_SHIFT		(KML_L3_SHIFT + KML_L3_BITS)
 #define KML_L1_BITS		6
 
-/* Address spaces: one index each, numbers may coincide between them. */
+/* Address spaces. Each has an index, since their addresses may coincide. */
 enum kml_space_id {
 	KML_VIRT,
 	KML_PHYS,
@@ -201,11 +201,11 @@ enum kml_space_id {
 };
 
 /*
- * What only reports and checksums touch. Read and written under the lock of
- * the leaf in which the object starts, hence freed without a grace period.
- * @stamp orders objects born in the same jiffy, see object.c. @pid keeps the
- * allocating task in its low KML_PID_BITS and, above, the number of scans in
- * a row that found the object unreferenced.
+ * Cold metadata of an object: the fields that marking does not touch. They are read
+ * and written under the lock of the leaf in which the object starts, so they are
+ * freed without a grace period. @born is in jiffies; @stamp orders objects of the
+ * same jiffy, see object.c. @pid holds the allocating task in its low KML_PID_BITS
+ * and, above them, the number of scans in a row that found the object unreferenced.
  */
 struct kml_cold {
 	unsigned long born;
@@ -223,31 +223,32 @@ struct kml_cold {
 #define KML_PID_MASK		((1U << KML_PID_BITS) - 1)
 #define KML_UNREF_MAX		((1U << (32 - KML_PID_BITS)) - 1)
 
-/* A range inside an object to which scanning is limited. */
+/* A scan area: of an object with areas, only these are scanned. */
 struct kml_area {
 	struct kml_area *next;
 	unsigned long not_start;	/* inverted, untagged */
-	size_t size;
+	size_t size;			/* in bytes */
 };
 
 /*
- * Rare attributes: cold metadata grows into this when the first is set
- * (KML_F_EXT). @areas is pushed to under the leaf lock and walked by whoever
- * holds a pin on the object; it is freed after the pins are gone. The rest is
- * read and written under the leaf lock.
+ * The extension of an object, for rare attributes. It replaces the cold metadata
+ * when the first attribute is set (KML_F_EXT). Areas are added under leaf->lock,
+ * read by workers that hold a pin on the object, and freed when all pins are
+ * released. The other fields are read and written under leaf->lock.
  */
 struct kml_ext {
 	struct kml_cold cold;		/* must be first */
-	unsigned long not_excess;	/* inverted: who gets our surplus references */
-	size_t size;			/* if KML_F_BIG */
+	unsigned long not_excess;	/* inverted start of the excess_ref target */
+	size_t size;			/* in bytes; valid if KML_F_BIG */
 	struct kml_area *areas;
 };
 
 /*
- * What marking touches. @state packs the offset in the page, the count of
- * references, the count wanted and the flags ("Colours" below); all changes are
- * atomic. @size is the object's size, unless KML_F_BIG. @cold points to a
- * struct kml_ext with KML_F_EXT.
+ * The hot entry of an object: the fields that marking touches. @state packs the
+ * offset in the page, the number of references found, the number wanted, and the
+ * flags ("Colours" below); all changes are atomic. @size is the object's size in
+ * bytes, unless KML_F_BIG is set. With KML_F_EXT, @cold is part of a struct
+ * kml_ext.
  */
 struct kml_hot {
 	atomic_t state;
@@ -256,9 +257,10 @@ struct kml_hot {
 };
 
 /*
- * The objects which start in one page: slot i holds the one which starts in
- * [i * grain, (i + 1) * grain). @grain_idx selects the grain, never changes, and
- * fixes how much follows: the bitmap of used slots and then the slots.
+ * A page descriptor: the objects that start in one page. Slot i holds the object
+ * that starts in [i * grain, (i + 1) * grain). @grain_idx selects the grain and
+ * never changes. The bitmap of used slots and the slots follow; the grain gives
+ * their size.
  */
 struct kml_page {
 	struct rcu_head rcu;
@@ -269,61 +271,63 @@ struct kml_page {
 };
 
 /*
- * One page. @grain_idx is the grain of @page or of one before it: with it whoever
- * fetches ahead knows where an entry will be without waiting for the descriptor.
- * @recount_seq is the number of the last scan whose confirmation had to look here.
- * @continued_from is the inverted start of an object that reaches in from before the page
- * (0: none; inverted because physical memory starts at 0).
+ * The leaf of one page. @grain_idx is the grain of @page or of an earlier
+ * descriptor: a prefetch computes from it where a hot entry is, and does not read
+ * the descriptor. @recount_seq is the number of the last scan whose confirming marks
+ * had to visit this page. @continued_from is the inverted start of an object that
+ * starts before the page and reaches into it; 0: there is none.
  */
 struct kml_leaf {
 	raw_spinlock_t lock;
 	u8 grain_idx;
-	bool excess;			/* objects here passed references on */
+	bool excess;			/* an object had an excess_ref target */
 	u16 recount_seq;
 	struct kml_page __rcu *page;
 	unsigned long continued_from;
 };
 
-/* The leaves of 512 KiB: what one slab of order zero holds. */
+/* The leaves of 512 KiB: as many as fit in one slab of order 0. */
 struct kml_group {
 	struct rcu_head rcu;
 	struct kml_leaf leaf[KML_LEAVES];
 };
 
-/* One 2 MiB interval of an address space, owned by the CPU that touched it first. */
+/* An interval: 2 MiB of an address space. The CPU that creates it owns it. */
 struct kml_interval {
-	unsigned long *settled;		/* a bit per 64 bytes, see mark.c */
+	unsigned long *settled;		/* one bit per 64 bytes, see mark.c */
 	struct kml_group *group[KML_GROUPS];
-	unsigned long filled_by;	/* like leaf->continued_from, for the whole interval */
+	unsigned long filled_by;	/* inverted start of object that fills it */
 	unsigned long nr;		/* address / KML_INTERVAL_SIZE */
-	bool has_new;			/* has objects with KML_F_NEW */
-	bool recount;			/* with KML_F_SUSPECT or KML_F_PROVISIONAL */
-	bool excess;			/* that have ever passed references on */
-	bool vacated;			/* pages may have become empty: "Vacate" */
-	bool trim;			/* the trimmer's: they have been for a while */
+	bool has_new;			/* an object has KML_F_NEW */
+	bool recount;			/* the confirming marks have to visit it */
+	bool excess;			/* an object had an excess_ref target */
+	bool vacated;			/* pages may be empty: "Trim hints" */
+	bool trim;			/* the trimmer has to visit it */
 	struct kml_shard *shard;
 	struct list_head link;		/* shard->intervals[space] */
 	struct rcu_head rcu;
 };
 
 /*
- * A CPU's intervals: its share of scan work. Workers take one after the other:
- * @taken is the last one taken, or the head of the list of @space.
+ * A shard: the intervals that one CPU owns. Workers take intervals from it in the
+ * order of the lists. @taken is the last interval taken, or the head of the list of
+ * @space.
  */
 struct kml_shard {
-	raw_spinlock_t lock;		/* of the lists and what follows */
-	unsigned long nr;
+	raw_spinlock_t lock;		/* protects all fields but @cpu */
+	unsigned long nr;		/* intervals */
 	struct list_head intervals[KML_NR_SPACES];
 	struct list_head *taken;
 	unsigned int space;
 	int cpu;			/* -1: the boot shard */
 };
 
+/* The tables of the directory: l1 in struct kml_space -> l2 -> l3 -> interval. */
 struct kml_l3 {
 	struct kml_interval *iv[1U << KML_L3_BITS];
 };
 
-/* @key is the rest of the address: regions far apart may share an l1 slot. */
+/* @key is the rest of the address: distant regions may share a slot of @l1. */
 struct kml_l2 {
 	unsigned long key;
 	struct kml_l2 *next;
@@ -331,10 +335,10 @@ struct kml_l2 {
 };
 
 /*
- * One address space. Every object ever filed lies in its window. The limits
- * only move outwards, so a reader who gets one old and one new is fine. They
- * are kept inverted: as they are they would be references to the lowest and
- * the highest object, from data that is scanned.
+ * An address space. Every object that was ever inserted lies in its window. The
+ * limits only move outwards, so a reader may see one old and one new limit. They
+ * are kept inverted, for this data is scanned: otherwise they would be references
+ * to the lowest and the highest object.
  */
 struct kml_space {
 	raw_spinlock_t lock;
@@ -366,7 +370,7 @@ static inline unsigned long kml_window_last(const struct kml_space *space)
 	return ~READ_ONCE(space->not_last);
 }
 
-/* Last address of an object; what would wrap ends at the top of the space. */
+/* The last address of an object, limited to the top of the space. @size is not 0. */
 static inline unsigned long kml_last(unsigned long start, size_t size)
 {
 	return start + min(size - 1, ULONG_MAX - start);
@@ -380,19 +384,21 @@ static inline unsigned long kml_untag(unsigned long addr)
 /* === Colours ============================================================ */
 
 /*
- * The tri-colour rules, as pure functions of a hot entry's state word:
+ * The tri-colour rules, as pure functions of the state word of a hot entry:
  *
  *   bits  0-11	offset of the object in its page
- *   bits 12-14	count: references found by this scan, at most min_count
- *   bits 15-17	min_count: references wanted; KML_BLACK for "not of interest"
- *   bit  18	free
+ *   bits 12-14	count: references that this scan has found, up to min_count
+ *   bits 15-17	min_count: references wanted; KML_BLACK: the object is black
+ *   bit  18	unused
  *   bits 19-31	flags
  *
- * White: fewer references than wanted. Grey: enough (or none wanted, or born
- * since the mark began), the content is scanned. Black: neither reported nor
+ * White: fewer references were found than are wanted. Grey: enough were found, or
+ * none is wanted, or the object is new; its content is scanned. Black: the object
+ * is neither reported nor scanned.
+ *
+ * The colours are those of Dijkstra, Lamport et al., "On-the-fly garbage
+ * collection", CACM 21(11), 1978, except that an object stays grey after it was
  * scanned.
- * Colours after Dijkstra, Lamport et al., "On-the-fly garbage collection",
- * CACM 21(11), 1978; grey here includes objects already scanned.
  */
 
 #define KML_OFF_MASK		0x00000fffU
@@ -401,22 +407,22 @@ static inline unsigned long kml_untag(unsigned long addr)
 #define KML_COUNT_MASK		(0x7U << KML_COUNT_SHIFT)
 #define KML_MIN_SHIFT		15
 #define KML_MIN_MASK		(0x7U << KML_MIN_SHIFT)
-#define KML_MIN_MAX		0x6U	/* callers ask for 2 at most */
+#define KML_MIN_MAX		0x6U	/* hooks pass no more than 2 */
 #define KML_BLACK		0x7U
 
 #define KML_STATE_FREE		BIT(18)
-#define KML_F_THROUGHOUT	BIT(19)	/* not referenced since a check began */
-#define KML_F_PROVISIONAL		BIT(20)	/* counted after the first mark: trial.c */
-#define KML_F_NEW		BIT(21)	/* born since this mark began: grey */
+#define KML_F_THROUGHOUT	BIT(19)	/* white in every scan of a check so far */
+#define KML_F_PROVISIONAL		BIT(20)	/* counted after mark 1: trial.c */
+#define KML_F_NEW		BIT(21)	/* inserted during this scan: grey */
 #define KML_F_ALLOCATED		BIT(22)
 #define KML_F_FROZEN		BIT(23)	/* the entry moved: look up again */
 #define KML_F_NO_SCAN		BIT(24)	/* do not read the content */
-#define KML_F_FULL_SCAN		BIT(25)	/* a scan area got lost: ignore areas */
+#define KML_F_FULL_SCAN		BIT(25)	/* no memory for an area: ignore areas */
 #define KML_F_REPORTED		BIT(26)
 #define KML_F_SUSPECT		BIT(27)	/* white after the first mark */
-#define KML_F_EXT		BIT(28)	/* cold is a struct kml_ext */
-#define KML_F_BIG		BIT(29)	/* size is in the extension */
-#define KML_F_UNREF		BIT(30)	/* cold counts unreferenced scans */
+#define KML_F_EXT		BIT(28)	/* @cold is part of a struct kml_ext */
+#define KML_F_BIG		BIT(29)	/* the size is in the extension */
+#define KML_F_UNREF		BIT(30)	/* @pid counts unreferenced scans */
 #define KML_F_PENDING		BIT(31)	/* grey, but the work list was full */
 
 static inline unsigned int kml_state_count(u32 s)
@@ -436,7 +442,7 @@ static inline u32 kml_state_set_min(u32 s, int min_count)
 	return (s & ~KML_MIN_MASK) | wanted << KML_MIN_SHIFT;
 }
 
-/* min_count the way users write it: black is -1 */
+/* min_count as hooks pass it and reports print it: -1 for black */
 static inline int kml_state_min_count(u32 s)
 {
 	unsigned int min = kml_state_min(s);
@@ -460,7 +466,7 @@ static inline bool kml_grey(u32 s)
 	return !kml_black(s) && !kml_white(s);
 }
 
-/* a grey object whose content has to be read */
+/* Has a grey object content that has to be read? */
 static inline bool kml_scannable(u32 s)
 {
 	return (s & KML_F_ALLOCATED) && !(s & KML_F_NO_SCAN);
@@ -469,17 +475,18 @@ static inline bool kml_scannable(u32 s)
 /* === On or off ========================================================== */
 
 /*
- * Is kmemleak on? Read by every hook, so kept apart from everything else.
+ * The global on/off state. Every hook reads it, so it shares no cache line with data
+ * that is written often.
  */
 
-/* One scan, one user of the debugfs file or one trimmer at a time. */
+/* Serialises scans, uses of the debugfs file, and the trimmer. */
 extern struct mutex kml_scan_mutex;
 
 struct kml_state {
 	bool enabled;		/* allocations are tracked */
-	bool free_enabled;	/* frees still are, until a last scan has ended */
+	bool free_enabled;	/* frees are tracked until the last scan has ended */
 	bool pool_ready;	/* slab caches, per-CPU data and RCU can be used */
-	bool scan_active;	/* settled bits and pins mean something */
+	bool scan_active;	/* settled bits and pins are valid */
 };
 
 extern struct kml_state kml_state;
@@ -539,21 +546,22 @@ void kml_state_on_disable(void (*fn)(void));
 /* === Counters =========================================================== */
 
 /*
- * Counters. Per CPU once the pool is ready; before, one CPU runs and a plain
- * array does (per-CPU data written that early would be copied to every CPU).
+ * Counters are per CPU once the pool is ready. Before that a plain array is used:
+ * only one CPU runs, and per-CPU data written that early would be copied to every
+ * CPU.
  */
 
 /* In the order of kmemleak_stats, which begins with what users act on. */
 enum kml_counter {
-	KML_C_RESERVED,		/* put into the reserve for want of memory */
-	KML_C_LOST,		/* not even the reserve had room */
-	KML_C_OVERLAPS,
-	KML_C_META_BYTES,	/* metadata in use, early pool included */
+	KML_C_RESERVED,		/* blocks put into the reserve: no metadata memory */
+	KML_C_LOST,		/* blocks for which the reserve had no room */
+	KML_C_OVERLAPS,		/* blocks in the place of another */
+	KML_C_META_BYTES,	/* metadata in use, static pool included */
 	KML_NR_USER_COUNTERS,
-	KML_C_ALLOCS = KML_NR_USER_COUNTERS,	/* ever filed */
-	KML_C_FREES,
-	KML_C_REGRAINS,		/* page descriptors rebuilt */
-	KML_C_PIN_WAITS,	/* frees that waited for a scan to let go */
+	KML_C_ALLOCS = KML_NR_USER_COUNTERS,	/* objects and physical blocks inserted */
+	KML_C_FREES,		/* objects and physical blocks removed */
+	KML_C_REGRAINS,		/* page descriptors replaced by finer ones */
+	KML_C_PIN_WAITS,	/* frees that waited until a worker released a pin */
 	KML_NR_COUNTERS,
 };
 
@@ -566,8 +574,8 @@ DECLARE_PER_CPU(struct kml_counters, kml_counters);
 extern struct kml_counters kml_early_counters;
 
 /*
- * May be called with or without preemption. The early array is written by one
- * CPU only, with IRQs off.
+ * Add to a counter. Context: any. The early array needs no protection: it is written
+ * by one CPU, with IRQs off.
  */
 static inline void kml_count_add(enum kml_counter c, long n)
 {
@@ -577,7 +585,7 @@ static inline void kml_count_add(enum kml_counter c, long n)
 		kml_early_counters.v[c] += n;
 }
 
-/* Cheaper: IRQs are off. */
+/* Add 1 to a counter, without an atomic instruction. Context: IRQs off. */
 static inline void kml_count_irqs_off(enum kml_counter c)
 {
 	if (likely(kml_pool_ready()))
@@ -595,19 +603,19 @@ s64 kml_count_sum(enum kml_counter c);
 long kml_count_objects(void);
 const char *kml_counter_name(enum kml_counter c);
 
-/* What a worker has done, or all of them. */
+/* The work of one worker in a scan, or the sum over all workers. */
 struct kml_mark_stats {
-	u64 words;			/* read through the filter */
-	u64 candidates;			/* passed the filter */
-	u64 settled;			/* of those, needed no look-up */
-	u64 lookups;
-	u64 objects;			/* whose content was read */
-	u64 overflows;			/* work list full, objects left pending */
-	u64 steals;			/* blocks of work that others had filled */
-	u64 ns;				/* at work or waiting for some */
+	u64 words;			/* words that the filter has read */
+	u64 candidates;			/* words that passed the filter */
+	u64 settled;			/* candidates that needed no look-up */
+	u64 lookups;			/* candidates looked up */
+	u64 objects;			/* objects whose content was read */
+	u64 overflows;			/* objects left pending: work list full */
+	u64 steals;			/* blocks taken from the shared list */
+	u64 ns;				/* in jobs, waits for work included */
 };
 
-/* The stages of a scan; include/trace/events/kmemleak.h names them, too. */
+/* The stages of a scan. include/trace/events/kmemleak.h has their names, too. */
 enum kml_stage {
 	KML_STAGE_IDLE,
 	KML_STAGE_PREPARE,
@@ -618,25 +626,28 @@ enum kml_stage {
 	KML_NR_STAGES,
 };
 
-/* A scan: the running one (kml_scan_mutex), or one that has ended. */
+/*
+ * Statistics of a scan that has ended, or of the running one. Those of the running
+ * scan are protected by kml_scan_mutex.
+ */
 struct kml_scan_stats {
-	unsigned long seq;		/* since boot, from 1 */
-	unsigned long all_stopped;	/* since boot, not finished */
-	bool stopped;
-	u64 ns;				/* from begin to end */
+	unsigned long seq;		/* number of the scan since boot, from 1 */
+	unsigned long all_stopped;	/* scans since boot that were stopped */
+	bool stopped;			/* this scan was stopped */
+	u64 ns;				/* duration */
 	u64 end;			/* ktime_get_ns() */
-	u64 stage_ns[KML_NR_STAGES];
-	struct kml_mark_stats sum;
+	u64 stage_ns[KML_NR_STAGES];	/* duration of each stage */
+	struct kml_mark_stats sum;	/* of all workers */
 	unsigned int workers;
 	unsigned long suspects;		/* after the first mark */
-	unsigned int marks;		/* the first and the confirming ones */
-	unsigned long in_pages;		/* referenced by untracked memory alone */
-	unsigned long leaks;		/* after confirmation, new */
+	unsigned int marks;		/* the first and the confirming marks */
+	unsigned long in_pages;		/* referenced by untracked memory only */
+	unsigned long leaks;		/* new leaks after confirmation */
 };
 
 extern struct kml_scan_stats kml_scan_stats;
 
-/* The running scan. Its initiator writes this, readers need no lock. */
+/* Progress of the running scan. The initiator writes it; readers need no lock. */
 struct kml_running {
 	u64 begin;			/* ktime_get_ns(); 0: no scan runs */
 	u64 stage_begin;		/* ktime_get_ns() */

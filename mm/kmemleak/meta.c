@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Metadata: its memory, its counters, and the blocks it had no memory for. */
+/*
+ * Data that the other files share, and the memory for metadata.
+ *
+ * Sections: the global on/off state; address spaces; counters; the grains of page
+ * descriptors; memory, from slab caches or a static pool; pins, the side of a free;
+ * the reserve, which lists blocks that got no metadata.
+ */
 
 #include "os.h"
 #include "index.h"
@@ -10,10 +16,11 @@
 /* === On or off ========================================================== */
 
 /*
- * The switch. It can be thrown once, from any context, and does not go back.
+ * Global on/off state. kmemleak can be disabled once, from any context, and cannot
+ * be re-enabled.
  */
 
-/* see "Locks" in kmemleak.h */
+/* See "Locks" in kmemleak.h. */
 DEFINE_MUTEX(kml_scan_mutex);
 
 struct kml_state kml_state __read_mostly = {
@@ -25,12 +32,13 @@ static int kml_error;
 static void (*kml_cleanup)(void);
 
 /**
- * kml_state_disable() - stop tracking for good
+ * kml_state_disable() - disable kmemleak until reboot
  *
- * Tracking of allocations stops here; that of frees goes on until the cleanup
- * registered with kml_state_on_disable() has made sure that no scan runs.
+ * Allocations are not tracked from now on. Frees are tracked until the cleanup that
+ * kml_state_on_disable() has registered knows that no scan runs. All calls but the
+ * first have no effect.
  *
- * Context: any; does not sleep.
+ * Context: any but NMI; does not sleep.
  */
 void kml_state_disable(void)
 {
@@ -56,11 +64,13 @@ void kml_state_disable(void)
 }
 
 /**
- * kml_state_on_disable() - register the cleanup that runs when disabled
- * @fn: called at most once from any context, so it can but schedule work
+ * kml_state_on_disable() - register the cleanup for kml_state_disable()
+ * @fn: called once or never, in any context: it should only schedule work
  *
- * If kmemleak is disabled already the caller has to clean up itself: check
- * kml_state_has_error() afterwards.
+ * If kmemleak is disabled already, @fn may not be called. Then the caller has to
+ * clean up, so it has to check kml_state_has_error() after this call.
+ *
+ * Context: process, once.
  */
 void kml_state_on_disable(void (*fn)(void))
 {
@@ -69,6 +79,7 @@ void kml_state_on_disable(void (*fn)(void))
 	smp_mb();
 }
 
+/* Was kmemleak disabled? Context: any. */
 bool kml_state_has_error(void)
 {
 	return READ_ONCE(kml_error);
@@ -96,10 +107,6 @@ struct kml_space kml_spaces[KML_NR_SPACES] = {
 
 /* === Counters =========================================================== */
 
-/*
- * Counters: storage, names, sums.
- */
-
 DEFINE_PER_CPU(struct kml_counters, kml_counters);
 struct kml_counters kml_early_counters;
 
@@ -116,6 +123,7 @@ static const char * const kml_counter_names[] = {
 
 static_assert(ARRAY_SIZE(kml_counter_names) == KML_NR_COUNTERS);
 
+/* The name of a counter in the statistics file. Context: any. */
 const char *kml_counter_name(enum kml_counter c)
 {
 	return kml_counter_names[c];
@@ -123,7 +131,7 @@ const char *kml_counter_name(enum kml_counter c)
 
 /*
  * A counter of another CPU, which writes it at any time. On 32 bits that takes two
- * stores: what reads the same twice is no half of one.
+ * stores, so the value is read until it is the same twice.
  */
 static s64 kml_count_of_cpu(enum kml_counter c, int cpu)
 {
@@ -138,7 +146,13 @@ static s64 kml_count_of_cpu(enum kml_counter c, int cpu)
 	return again;
 }
 
-/* Not a snapshot: CPUs go on counting meanwhile. */
+/**
+ * kml_count_sum() - sum up a counter over all CPUs
+ * @c: counter
+ *
+ * Context: any.
+ * Return: the sum. It is no snapshot: CPUs may count while it is computed.
+ */
 s64 kml_count_sum(enum kml_counter c)
 {
 	s64 sum = kml_early_counters.v[c];
@@ -152,13 +166,13 @@ s64 kml_count_sum(enum kml_counter c)
 	return sum;
 }
 
-/* Objects tracked now. */
+/* The number of objects and physical blocks, about. Context: any. */
 long kml_count_objects(void)
 {
 	return kml_count_sum(KML_C_ALLOCS) - kml_count_sum(KML_C_FREES);
 }
 
-/* The running scan: see scan.c. */
+/* Written by scan.c; defined here for files of lower levels. */
 struct kml_running kml_running;
 struct kml_scan_stats kml_scan_stats;
 
@@ -183,11 +197,11 @@ const struct kml_grain kml_grains[KML_NR_GRAINS] = {
 };
 
 /**
- * kml_page_size() - size of a page descriptor
+ * kml_page_size() - get the size of a page descriptor
  * @grain_idx: index of its grain
  *
  * Context: any.
- * Return: size in bytes, with the bitmap and the slots.
+ * Return: size in bytes, bitmap and slots included.
  */
 size_t kml_page_size(unsigned int grain_idx)
 {
@@ -197,21 +211,19 @@ size_t kml_page_size(unsigned int grain_idx)
 /* === Memory ============================================================= */
 
 /*
- * Metadata memory.
+ * After kml_pool_init(), metadata comes from slab caches of kmemleak's own. They
+ * have SLAB_NOLEAKTRACE, so hooks do not recurse. Cold metadata, which every object
+ * needs, has a small per-CPU magazine in front of its cache: an allocation that
+ * follows a free touches no slab.
  *
- * After kml_pool_init() everything comes from slab caches of its own
- * (SLAB_NOLEAKTRACE, so no hook recurses), allocated on the local node. In
- * front of the one allocated for each object there is a small per-CPU
- * magazine: an allocation and a free that follow each other touch no slab.
- *
- * Before that, and when the slab has nothing to give, a static pool serves: a
- * bump pointer and a free list for each type. It is sized for
+ * Before kml_pool_init(), and when the slab has no memory, a static pool is used.
+ * It has a bump pointer, and a free list for each type. Its size is chosen for
  * CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE objects.
  */
 
 /*
- * An early object costs its cold metadata, its slot and its share of tables;
- * the constant is for the tables that the first object needs.
+ * An early object needs its cold metadata, its slot, and a part of the tables.
+ * KML_EARLY_TABLES is for the tables that the first objects need.
  */
 #define KML_EARLY_OBJECT	(sizeof(struct kml_cold) + 2 * sizeof(struct kml_hot) + 24)
 #define KML_EARLY_TABLES	(256 * 1024)
@@ -269,7 +281,10 @@ static size_t kml_early_room(void)
 	return KML_EARLY_BYTES - kml_early_used;
 }
 
-/* It is in bss, which is scanned: not for raw addresses, nor what looks like one. */
+/*
+ * Does the static pool serve this type? It is in bss, which is scanned, so it must
+ * not hold plain addresses of objects, nor words that look like addresses.
+ */
 static bool kml_early_serves(enum kml_pool_type type)
 {
 	return type != KML_POOL_WORK && type != KML_POOL_WORKER &&
@@ -313,13 +328,13 @@ static void kml_early_put(enum kml_pool_type type, void *p)
 }
 
 /**
- * kml_pool_alloc() - get zeroed memory for metadata
- * @type: what for
- * @gfp: flags of the allocation that is being tracked; only what may nest in
- *	it is used, and no warning is given on failure
+ * kml_pool_alloc() - allocate zeroed memory for metadata
+ * @type: type of the metadata, which has a fixed size
+ * @gfp: flags of the tracked allocation; reduced to those that may nest in it, and
+ *	failures print no warning
  *
- * Context: any in which @gfp may be used, but no raw lock may be held.
- * Return: memory of kml_pool_size(@type) bytes or NULL.
+ * Context: any but NMI in which @gfp may be used; no raw lock is held.
+ * Return: the memory, or NULL.
  */
 void *kml_pool_alloc(enum kml_pool_type type, gfp_t gfp)
 {
@@ -338,13 +353,13 @@ void *kml_pool_alloc(enum kml_pool_type type, gfp_t gfp)
 	return p;
 }
 
-/* What waits for its turn to be freed. */
+/* Memory whose free was deferred, see kml_pool_free_later(). */
 struct kml_dead {
 	struct rcu_head rcu;
 	enum kml_pool_type type;
 };
 
-/* types that hooks free: room for it */
+/* the smallest types that hooks free have room for it */
 static_assert(sizeof(struct kml_dead) <= sizeof(struct kml_cold));
 static_assert(sizeof(struct kml_dead) <= sizeof(struct kml_area));
 
@@ -356,8 +371,9 @@ static void kml_dead_free(struct rcu_head *rcu)
 }
 
 /*
- * On PREEMPT_RT the slab's locks sleep, so they may only be taken where one may
- * be preempted; but bio_put() calls kmemleak_free() where one may not.
+ * On PREEMPT_RT the locks of the slab sleep, so only preemptible code may take
+ * them. But bio_put() calls kmemleak_free() with preemption disabled: then RCU
+ * frees the memory later. Return: true if the free was deferred.
  */
 static bool kml_pool_free_later(enum kml_pool_type type, void *p)
 {
@@ -371,11 +387,11 @@ static bool kml_pool_free_later(enum kml_pool_type type, void *p)
 }
 
 /**
- * kml_pool_free() - give metadata memory back
- * @type: as allocated
- * @p: memory that nobody can reach any more, or NULL
+ * kml_pool_free() - free memory of metadata
+ * @type: type with which it was allocated
+ * @p: the memory, to which no reader has a pointer, or NULL
  *
- * Context: any, but no raw lock may be held.
+ * Context: any but NMI; no raw lock is held.
  */
 void kml_pool_free(enum kml_pool_type type, void *p)
 {
@@ -388,7 +404,14 @@ void kml_pool_free(enum kml_pool_type type, void *p)
 		kmem_cache_free(kml_caches[type], p);
 }
 
-/* As above for @nr pieces that are not from the static pool. Context: process. */
+/**
+ * kml_pool_free_bulk() - free several pieces of metadata of one type
+ * @type: type with which they were allocated
+ * @nr: number of pieces
+ * @p: the pieces: not from the static pool, and no reader has a pointer to them
+ *
+ * Context: process; no raw lock is held.
+ */
 void kml_pool_free_bulk(enum kml_pool_type type, unsigned int nr, void **p)
 {
 	if (!nr)
@@ -397,14 +420,15 @@ void kml_pool_free_bulk(enum kml_pool_type type, unsigned int nr, void **p)
 	kmem_cache_free_bulk(kml_caches[type], nr, p);
 }
 
-/* How many more objects the static pool can hold, about. */
+/* The number of objects for which the static pool has room, about. Context: any. */
 int kml_pool_early_left(void)
 {
 	return (kml_early_room() + kml_early_free_bytes) / KML_EARLY_OBJECT;
 }
 
 /*
- * Magazines. Filled by frees only; owned by their CPU, used with IRQs off.
+ * A magazine is a stack of free cold metadata. Only frees fill it. Its CPU owns it
+ * and uses it with IRQs off, without a lock.
  */
 #define KML_MAGAZINE	30
 
@@ -419,7 +443,7 @@ static DEFINE_PER_CPU(struct kml_magazine, kml_magazine);
  * kml_cold_get_cached() - take cold metadata from this CPU's magazine
  *
  * Context: IRQs off.
- * Return: memory with undefined content, or NULL.
+ * Return: memory with undefined content, or NULL if the magazine is empty.
  */
 struct kml_cold *kml_cold_get_cached(void)
 {
@@ -435,10 +459,11 @@ struct kml_cold *kml_cold_get_cached(void)
 
 /**
  * kml_cold_put_cached() - put cold metadata into this CPU's magazine
- * @cold: not from the static pool
+ * @cold: cold metadata to which no reader has a pointer
  *
  * Context: IRQs off.
- * Return: false if there is no room.
+ * Return: true if the magazine has taken it. False if there is no room, or if @cold
+ * is from the static pool: the caller has to free it.
  */
 bool kml_cold_put_cached(struct kml_cold *cold)
 {
@@ -456,10 +481,10 @@ bool kml_cold_put_cached(struct kml_cold *cold)
 }
 
 /**
- * kml_pool_init() - from now on use the slab
+ * kml_pool_init() - create the slab caches for metadata, and use them from now on
  *
- * Context: once, from kmemleak_init(): slab, per-CPU data and call_rcu() work,
- * one CPU runs.
+ * Context: once, from kmemleak_init(): the slab, per-CPU data and call_rcu() can be
+ * used, and only one CPU runs.
  */
 void __init kml_pool_init(void)
 {
@@ -471,7 +496,7 @@ void __init kml_pool_init(void)
 		if (i >= KML_POOL_PAGE)
 			snprintf(name, sizeof(name), "kmemleak_page_%u",
 				 kml_page_grain(i - KML_POOL_PAGE));
-		/* SLAB_PANIC: nothing this small can fail this early */
+		/* SLAB_PANIC: an allocation this small does not fail this early */
 		kml_caches[i] = kmem_cache_create(i < KML_POOL_PAGE ?
 						  kml_pools[i].name :
 						  name,
@@ -484,17 +509,24 @@ void __init kml_pool_init(void)
 
 /* === Pins =============================================================== */
 
-/* The protocol is in index.h, which also has the side that reads. */
+/*
+ * The side of a free. The protocol and the side of the reader are in index.h.
+ */
 
-/* The pins of all workers; never removed. A free reads a cache line of each. */
+/* The pins of all workers; never removed. A free reads one line per worker. */
 static struct kml_pins *kml_readers[NR_CPUS + 1];
 static unsigned int kml_nr_readers;
 static DEFINE_RAW_SPINLOCK(kml_readers_lock);
 
-/*
- * Register the pins of a worker, before its first scan. A scan waits for a grace period
- * after that, so a free that sees the scan sees the worker: kml_scan_open().
- * Context: process or boot.
+/**
+ * kml_pins_attach() - register the pins of a worker
+ * @pins: the pins; their memory must not be freed afterwards
+ *
+ * A scan waits for a grace period after this, so a free that sees the scan sees the
+ * worker: kml_scan_open().
+ *
+ * Context: process or boot, before the first scan of the worker.
+ * Return: false if there are more than NR_CPUS + 1 workers, which is a bug.
  */
 bool kml_pins_attach(struct kml_pins *pins)
 {
@@ -517,14 +549,14 @@ static bool kml_pinned(const struct kml_pins *pins, unsigned long start)
 	unsigned long hit = 0;
 	unsigned int i;
 
-	/* no branch: the CPU can fetch the lines of several readers at once */
+	/* without branches the CPU can fetch the lines of several workers at once */
 	for (i = 0; i < KML_PINS; i++)
 		/* pairs with the release in kml_unpin() */
 		hit |= smp_load_acquire(&pins->start[i]) == ~start;
 	return hit;
 }
 
-/* The slow path of kml_pin_wait(): a scan is active. Context: any. */
+/* The slow path of kml_pin_wait(), while a scan is active. Context: any but NMI. */
 void __kml_pin_wait(unsigned long start)
 {
 	bool waited = false;
@@ -549,21 +581,21 @@ void __kml_pin_wait(unsigned long start)
 /* === Reserve ============================================================ */
 
 /*
- * When there is no memory for its metadata, a block is not forgotten: it is noted here
- * with its address and size, scanned as a root, and never reported. Leaks may be missed
- * then, but no false ones are reported.
+ * If there is no memory for the metadata of a block, the reserve records its
+ * address and size. Such a block is scanned as a root and never reported: leaks may
+ * be missed, but no false ones are reported.
  *
- * A burst of atomic allocations may need many entries before any process runs, so that
- * there is one for each MiB of memory, KML_RESERVE_STATIC at least. When half of them
- * are used, a work item allocates more. Hooks may hold locks of the scheduler, so they
- * queue it by irq_work.
+ * A burst of atomic allocations may need many entries before a process can allocate
+ * more. So one free entry is kept for each MiB of memory, and no fewer than
+ * KML_RESERVE_STATIC. If fewer than half of them are free, a work item allocates
+ * more. Hooks may hold scheduler locks, so they queue it through irq_work.
  *
- * If the reserve runs dry, kml_reserve_ran_dry() tells the scan to take all memory in
- * use as roots. That stays until reboot: it is not known when the last of the blocks
- * that got away is freed.
+ * If the reserve runs dry, kml_reserve_ran_dry() tells scans to take all memory in
+ * use as roots. This lasts until reboot, since the blocks that were not recorded
+ * may be in use until then.
  *
- * The entries are in a hash table of chains, by start, with one raw lock: the reserve
- * is used when memory is short, so it is simple and allocates nothing.
+ * The entries are in a hash table by start, with chains and one raw lock. The
+ * reserve is used when memory is short, so it is simple and allocates nothing.
  */
 
 #define KML_RESERVE_STATIC	512UL
@@ -575,8 +607,8 @@ struct kml_reserved {
 	size_t size;
 	u8 space;
 	u8 flags;
-	u8 mark;			/* the mark that has read it */
-	u8 round;			/* when it came */
+	u8 mark;			/* the last mark that has read it */
+	u8 round;			/* the round in which it was added */
 };
 
 static DEFINE_RAW_SPINLOCK(kml_reserve_lock);
@@ -589,7 +621,7 @@ static unsigned int kml_reserve_wanted = KML_RESERVE_STATIC;	/* free entries */
 static bool kml_reserve_dry;
 static u8 kml_reserve_mark;
 static u8 kml_reserve_round;
-static unsigned int kml_reserve_at;	/* bucket; kml_scan_mutex */
+static unsigned int kml_reserve_at;	/* next bucket; kml_scan_mutex */
 unsigned long kml_reserve_nr;
 unsigned long kml_reserve_overlaps;	/* of these, with KML_RESERVE_OVERLAP */
 
@@ -695,13 +727,13 @@ void kml_reserve_add_overlap(struct kml_space *space, unsigned long start, size_
 }
 
 /**
- * kml_reserve_add() - note a block that cannot be tracked
- * @space: where
- * @start: untagged
+ * kml_reserve_add() - record a block for which there is no memory for metadata
+ * @space: address space
+ * @start: untagged start of the block
  * @size: in bytes
- * @flags: KML_RESERVE_*
+ * @flags: KML_RESERVE_NO_SCAN, KML_RESERVE_BLACK or 0
  *
- * Context: any.
+ * Context: any but NMI; no raw lock is held.
  * Return: false if the reserve has run dry.
  */
 bool kml_reserve_add(struct kml_space *space, unsigned long start, size_t size,
@@ -714,7 +746,7 @@ bool kml_reserve_add(struct kml_space *space, unsigned long start, size_t size,
 	return true;
 }
 
-/* In one bucket, a block that holds @addr. */
+/* Find the block that holds @addr in one bucket of the hash table. */
 static struct kml_reserved **kml_reserve_find_alias(unsigned int bucket,
 						    struct kml_space *space,
 						    unsigned long addr)
@@ -745,7 +777,7 @@ static struct kml_reserved kml_reserve_unlink(struct kml_reserved **p)
 	return copy;
 }
 
-/* The block was freed. Context: any. Return: whether it was here. */
+/* The slow path of kml_reserve_remove(): the reserve is in use. */
 bool __kml_reserve_remove(struct kml_space *space, unsigned long start)
 {
 	struct kml_reserved **p;
@@ -759,13 +791,13 @@ bool __kml_reserve_remove(struct kml_space *space, unsigned long start)
 
 	if (!p)
 		return false;
-	/* order the removal before looking at the pins */
+	/* order the removal before the reads of the pins */
 	smp_mb();
 	kml_pin_wait(start);
 	return true;
 }
 
-/* In one bucket, a block that overlapped another one and begins in a range. */
+/* Find a block in one bucket that overlapped another one and starts in the range. */
 static struct kml_reserved **kml_reserve_find_overlap(unsigned int bucket,
 						      struct kml_space *space,
 						      unsigned long start, size_t size)
@@ -782,8 +814,8 @@ static struct kml_reserved **kml_reserve_find_overlap(unsigned int bucket,
 }
 
 /*
- * A tracked block, or a part of one, was freed: so was what had been put in its
- * place, whether its owner says so or not. Context: any.
+ * Remove the blocks that overlap a tracked block of which this part was freed: their
+ * memory is free now, too, even if their owner does not say so. Context: any.
  */
 void __kml_reserve_remove_overlaps(struct kml_space *space, unsigned long start,
 				   size_t size)
@@ -808,9 +840,18 @@ void __kml_reserve_remove_overlaps(struct kml_space *space, unsigned long start,
 	}
 }
 
-/*
- * A part was freed: what remains is noted again. Context: any. Return: how much
- * of @size was here.
+/**
+ * kml_reserve_remove_part() - remove a part of a reserved block
+ * @space: address space
+ * @addr: untagged start of the part
+ * @size: of the part, in bytes
+ *
+ * The memory before and after the part is recorded again. When this returns no
+ * worker reads the part.
+ *
+ * Context: any but NMI; no raw lock is held.
+ * Return: the number of bytes of the part that the block held; 0 if no reserved
+ * block holds @addr.
  */
 size_t kml_reserve_remove_part(struct kml_space *space, unsigned long addr,
 			       size_t size)
@@ -823,7 +864,7 @@ size_t kml_reserve_remove_part(struct kml_space *space, unsigned long addr,
 
 	if (likely(!READ_ONCE(kml_reserve_nr)))
 		return 0;
-	/* one bucket at a time: it may take long with IRQs off */
+	/* release the lock after each bucket, to bound the time with IRQs off */
 	for (i = 0; i < KML_RESERVE_BUCKETS && !p; i++) {
 		raw_spin_lock_irqsave(&kml_reserve_lock, flags);
 		p = kml_reserve_find_alias(i, space, addr);
@@ -834,7 +875,7 @@ size_t kml_reserve_remove_part(struct kml_space *space, unsigned long addr,
 	if (!p)
 		return 0;
 	start = ~old.not_start;
-	/* order the removal before looking at the pins */
+	/* order the removal before the reads of the pins */
 	smp_mb();
 	kml_pin_wait(start);
 
@@ -848,7 +889,14 @@ size_t kml_reserve_remove_part(struct kml_space *space, unsigned long addr,
 	return size;
 }
 
-/* Size of the reserved block that starts at @start, or 0. Context: any. */
+/**
+ * kml_reserve_size() - get the size of a reserved block
+ * @space: address space
+ * @start: untagged start of the block
+ *
+ * Context: any but NMI.
+ * Return: size in bytes, or 0 if no reserved block starts at @start.
+ */
 size_t kml_reserve_size(struct kml_space *space, unsigned long start)
 {
 	struct kml_reserved **p;
@@ -862,7 +910,14 @@ size_t kml_reserve_size(struct kml_space *space, unsigned long start)
 	return size;
 }
 
-/* Is @addr in a reserved block? Context: any. */
+/**
+ * kml_reserve_holds() - is an address in a reserved block?
+ * @space: address space
+ * @addr: untagged address
+ *
+ * Context: any but NMI.
+ * Return: true if a reserved block holds @addr.
+ */
 bool kml_reserve_holds(struct kml_space *space, unsigned long addr)
 {
 	unsigned long flags;
@@ -879,7 +934,15 @@ bool kml_reserve_holds(struct kml_space *space, unsigned long addr)
 	return holds;
 }
 
-/* Reserved blocks have no colour but "not scanned". Return: was it here? */
+/**
+ * kml_reserve_paint() - change whether a reserved block is scanned
+ * @space: address space
+ * @start: untagged start of the block
+ * @how: the change. KML_RESERVE_KEEP changes nothing, and asks only for the result
+ *
+ * Context: any but NMI.
+ * Return: true if a reserved block starts at @start.
+ */
 bool kml_reserve_paint(struct kml_space *space, unsigned long start,
 		       enum kml_reserve_paint how)
 {
@@ -900,12 +963,15 @@ bool kml_reserve_paint(struct kml_space *space, unsigned long start,
 	return p;
 }
 
-/*
- * Read those which are there now and which this mark has not read; those which
- * come later wait for the next round, so that each round ends. Blocks from 256
- * rounds ago look as if they came now: they are read by the next.
+/**
+ * kml_reserve_next_round() - start a round of kml_reserve_next()
  *
- * Context: kml_scan_mutex.
+ * A round returns the blocks that are in the reserve now and that the current mark
+ * has not read. Blocks that are added later wait for the next round, so each round
+ * ends. The number of a round has 8 bits: a block that was added 256 rounds ago
+ * looks new, and waits for the next round, too.
+ *
+ * Context: process, kml_scan_mutex held.
  */
 void kml_reserve_next_round(void)
 {
@@ -917,7 +983,13 @@ void kml_reserve_next_round(void)
 	kml_reserve_at = 0;
 }
 
-/* A new mark begins: it has read no block yet. Context: kml_scan_mutex. */
+/**
+ * kml_reserve_new_mark() - start a mark: it has read no reserved block yet
+ *
+ * This starts the first round of the mark, too.
+ *
+ * Context: process, kml_scan_mutex held.
+ */
 void kml_reserve_new_mark(void)
 {
 	unsigned long flags;
@@ -929,11 +1001,13 @@ void kml_reserve_new_mark(void)
 }
 
 /**
- * kml_reserve_next() - get a block which this round has not been given yet
- * @block: filled
+ * kml_reserve_next() - get the next reserved block of a round
+ * @block: filled on success
+ *
+ * The caller has to read the block, with a pin: a hook may remove it at any time.
  *
  * Context: process, kml_scan_mutex held.
- * Return: false if there is none.
+ * Return: false if the round has no more blocks.
  */
 bool kml_reserve_next(struct kml_reserve_block *block)
 {
@@ -963,9 +1037,9 @@ bool kml_reserve_next(struct kml_reserve_block *block)
 }
 
 /**
- * kml_reserve_refill() - top up the entries
+ * kml_reserve_refill() - allocate entries until enough are free
  *
- * Context: process; allocates.
+ * Context: process; may sleep.
  */
 void kml_reserve_refill(void)
 {
@@ -991,7 +1065,7 @@ void kml_reserve_refill(void)
 	}
 }
 
-/* kmemleak is off: forget all blocks. Context: process. */
+/* Remove all reserved blocks. Context: process, kmemleak is off and no scan runs. */
 void kml_reserve_drop_all(void)
 {
 	unsigned int i;
@@ -1004,6 +1078,7 @@ void kml_reserve_drop_all(void)
 	}
 }
 
+/* Has the reserve ever run dry, so that a block is not recorded? Context: any. */
 bool kml_reserve_ran_dry(void)
 {
 	return READ_ONCE(kml_reserve_dry);

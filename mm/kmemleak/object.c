@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Objects: birth, attributes, death. */
+/*
+ * Objects. A hook inserts an object when a block is allocated, changes its
+ * attributes while the block is in use, and removes it when the block is freed.
+ *
+ * Sections: the metadata of an object, from its cold metadata to the copy for
+ * reports; tails of objects that span pages; insertion, look-up and removal;
+ * attributes. index.c stores the objects, meta.c allocates the memory.
+ */
 
 #include "os.h"
 #include "index.h"
@@ -7,12 +14,10 @@
 /* === Metadata of an object ============================================== */
 
 /*
- * Object metadata.
- *
- * Objects are listed in the order of their allocation, without a counter that all
- * CPUs share: each object records jiffies and, for the order within a jiffy, a stamp
- * from a clock that increases strictly on its CPU. Where local_clock() differs between
- * CPUs, objects that two CPUs allocate in the same jiffy are listed in any order.
+ * Reports list objects in the order of their allocation, without a global counter:
+ * each object records jiffies and, for the order within a jiffy, a clock reading
+ * that is strictly increasing per CPU (the stamp). If the clocks of two CPUs
+ * differ, the order of their objects within a jiffy is arbitrary.
  */
 
 static_assert(PID_MAX_LIMIT <= 1U << KML_PID_BITS);
@@ -25,13 +30,14 @@ struct kml_stamp {
 static DEFINE_PER_CPU(struct kml_stamp, kml_stamp);
 
 /*
- * Context: IRQs off. Before per-CPU data works the one CPU there is writes to
- * the initial copy, from which all start; that does no harm.
+ * The next stamp of this CPU. Before per-CPU data is set up, the boot CPU writes to
+ * the initial copy, from which the data of every CPU is copied. That is harmless.
+ * Context: IRQs off.
  */
 static u32 kml_stamp_next(unsigned long now)
 {
 	struct kml_stamp *stamp = this_cpu_ptr(&kml_stamp);
-	/* 16 ns: what happens within one jiffy before timers tick still fits */
+	/* units of 16 ns: the long jiffy before timers tick has to fit in 32 bits */
 	u32 t = kml_clock_ns() >> 4;
 
 	if (stamp->born == now && (s32)(t - stamp->last) <= 0)
@@ -41,9 +47,18 @@ static u32 kml_stamp_next(unsigned long now)
 	return t;
 }
 
-/*
- * Was the object of (@j1, @s1) allocated before that of (@j2, @s2)? The longer ago,
- * the earlier: unlike time_before() this is right for whatever jiffies can count.
+/**
+ * kml_born_before() - compare the times of two allocations
+ * @j1: jiffies of the first allocation
+ * @s1: its stamp
+ * @j2: jiffies of the second allocation
+ * @s2: its stamp
+ *
+ * The ages are compared, not the times as in time_before(): objects may be older
+ * than half the range of jiffies.
+ *
+ * Context: any.
+ * Return: true if the first allocation was earlier than the second.
  */
 bool kml_born_before(unsigned long j1, u32 s1, unsigned long j2, u32 s2)
 {
@@ -54,7 +69,13 @@ bool kml_born_before(unsigned long j1, u32 s1, unsigned long j2, u32 s2)
 	return (s32)(s1 - s2) < 0;
 }
 
-/* Now, in the same terms, after all that was born so far. Context: any but NMI. */
+/**
+ * kml_born_now() - the current time, comparable with kml_born_before()
+ * @born: set to jiffies
+ * @stamp: set to a stamp later than those of all objects that this CPU has allocated
+ *
+ * Context: any but NMI.
+ */
 void kml_born_now(unsigned long *born, u32 *stamp)
 {
 	unsigned long flags;
@@ -66,13 +87,13 @@ void kml_born_now(unsigned long *born, u32 *stamp)
 }
 
 /**
- * kml_stack_save() - record the caller's stack
+ * kml_stack_save() - save the stack of the caller in the stack depot
  *
- * Skips itself, KML_SKIP_FRAMES: the first frame is its caller, an exported hook
- * that is not inlined.
+ * KML_SKIP_FRAMES drops the frame of this function. The first frame is that of the
+ * caller, an exported hook, which is not inlined.
  *
- * Context: any.
- * Return: handle, or 0 when there is no depot yet or no memory.
+ * Context: any but NMI.
+ * Return: handle of the stack, or 0 if the depot is not ready or has no memory.
  */
 noinline depot_stack_handle_t kml_stack_save(void)
 {
@@ -86,10 +107,10 @@ noinline depot_stack_handle_t kml_stack_save(void)
 }
 
 /**
- * kml_cold_init() - note who allocates
- * @cold: to fill
- * @trace: from kml_stack_save()
- * @ptr: what the allocator returned
+ * kml_cold_init() - fill cold metadata: time, stack and task of an allocation
+ * @cold: filled
+ * @trace: stack of the allocation, from kml_stack_save()
+ * @ptr: address that the allocator returned, with its tag
  *
  * Context: IRQs off.
  */
@@ -100,7 +121,7 @@ void kml_cold_init(struct kml_cold *cold, depot_stack_handle_t trace,
 
 	cold->born = jiffies;
 	cold->stamp = kml_stamp_next(cold->born);
-	cold->checksum = ~0;	/* the first scan finds it changed */
+	cold->checksum = ~0;	/* the first scan takes the content as changed */
 	cold->trace = trace;
 #ifdef KML_POINTER_TAGS
 	cold->tag = ptr >> 56;
@@ -112,8 +133,8 @@ void kml_cold_init(struct kml_cold *cold, depot_stack_handle_t trace,
 	} else {
 		pid = current->pid;
 		/*
-		 * No get_task_comm(): its lock is not for all contexts. A
-		 * rename at this moment may leave a mixture of both names.
+		 * get_task_comm() takes a lock that not every context may take.
+		 * Without it, a concurrent rename may leave a mix of both names.
 		 */
 		strscpy(cold->comm, current->comm);
 	}
@@ -121,11 +142,13 @@ void kml_cold_init(struct kml_cold *cold, depot_stack_handle_t trace,
 }
 
 /**
- * kml_cold_free() - free metadata of an object that is out of the index
- * @state: the object's last state
- * @cold: its metadata, NULL is fine
+ * kml_cold_free() - free the metadata of an object that was removed from the index
+ * @state: last state of the object
+ * @cold: its cold metadata, or NULL
  *
- * Context: any, no raw lock held, no pin on the object any more.
+ * The extension and its scan areas are freed, too, if @state has KML_F_EXT.
+ *
+ * Context: any but NMI. No raw lock is held, and no worker has pinned the object.
  */
 void kml_cold_free(u32 state, struct kml_cold *cold)
 {
@@ -152,7 +175,14 @@ void kml_cold_free(u32 state, struct kml_cold *cold)
 		kml_pool_free(KML_POOL_COLD, cold);
 }
 
-/* Context: leaf->lock, if KML_F_BIG is set in @state. */
+/**
+ * kml_hot_size() - get the size of an object
+ * @hot: its hot entry
+ * @state: its state
+ *
+ * Context: rcu_read_lock() or leaf->lock; leaf->lock if @state has KML_F_BIG.
+ * Return: size in bytes.
+ */
 size_t kml_hot_size(const struct kml_hot *hot, u32 state)
 {
 	if (unlikely(state & KML_F_BIG))
@@ -160,7 +190,15 @@ size_t kml_hot_size(const struct kml_hot *hot, u32 state)
 	return READ_ONCE(hot->size);
 }
 
-/* Copy all there is to know. Context: leaf->lock. */
+/**
+ * kml_info_fill() - copy the metadata of an object
+ * @info: filled
+ * @space: address space
+ * @start: untagged start of the object
+ * @hot: its hot entry
+ *
+ * Context: leaf->lock.
+ */
 void kml_info_fill(struct kml_info *info, struct kml_space *space,
 		   unsigned long start, const struct kml_hot *hot)
 {
@@ -179,6 +217,7 @@ void kml_info_fill(struct kml_info *info, struct kml_space *space,
 	memcpy(info->comm, cold->comm, sizeof(info->comm));
 }
 
+/* The flags of an object as dump= prints them, KML_SHOW_*. Context: any. */
 unsigned int kml_info_flags(const struct kml_info *info)
 {
 	static const struct {
@@ -203,7 +242,17 @@ unsigned int kml_info_flags(const struct kml_info *info)
 	return flags;
 }
 
-/* Change flags against concurrent markers. Context: leaf->lock. */
+/**
+ * kml_hot_change() - change bits of an object's state
+ * @hot: its hot entry
+ * @clear: bits to clear
+ * @set: bits to set, after @clear
+ *
+ * Workers change the state without the lock at the same time; no change is lost.
+ *
+ * Context: leaf->lock.
+ * Return: the old state.
+ */
 u32 kml_hot_change(struct kml_hot *hot, u32 clear, u32 set)
 {
 	int old = atomic_read(&hot->state);
@@ -216,8 +265,9 @@ u32 kml_hot_change(struct kml_hot *hot, u32 clear, u32 set)
 /* === Objects that span pages ============================================ */
 
 /*
- * Objects that do not end where they start: pages and intervals they reach
- * into point back to their start.
+ * The pages and intervals of an object's tail point back to its start: a page in
+ * leaf->continued_from, an interval that the object fills in interval->filled_by.
+ * An object of 1 GiB thus costs 512 words.
  */
 
 static void kml_filled_by_set(struct kml_interval *iv, unsigned long cover)
@@ -225,7 +275,10 @@ static void kml_filled_by_set(struct kml_interval *iv, unsigned long cover)
 	WRITE_ONCE(iv->filled_by, cover);
 }
 
-/* Does anything start in or reach into an interval? Context: RCU. */
+/*
+ * Does an object start in an interval or reach into it? Then its start is in
+ * @s->hit. Context: rcu_read_lock().
+ */
 static bool kml_interval_taken(struct kml_tail *s, struct kml_interval *iv)
 {
 	unsigned int i, j;
@@ -257,7 +310,10 @@ static bool kml_interval_taken(struct kml_tail *s, struct kml_interval *iv)
 	return false;
 }
 
-/* Say in the interval at @addr that the object fills it. */
+/*
+ * Mark the interval at @addr as filled by the object. Return: 0, -ENOMEM, or -EEXIST
+ * with the other object in @s->hit.
+ */
 static int kml_fill_interval(struct kml_tail *s, unsigned long addr)
 {
 	struct kml_space *space = s->space;
@@ -287,7 +343,10 @@ static int kml_fill_interval(struct kml_tail *s, unsigned long addr)
 	}
 }
 
-/* Say in the page at @addr that the object reaches into it. */
+/*
+ * Mark the page at @addr as part of the object's tail. Return: 0, -ENOMEM, or
+ * -EEXIST with the other object in @s->hit.
+ */
 static int kml_fill_page(struct kml_tail *s, unsigned long addr)
 {
 	unsigned long end = min(s->last - addr, KML_PAGE_SIZE - 1);
@@ -333,7 +392,7 @@ static int kml_fill_page(struct kml_tail *s, unsigned long addr)
 	return ret;
 }
 
-/* Does an object up to @last fill the interval that starts at @addr? */
+/* Does an object that ends at @last fill the interval that starts at @addr? */
 static bool kml_fills_interval(unsigned long addr, unsigned long last)
 {
 	return !(addr & ~KML_INTERVAL_MASK) && last - addr >= KML_INTERVAL_SIZE - 1;
@@ -345,14 +404,15 @@ static unsigned long kml_fill_step(unsigned long addr, unsigned long last)
 }
 
 /**
- * kml_tail_clear() - no object reaches from its first page on any more
- * @space: where
- * @start: of the object
+ * kml_tail_clear() - clear the marks of an object's tail
+ * @space: address space
+ * @start: untagged start of the object
  * @last: its last address
  *
- * Marks of other objects stay, so this undoes half a kml_tail_fill(), too.
+ * Marks of other objects stay, so this also undoes a kml_tail_fill() that failed
+ * halfway.
  *
- * Context: any.
+ * Context: any but NMI; no raw lock is held.
  */
 void kml_tail_clear(struct kml_space *space, unsigned long start,
 		    unsigned long last)
@@ -391,12 +451,13 @@ void kml_tail_clear(struct kml_space *space, unsigned long start,
 }
 
 /**
- * kml_tail_fill() - mark what an object reaches into behind its first page
- * @s: the object; @s->hit is set on -EEXIST
+ * kml_tail_fill() - mark the tail of an object
+ * @s: the object; on -EEXIST, @s->hit is set to the start of the other object
  *
- * Context: as @s->gfp allows.
- * Return: 0, -ENOMEM, or -EEXIST: another object
- * is in the way. The caller then undoes what was done with kml_tail_clear().
+ * On an error some marks may be set: the caller has to call kml_tail_clear().
+ *
+ * Context: any in which @s->gfp may be used; no raw lock is held.
+ * Return: 0, -ENOMEM, or -EEXIST if another object lies in the tail.
  */
 int kml_tail_fill(struct kml_tail *s)
 {
@@ -415,32 +476,26 @@ int kml_tail_fill(struct kml_tail *s)
 /* === Birth and death ==================================================== */
 
 /*
- * Filing and removing objects.
+ * An object has one hot entry, in the page where it starts. An insertion publishes
+ * the entry, and then marks the pages of the tail one by one, without a lock in
+ * between: no pointer into the block exists before the hook returns. A removal
+ * deletes the entry and clears all marks before the hook returns, since the block
+ * may then be reused.
  *
- * An object has one hot entry, in the page where it starts. Pages which it
- * reaches into say so (leaf->continued_from), intervals which it fills say so once
- * (interval->filled_by), so that a gigabyte costs 512 words. These marks are set
- * one by one after the entry, with no lock held in between: nobody can have a
- * pointer into the block before the hook returns. For the same reason they are
- * all gone before the hook of a free returns.
- */
-
-/*
- * Parts of one physical block may be freed on several CPUs: hugetlb does so with
- * the memmap. One at a time; a virtual block has an owner who sees to that, and
- * who may hold locks that reclaim wants.
+ * Partial frees of one block are not serialised here: the owner of the block
+ * serialises them.
  */
 
 /**
- * kml_object_lock() - find an object and keep it
+ * kml_object_lock() - find an object and lock its leaf
  * @l: filled on success
- * @space: where
+ * @space: address space
  * @addr: untagged address
- * @alias: take any inner address, not only the start
+ * @alias: accept any address in the object, not only its start
  *
- * Context: any. On success IRQs are off, the leaf is locked and an RCU
- * read-side section is open until kml_object_unlock().
- * Return: whether it was found.
+ * Context: any but NMI; no leaf is locked. On success, until kml_object_unlock(),
+ * IRQs are off, leaf->lock is held, and an RCU read-side section is open.
+ * Return: true if the object was found.
  */
 bool kml_object_lock(struct kml_locked *l, struct kml_space *space,
 		     unsigned long addr, bool alias)
@@ -467,7 +522,7 @@ bool kml_object_lock(struct kml_locked *l, struct kml_space *space,
 		l->iv = iv;
 		l->start = start;
 		l->hot = hot;
-		/* for sparse, which knows no locks kept on a condition */
+		/* sparse does not know functions that lock conditionally */
 		__release(&l->leaf->lock);
 		__release(RCU);
 		return true;
@@ -478,6 +533,7 @@ none:
 	return false;
 }
 
+/* Release what a successful kml_object_lock() has taken. */
 void kml_object_unlock(struct kml_locked *l)
 {
 	__acquire(RCU);
@@ -486,7 +542,16 @@ void kml_object_unlock(struct kml_locked *l)
 	rcu_read_unlock();
 }
 
-/* Copy all there is to know about an object. Return: whether it was found. */
+/**
+ * kml_object_info() - find an object and copy its metadata
+ * @space: address space
+ * @addr: address, may have a tag
+ * @alias: accept any address in the object, not only its start
+ * @info: filled on success
+ *
+ * Context: any but NMI; no leaf is locked.
+ * Return: true if the object was found.
+ */
 bool kml_object_info(struct kml_space *space, unsigned long addr, bool alias,
 		     struct kml_info *info)
 {
@@ -499,34 +564,35 @@ bool kml_object_info(struct kml_space *space, unsigned long addr, bool alias,
 	return true;
 }
 
-/* An object on its way into the index. */
+/* An object that is being inserted. */
 struct kml_insert_ctx {
 	struct kml_tail s;
-	unsigned long ptr;		/* as the allocator returned it */
-	size_t size;			/* as recorded: KFENCE may know better */
+	unsigned long ptr;		/* from the allocator, with its tag */
+	size_t size;			/* in bytes; for a KFENCE block, its own */
 	u32 state;
 	depot_stack_handle_t trace;
-	struct kml_cold *cold;		/* for the entry, until it is filed */
-	struct kml_page *spare;		/* for the page, likewise */
-	bool passed;			/* @before is set */
-	unsigned long before;		/* start of an object that ends before us */
+	struct kml_cold *cold;		/* NULL once the entry has it */
+	struct kml_page *spare;		/* NULL once the leaf has it */
+	bool passed;			/* @before is valid */
+	unsigned long before;		/* start of one that ends before this one */
 };
 
+/* Results of kml_insert_try(). After the last three: allocate it and try again. */
 enum kml_insert_step {
 	KML_INSERT_DONE,
-	KML_INSERT_AGAIN,
-	KML_INSERT_TAKEN,
-	KML_INSERT_REACHED,	/* is it taken by one that reaches in? */
-	KML_INSERT_LEAF,		/* these three: allocate it and try again */
+	KML_INSERT_AGAIN,	/* the leaf is dead: look up again */
+	KML_INSERT_TAKEN,	/* another object overlaps */
+	KML_INSERT_REACHED,	/* one from an earlier page may overlap: recheck */
+	KML_INSERT_LEAF,
 	KML_INSERT_COLD,
-	KML_INSERT_PAGE,		/* + class */
+	KML_INSERT_PAGE,		/* plus the index of the grain */
 };
 
 /*
- * Is there an object in the way in the page where @b starts? One that reaches in
- * from before is under another leaf's lock: it may go, and another one come in
- * its slot, while its size is read. So what seems to be taken is looked at again,
- * under that lock. Context: leaf->lock.
+ * Does an object overlap the new one on its first page? An object that starts on an
+ * earlier page is protected by that page's leaf->lock, which is not held here: while
+ * its size is read, it may be removed and its slot be reused. So an apparent overlap
+ * is rechecked under that lock (KML_INSERT_REACHED). Context: leaf->lock.
  */
 static int kml_start_taken(struct kml_insert_ctx *b, struct kml_interval *iv,
 			   struct kml_leaf *leaf, struct kml_page *page)
@@ -559,7 +625,10 @@ static int kml_start_taken(struct kml_insert_ctx *b, struct kml_interval *iv,
 						    KML_INSERT_REACHED;
 }
 
-/* Make room in the leaf for an entry. Context: leaf->lock. */
+/*
+ * Make sure that the leaf has a page descriptor with a free slot for the object. A
+ * descriptor that was replaced is returned in @old. Context: leaf->lock.
+ */
 static int kml_leaf_room(struct kml_insert_ctx *b, struct kml_leaf *leaf,
 			 struct kml_page *page, struct kml_page **old)
 {
@@ -572,7 +641,7 @@ static int kml_leaf_room(struct kml_insert_ctx *b, struct kml_leaf *leaf,
 		grain_idx = kml_page_grain_idx_for(page, off);
 	else
 		grain_idx = kml_page_grain_idx(b->size);
-	/* empty, and what we want */
+	/* an empty descriptor of the right grain */
 	if (page && page->grain_idx == grain_idx)
 		return KML_INSERT_DONE;
 
@@ -587,7 +656,7 @@ static int kml_leaf_room(struct kml_insert_ctx *b, struct kml_leaf *leaf,
 	return KML_INSERT_DONE;
 }
 
-/* Try to file the entry; KML_INSERT_* says how that went. */
+/* Try to publish the entry of an object. Return: KML_INSERT_*. */
 static int kml_insert_try(struct kml_insert_ctx *b)
 {
 	struct kml_page *page, *old = NULL;
@@ -623,7 +692,7 @@ static int kml_insert_try(struct kml_insert_ctx *b)
 	if (ret)
 		goto unlock;
 
-	/* in this RCU section: see "New objects" in kmemleak.h */
+	/* must be in this RCU section: see "New objects" in kmemleak.h */
 	if (unlikely(kml_scan_active()))
 		b->state |= KML_F_NEW;
 	kml_page_add(kml_leaf_page(leaf), b->state,
@@ -641,7 +710,10 @@ out:
 	return ret;
 }
 
-/* Get what kml_insert_try() found missing. */
+/*
+ * Prepare the next kml_insert_try(): allocate the missing memory, or recheck the
+ * object in the way. Return: 0 to try again, -ENOMEM or -EEXIST.
+ */
 static int kml_insert_supply(struct kml_insert_ctx *b, int what)
 {
 	struct kml_info info;
@@ -676,7 +748,11 @@ static int kml_insert_supply(struct kml_insert_ctx *b, int what)
 	return 0;
 }
 
-/* Take the entry of the object at @start out. Return: its size or 0. */
+/*
+ * Remove the hot entry of the object at @start. @cold is set to the metadata that
+ * the caller has to free, or NULL. Return: the size of the object, or 0 if there is
+ * none.
+ */
 static size_t kml_remove_entry(struct kml_space *space, unsigned long start,
 			       u32 *state, struct kml_cold **cold)
 {
@@ -687,7 +763,7 @@ static size_t kml_remove_entry(struct kml_space *space, unsigned long start,
 	if (!kml_object_lock(&l, space, start, false))
 		return 0;
 
-	/* a full barrier, for kml_pin_wait() */
+	/* the full barrier that kml_pin_wait() requires */
 	*state = atomic_fetch_andnot(KML_F_ALLOCATED, &l.hot->state);
 	size = kml_hot_size(l.hot, *state);
 	*cold = l.hot->cold;
@@ -697,7 +773,7 @@ static size_t kml_remove_entry(struct kml_space *space, unsigned long start,
 		kml_interval_vacate(l.iv);
 	kml_count_irqs_off(KML_C_FREES);
 
-	/* plain cold metadata is read under the leaf's lock only */
+	/* users of plain cold metadata hold leaf->lock: it can be reused now */
 	if (likely(!(*state & KML_F_EXT)) && kml_cold_put_cached(*cold))
 		*cold = NULL;
 	kml_object_unlock(&l);
@@ -705,20 +781,20 @@ static size_t kml_remove_entry(struct kml_space *space, unsigned long start,
 }
 
 /**
- * kml_object_insert() - file an object
- * @space: where
- * @ptr: what the allocator returned
- * @size: in bytes
- * @min_count: references wanted; 0: grey, negative: black
- * @gfp: of the allocation
- * @trace: from kml_stack_save()
- * @hit: filled with the object in the way on -EEXIST
+ * kml_object_insert() - insert an object
+ * @space: address space
+ * @ptr: address that the allocator returned, with its tag
+ * @size: in bytes; 0: nothing is inserted
+ * @min_count: number of references wanted; 0: grey, negative: black
+ * @gfp: flags of the tracked allocation
+ * @trace: stack of the allocation, from kml_stack_save()
+ * @hit: on -EEXIST, filled with the other object; zeroed if that was freed meanwhile
  *
- * If there is no memory for metadata the block goes into the reserve: it will
- * be scanned as a root and not be reported.
+ * If there is no memory for metadata, the block goes into the reserve: it is
+ * scanned as a root, unless it is black, and never reported.
  *
- * Context: any.
- * Return: 0 or -EEXIST.
+ * Context: any but NMI in which @gfp may be used; no raw lock is held.
+ * Return: 0, or -EEXIST if the block overlaps another object.
  */
 int kml_object_insert(struct kml_space *space, unsigned long ptr, size_t size,
 		      int min_count, gfp_t gfp, depot_stack_handle_t trace,
@@ -732,7 +808,7 @@ int kml_object_insert(struct kml_space *space, unsigned long ptr, size_t size,
 	int ret;
 
 	if (unlikely(!size))
-		return 0;	/* nothing can point into it */
+		return 0;	/* no pointer can point into it */
 
 	b.size = kfence_ksize((void *)ptr) ?: size;
 	b.s.last = kml_last(b.s.start, b.size);
@@ -789,7 +865,10 @@ reserve:
 	return 0;
 }
 
-/* Remove the object at @start; all but freeing @cold. Return: size or 0. */
+/*
+ * Remove the object at @start, and wait for workers that read it. The caller has to
+ * free @cold. Return: the size of the object, or 0 if there is none.
+ */
 static size_t kml_detach(struct kml_space *space, unsigned long start,
 			 u32 *state, struct kml_cold **cold)
 {
@@ -806,14 +885,15 @@ static size_t kml_detach(struct kml_space *space, unsigned long start,
 }
 
 /**
- * kml_object_remove() - an object was freed
- * @space: where
- * @ptr: its start
+ * kml_object_remove() - remove the object of a block that is being freed
+ * @space: address space
+ * @ptr: start of the block, may have a tag
  *
- * When this returns nobody reads the block any more.
+ * When this returns no worker reads the block. A block in the reserve is removed,
+ * too.
  *
- * Context: any.
- * Return: false if there is no such object.
+ * Context: any but NMI; no raw lock is held.
+ * Return: false if no tracked block starts at @ptr.
  */
 bool kml_object_remove(struct kml_space *space, unsigned long ptr)
 {
@@ -844,18 +924,20 @@ static int kml_insert_rest(struct kml_space *space, unsigned long ptr, size_t si
 }
 
 /**
- * kml_object_remove_part() - a part of an object was freed
+ * kml_object_remove_part() - remove the part of an object that is being freed
  * @space: address space
- * @ptr: start of the part
- * @size: of the part
- * @trace: stack of the free: becomes the origin of the rest
- * @hit: as for kml_object_insert()
+ * @ptr: start of the part, may have a tag
+ * @size: of the part, in bytes
+ * @trace: stack of the free, from kml_stack_save(); reported for what remains
+ * @hit: on -EEXIST, filled with the other object; zeroed if that was freed meanwhile
  *
  * The memory before and after the part becomes new objects, which want as many
- * references as the old one did.
+ * references as the old object did. When this returns no worker reads the part.
  *
- * Context: process or boot.
- * Return: 0, -ENOENT, -EEXIST.
+ * Context: process or boot; may sleep. The caller serialises partial frees of a
+ * block.
+ * Return: 0, -ENOENT if no tracked block holds @ptr, or -EEXIST if memory that
+ * remains overlaps another object.
  */
 int kml_object_remove_part(struct kml_space *space, unsigned long ptr,
 			   size_t size, depot_stack_handle_t trace,
@@ -887,7 +969,7 @@ int kml_object_remove_part(struct kml_space *space, unsigned long ptr,
 	before = addr - start;
 	size = min(size, old_size - before);
 	kml_reserve_remove_overlaps(space, addr, size);
-	/* switched off: only the blocks that go away matter */
+	/* when kmemleak is off, frees are tracked, but no new objects */
 	if (!kml_enabled())
 		return 0;
 
@@ -911,9 +993,9 @@ static void kml_remove_unlocked(struct kml_visitor *v, struct kml_space *space,
 }
 
 /**
- * kml_object_remove_all() - forget all objects
+ * kml_object_remove_all() - remove all objects of the index
  *
- * Context: process, kml_scan_mutex held, kmemleak is off.
+ * Context: process, kml_scan_mutex held, kmemleak is off; may sleep.
  */
 void kml_object_remove_all(void)
 {
@@ -930,18 +1012,18 @@ void kml_object_remove_all(void)
 /* === Attributes ========================================================= */
 
 /*
- * What callers say about an object after its birth. Unless noted: any context;
- * return 0, or -ENOENT if no object starts at the address (nor waits in the
- * reserve, where there is nothing more to say about it).
+ * Changes of an object's attributes. A block in the reserve has few attributes; a
+ * change of any other one is ignored.
  */
 
 /**
  * kml_object_paint() - make an object grey (never a leak) or black (ignored)
- * @space: where
- * @ptr: start of the object
- * @color: 0 or -1
+ * @space: address space
+ * @ptr: start of the object, may have a tag
+ * @color: 0: grey, -1: black
  *
- * Return: see above.
+ * Context: any but NMI; no raw lock is held.
+ * Return: 0, or -ENOENT if no tracked block starts at @ptr.
  */
 int kml_object_paint(struct kml_space *space, unsigned long ptr, int color)
 {
@@ -959,7 +1041,14 @@ int kml_object_paint(struct kml_space *space, unsigned long ptr, int color)
 	return 0;
 }
 
-/* kml_object_no_scan() - references to the object count, its content does not */
+/**
+ * kml_object_no_scan() - do not read the content of an object in scans
+ * @space: address space
+ * @ptr: start of the object, may have a tag
+ *
+ * Context: any but NMI; no raw lock is held.
+ * Return: 0, or -ENOENT if no tracked block starts at @ptr.
+ */
 int kml_object_no_scan(struct kml_space *space, unsigned long ptr)
 {
 	unsigned long start = kml_untag(ptr);
@@ -973,16 +1062,15 @@ int kml_object_no_scan(struct kml_space *space, unsigned long ptr)
 }
 
 /**
- * kml_stack_set_no_scan() - set or clear NO_SCAN on the block of a stack
- * @stack: where the stack begins; may be NULL
- * @on: set or clear the flag
+ * kml_stack_set_no_scan() - set or clear KML_F_NO_SCAN on the block of a stack
+ * @stack: lowest address of the stack, or NULL
+ * @on: true to set the flag, false to clear it
  *
- * With VMAP_STACK, a stack is a block like others, and would be read as a whole
- * by any scan, dead frames included. roots.c reads what is to be read of
- * it.
+ * A VMAP stack is a tracked block, and scans would read it whole, unused frames
+ * included. With the flag set, roots.c reads only its live part.
  *
  * Context: process.
- * Return: true if this changed anything.
+ * Return: true if the flag was changed.
  */
 bool kml_stack_set_no_scan(const void *stack, bool on)
 {
@@ -1001,21 +1089,27 @@ bool kml_stack_set_no_scan(const void *stack, bool on)
 }
 
 /**
- * kml_own_stack_set_no_scan() - set or clear NO_SCAN on the stack of this task
- * @on: set or clear the flag
+ * kml_own_stack_set_no_scan() - set or clear KML_F_NO_SCAN on current's stack
+ * @on: true to set the flag, false to clear it
  *
- * The stack of a task that scans is littered with addresses that it went
- * through.
+ * The unused frames of a task that scans are full of object addresses.
  *
  * Context: process.
- * Return: true if this changed anything.
+ * Return: true if the flag was changed.
  */
 bool kml_own_stack_set_no_scan(bool on)
 {
 	return kml_stack_set_no_scan(task_stack_page(current), on);
 }
 
-/* kml_object_reset_checksum() - let the next scan take the object as changed */
+/**
+ * kml_object_reset_checksum() - let the next scan take an object as changed
+ * @space: address space
+ * @ptr: start of the object, may have a tag
+ *
+ * Context: any but NMI; no raw lock is held.
+ * Return: 0, or -ENOENT if no tracked block starts at @ptr.
+ */
 int kml_object_reset_checksum(struct kml_space *space, unsigned long ptr)
 {
 	unsigned long start = kml_untag(ptr);
@@ -1028,7 +1122,16 @@ int kml_object_reset_checksum(struct kml_space *space, unsigned long ptr)
 	return 0;
 }
 
-/* kml_object_set_trace() - @ptr may point anywhere into the object */
+/**
+ * kml_object_set_trace() - replace the allocation stack of an object
+ * @space: address space
+ * @ptr: any address in the object, may have a tag
+ * @trace: new stack, from kml_stack_save()
+ *
+ * Context: any but NMI; no raw lock is held.
+ * Return: 0, or -ENOENT if no object holds @ptr. A block in the reserve has no
+ * stack: -ENOENT, too.
+ */
 int kml_object_set_trace(struct kml_space *space, unsigned long ptr,
 			 depot_stack_handle_t trace)
 {
@@ -1042,8 +1145,9 @@ int kml_object_set_trace(struct kml_space *space, unsigned long ptr,
 }
 
 /*
- * Give a locked object an extension: @ext if it has none. Return: metadata that
- * is now unused, to be freed after unlocking, in @unused.
+ * Make sure that a locked object has an extension; use @ext if it has none. The
+ * caller has to free @unused after unlocking: the replaced cold metadata, or NULL.
+ * Return: the extension, or NULL if the object has none and @ext is NULL.
  */
 static struct kml_ext *kml_hot_extend(struct kml_hot *hot, struct kml_ext *ext,
 				      struct kml_cold **unused)
@@ -1057,26 +1161,26 @@ static struct kml_ext *kml_hot_extend(struct kml_hot *hot, struct kml_ext *ext,
 	ext->cold = *hot->cold;
 	ext->not_excess = ~0UL;
 	*unused = hot->cold;
-	/* pointer before flag: who sees the flag finds an extension */
+	/* pointer before flag: a reader that sees KML_F_EXT finds the extension */
 	smp_store_release(&hot->cold, &ext->cold);
 	kml_hot_change(hot, 0, KML_F_EXT);
 	return ext;
 }
 
 /**
- * kml_object_set_excess() - pass on surplus references
- * @space: where
- * @ptr: start of the object
- * @excess_ref: start of the object that gets what @ptr does not need
- * @gfp: for metadata
+ * kml_object_set_excess() - forward surplus references to an object to another one
+ * @space: address space
+ * @ptr: start of the object, may have a tag
+ * @excess_ref: start of the target: it gets the references that @ptr does not need
+ * @gfp: flags of the tracked allocation
  *
- * Called when both are born. A scan that began before and has settled @ptr does
- * not pass references on, but does not report @excess_ref either: that one's
- * checksum is not known yet.
+ * Hooks call this when both objects have just been inserted. A scan that has begun
+ * before, and has settled @ptr, forwards no references. It does not report the
+ * target either, since the checksum of a new object is not known yet.
  *
- * Context: as @gfp allows.
- * Return: 0, -ENOENT, or -ENOMEM: then the caller has
- * to see to it that @excess_ref is not taken for a leak.
+ * Context: any but NMI in which @gfp may be used; no raw lock is held.
+ * Return: 0, -ENOENT if no tracked block starts at @ptr, or -ENOMEM. On an error the
+ * caller has to make sure that the target is not reported.
  */
 int kml_object_set_excess(struct kml_space *space, unsigned long ptr,
 			  unsigned long excess_ref, gfp_t gfp)
@@ -1106,18 +1210,19 @@ int kml_object_set_excess(struct kml_space *space, unsigned long ptr,
 }
 
 /**
- * kml_object_add_area() - scan only this part of an object (and others so named)
- * @space: where
- * @ptr: start of the area, anywhere in the object
- * @size: of the area; SIZE_MAX: up to the object's end
+ * kml_object_add_area() - add a scan area to an object
+ * @space: address space
+ * @ptr: start of the area, anywhere in the object, may have a tag
+ * @size: of the area, in bytes; SIZE_MAX: up to the end of the object
  * @gfp: for metadata
- * @hit: filled on -ERANGE
+ * @hit: on -ERANGE, filled with the object
  *
- * Without memory for the area the whole object is scanned.
+ * Of an object with areas, scans read only these. If there is no memory for an area,
+ * they read the whole object.
  *
- * Context: as @gfp allows.
- * Return: 0, -ENOENT, -ENOMEM, or -ERANGE if the area
- * is longer than the object.
+ * Context: any but NMI in which @gfp may be used; no raw lock is held.
+ * Return: 0, -ENOENT if no tracked block holds @ptr, -ENOMEM, or -ERANGE if the area
+ * ends after the object.
  */
 int kml_object_add_area(struct kml_space *space, unsigned long ptr, size_t size,
 			gfp_t gfp, struct kml_info *hit)
@@ -1151,7 +1256,7 @@ int kml_object_add_area(struct kml_space *space, unsigned long ptr, size_t size,
 		area->not_start = ~addr;
 		area->size = min(size, room);
 		area->next = ext->areas;
-		/* walkers hold a pin, not the lock */
+		/* workers read the list with a pin, without the lock */
 		smp_store_release(&ext->areas, area);
 		area = NULL;
 	}

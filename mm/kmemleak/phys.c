@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Physical blocks: memory of memblock.
+ * Physical blocks: memory that memblock has allocated. They are roots: marks read
+ * them, but never look for references to them, and they are never reported. So they
+ * are not in the index, but in a tree: a block of any size, such as the memmap of a
+ * node, costs one tree node. If there is no memory for a node, the block is merged
+ * into an adjacent one.
  *
- * No mark looks for references to them, and they are never reported. They are roots,
- * so they are not in the index but in a tree of their own: a block of any size, a huge
- * page or the memmap of a node, costs one node. Adjacent blocks become one where there
- * is no memory for a node.
- *
- * A block may be given back while it is read. The protocol is that of "Pins" in index.h
- * with one value for all blocks, since their starts change: a reader pins it, finds the
- * block under kml_phys_lock, and copies at most KML_CHUNK bytes; a free cuts the block
- * under the lock, and then waits for the pins.
+ * A block may be freed while a worker reads it. "Pins" in index.h has the protocol,
+ * but all blocks share one pin value, since a partial free changes the start of a
+ * block. A worker sets the pin, finds the block under kml_phys_lock, and copies up
+ * to KML_CHUNK bytes, and some more to complete a word. A free cuts the block under
+ * the lock, and then waits for the pins.
  */
 
 #include "mark.h"
 
-/* What readers pin: the start of no object. */
+/* The pin value of all physical blocks. No object starts at this address. */
 #define KML_PHYS_PIN	1UL
 
 static DEFINE_RAW_SPINLOCK(kml_phys_lock);
@@ -101,7 +101,11 @@ static void kml_phys_fill(struct kml_info *info, const struct kml_phys *b)
 	memcpy(info->comm, b->cold.comm, sizeof(info->comm));
 }
 
-/* Without memory for a node: does a block touch one that it can be a part of? */
+/*
+ * Merge a block for which there is no node into an adjacent one. @next is the first
+ * block after it, or NULL. Return: false if no adjacent block can take it: there is
+ * none, or it is black. Context: kml_phys_lock.
+ */
 static bool kml_phys_extend(unsigned long start, size_t size, struct kml_phys *next)
 {
 	struct kml_phys *prev = start ? kml_phys_find(start - 1) : NULL;
@@ -122,18 +126,18 @@ static bool kml_phys_extend(unsigned long start, size_t size, struct kml_phys *n
 }
 
 /**
- * kml_phys_insert() - record a physical block
- * @start: its first byte
- * @size: in bytes
- * @gfp: of the allocation
- * @trace: from kml_stack_save()
- * @hit: filled with the block in the way on -EEXIST
+ * kml_phys_insert() - insert a physical block
+ * @start: physical address of its first byte
+ * @size: in bytes; 0: nothing is inserted
+ * @gfp: flags of the tracked allocation
+ * @trace: stack of the allocation, from kml_stack_save()
+ * @hit: on -EEXIST, filled with the other block
  *
- * Without memory for it, the block becomes a part of an adjacent one, or goes to the
- * reserve.
+ * If there is no memory for a tree node, the block is merged into an adjacent one,
+ * or goes into the reserve.
  *
- * Context: any.
- * Return: 0 or -EEXIST.
+ * Context: any but NMI in which @gfp may be used; no raw lock is held.
+ * Return: 0, or -EEXIST if it overlaps another block.
  */
 int kml_phys_insert(unsigned long start, size_t size, gfp_t gfp,
 		    depot_stack_handle_t trace, struct kml_info *hit)
@@ -173,9 +177,13 @@ int kml_phys_insert(unsigned long start, size_t size, gfp_t gfp,
 }
 
 /*
- * Cut [@addr, @last] out of the block that holds @addr. @spare is memory for what
- * follows the part, if that is needed: it is set to NULL when used. Return: how many
- * bytes were cut, 0 if there is no such block, -EAGAIN if @spare is missing.
+ * Cut [@addr, @last] out of the block that holds @addr. If memory remains on both
+ * sides of the part, the second rest needs a node: @spare is used and set to NULL.
+ * If nothing remains, the caller has to free the node in @gone.
+ *
+ * Context: kml_phys_lock.
+ * Return: the number of bytes cut, 0 if no block holds @addr, or -EAGAIN if @spare
+ * is NULL, but needed.
  */
 static ssize_t kml_phys_cut(unsigned long addr, unsigned long last,
 			    depot_stack_handle_t trace, struct kml_phys **spare,
@@ -198,7 +206,7 @@ static ssize_t kml_phys_cut(unsigned long addr, unsigned long last,
 	if (addr != start && last != end && !rest)
 		return -EAGAIN;
 
-	/* the rest has come with this free, as for other objects */
+	/* what remains is shown with the stack of this free, as with objects */
 	kml_cold_init(&b->cold, trace, start);
 	b->no_scan = false;
 	if (addr == start) {
@@ -217,42 +225,54 @@ static ssize_t kml_phys_cut(unsigned long addr, unsigned long last,
 	return last - addr + 1;
 }
 
-/* As kml_phys_cut(), when there is no memory: what follows the part is reserved. */
+/*
+ * Like kml_phys_cut(), for a part in the middle of a block, without a node for the
+ * second rest: that goes into the reserve. It is reserved before it leaves the tree, so
+ * that no scan misses it; if the block has changed meanwhile, all is done again.
+ *
+ * Context: any but NMI; no raw lock is held.
+ * Return: the number of bytes cut, or 0 if the part is no longer in a block.
+ */
 static ssize_t kml_phys_cut_reserve(unsigned long addr, unsigned long last)
 {
-	struct kml_phys *b;
+	struct kml_space *space = kml_space(KML_PHYS);
 	unsigned long flags, end;
-	ssize_t cut = 0;
+	bool black, same;
+	struct kml_phys *b;
 
-	raw_spin_lock_irqsave(&kml_phys_lock, flags);
-	b = kml_phys_find(addr);
-	end = b ? kml_phys_last(b) : 0;
-	raw_spin_unlock_irqrestore(&kml_phys_lock, flags);
-	if (!b || end <= last)
-		return 0;
+	for (;;) {
+		raw_spin_lock_irqsave(&kml_phys_lock, flags);
+		b = kml_phys_find(addr);
+		end = b ? kml_phys_last(b) : 0;
+		black = b && b->black;
+		raw_spin_unlock_irqrestore(&kml_phys_lock, flags);
+		if (!b || end <= last)
+			return 0;
 
-	/* before it leaves the tree, so that no scan misses it */
-	kml_reserve_add(kml_space(KML_PHYS), last + 1, end - last, 0);
-	raw_spin_lock_irqsave(&kml_phys_lock, flags);
-	b = kml_phys_find(addr);
-	if (b && kml_phys_last(b) == end && kml_phys_start(b) < addr) {
-		b->size = addr - kml_phys_start(b);
-		cut = last - addr + 1;
+		kml_reserve_add(space, last + 1, end - last, black ? KML_RESERVE_BLACK : 0);
+		raw_spin_lock_irqsave(&kml_phys_lock, flags);
+		b = kml_phys_find(addr);
+		same = b && kml_phys_last(b) == end && kml_phys_start(b) < addr;
+		if (same)
+			b->size = addr - kml_phys_start(b);
+		raw_spin_unlock_irqrestore(&kml_phys_lock, flags);
+		if (same)
+			return last - addr + 1;
+		kml_reserve_remove(space, last + 1);
 	}
-	raw_spin_unlock_irqrestore(&kml_phys_lock, flags);
-	return cut;
 }
 
 /**
- * kml_phys_remove() - a part of the physical memory was freed
- * @start: first byte
- * @size: in bytes; several blocks, or parts of them
- * @trace: from kml_stack_save()
+ * kml_phys_remove() - remove physical memory that is being freed
+ * @start: physical address of its first byte
+ * @size: in bytes; the memory may consist of several blocks, or of parts of blocks
+ * @trace: stack of the free, from kml_stack_save(); shown for what remains
  *
- * When this returns no scan reads it any more.
+ * The removal ends at the first byte that is not tracked. When this returns no
+ * worker reads the memory that was removed.
  *
  * Context: process or boot; may sleep.
- * Return: 0, or -ENOENT if no block holds @start.
+ * Return: 0, or -ENOENT if the first byte is not tracked.
  */
 int kml_phys_remove(unsigned long start, size_t size, depot_stack_handle_t trace)
 {
@@ -290,12 +310,12 @@ int kml_phys_remove(unsigned long start, size_t size, depot_stack_handle_t trace
 }
 
 /**
- * kml_phys_paint() - is a physical block to be read?
- * @start: its first byte
- * @black: no
+ * kml_phys_paint() - make a physical block black (marks do not read it) or grey
+ * @start: physical address of its first byte
+ * @black: true for black, false for grey
  *
- * Context: any.
- * Return: 0, or -ENOENT if no block begins at @start.
+ * Context: any but NMI; no raw lock is held.
+ * Return: 0, or -ENOENT if no block starts at @start.
  */
 int kml_phys_paint(unsigned long start, bool black)
 {
@@ -318,7 +338,14 @@ int kml_phys_paint(unsigned long start, bool black)
 	       0 : ret;
 }
 
-/* The block that holds @addr, as for a message. Context: any. */
+/**
+ * kml_phys_info() - find a physical block and copy its metadata
+ * @addr: physical address, anywhere in the block
+ * @info: filled on success
+ *
+ * Context: any but NMI.
+ * Return: true if a block holds @addr. Blocks in the reserve are not found.
+ */
 bool kml_phys_info(unsigned long addr, struct kml_info *info)
 {
 	struct kml_phys *b;
@@ -332,22 +359,23 @@ bool kml_phys_info(unsigned long addr, struct kml_info *info)
 	return b;
 }
 
-/* Is all of a physical block mapped? */
+/* Is all of the memory in the direct mapping? Context: any. */
 static bool kml_phys_in_lowmem(unsigned long start, size_t size)
 {
 	return PHYS_PFN(start) >= min_low_pfn && PFN_UP(start + size) <= max_low_pfn;
 }
 
 /**
- * kml_phys_next() - the next piece of physical memory to read
- * @at: where to go on, 0 at first; set to the first byte after the piece
- * @start: set to the first byte of the piece
- * @only_new: of blocks that came since the mark began, once each
+ * kml_phys_next() - get the next piece of physical memory that a mark has to read
+ * @at: physical address at which to start, 0 at first; set to the end of the piece
+ * @start: set to the physical address of the first byte of the piece
+ * @only_new: true for blocks that are new since the scan began, each of them once
  *
- * Blocks that are not mapped as a whole become black.
+ * A block that is not mapped as a whole is made black, unless it was merged from
+ * several blocks: of these kml_phys_copy() reads the mapped pages.
  *
- * Context: any.
- * Return: the length of the piece, at most KML_SLICE, or 0 at the end.
+ * Context: any but NMI.
+ * Return: the length of the piece in bytes, up to KML_SLICE, or 0 at the end.
  */
 size_t kml_phys_next(unsigned long *at, unsigned long *start, bool only_new)
 {
@@ -367,21 +395,31 @@ size_t kml_phys_next(unsigned long *at, unsigned long *start, bool only_new)
 	}
 	if (b) {
 		*start = max(kml_phys_start(b), *at);
-		/* slices end where no word does */
+		/* no aligned word crosses a multiple of KML_SLICE */
 		len = min(kml_phys_last(b), *start | (KML_SLICE - 1)) - *start + 1;
 		*at = *start + len;
-		/* the top of the space: there is nothing after it */
+		/* the piece ends at the top of the address space: end there */
 		if (!*at)
 			*at = ULONG_MAX;
-		b->is_new = only_new && *at <= kml_phys_last(b);
+		/* a block that has grown at its front since is read again as a new one */
+		if (only_new)
+			b->is_new = *at <= kml_phys_last(b);
+		else if (*start == kml_phys_start(b))
+			b->is_new = false;
 	}
 	raw_spin_unlock_irqrestore(&kml_phys_lock, flags);
 	return len;
 }
 
-/*
- * Does the page belong to somebody else than memblock: is it free, a user's, the page
- * cache's, a slab? What is in use and none of these is untracked memory.
+/**
+ * kml_pfn_has_owner() - does a page have an owner other than memblock?
+ * @page: page of online memory
+ *
+ * The owner may be the buddy allocator (a free page), a slab, user space or the page
+ * cache. A page in use without such an owner is untracked memory.
+ *
+ * Context: any.
+ * Return: true if the page has an owner.
  */
 bool kml_pfn_has_owner(struct page *page)
 {
@@ -390,9 +428,14 @@ bool kml_pfn_has_owner(struct page *page)
 	return page_has_type(head) || PageLRU(head) || READ_ONCE(head->mapping);
 }
 
-/*
- * Pages that must not be read, mapped or not: given away to a hypervisor, not
- * yet taken from it, or broken.
+/**
+ * kml_pfn_is_untouchable() - must a page not be read, mapped or not?
+ * @page: struct page
+ * @pfn: its page frame number
+ *
+ * Context: memory hotplug lock held.
+ * Return: true if the page was given to a hypervisor, or not yet accepted from it, or
+ * is broken.
  */
 bool kml_pfn_is_untouchable(struct page *page, unsigned long pfn)
 {
@@ -401,8 +444,10 @@ bool kml_pfn_is_untouchable(struct page *page, unsigned long pfn)
 }
 
 /*
- * Nobody tells when memblock's memory goes to the page allocator: the initrd's does,
- * and boot-time huge pages become user memory. References are in pages that have not.
+ * Does physical memory still belong to memblock? No hook is called when it is passed to
+ * the page allocator, as the memory of the initrd is, or becomes user memory, as
+ * boot-time huge pages do. Then it is no root any more. Its struct pages show that.
+ * Return: true if at least one of the pages has no other owner, and may be read.
  */
 static bool kml_phys_is_root(unsigned long start, size_t len)
 {
@@ -418,7 +463,7 @@ static bool kml_phys_is_root(unsigned long start, size_t len)
 	return false;
 }
 
-/* How many bytes from @from on are of a block that is read? Context: IRQs off. */
+/* The number of bytes from @from to the end of a block that is read. Context: IRQs off. */
 static unsigned long kml_phys_left(unsigned long from)
 {
 	unsigned long left = 0;
@@ -442,7 +487,7 @@ static unsigned long kml_phys_left_reserved(unsigned long from,
 	return off < size ? size - off : 0;
 }
 
-/* Copy what is still a root, and mapped. Return: false if that was not all. */
+/* Copy memory that is mapped and still a root. Return: false if it is not. */
 static bool kml_phys_copy_root(void *to, unsigned long from, size_t len)
 {
 	return kml_phys_in_lowmem(from, len) && kml_phys_is_root(from, len) &&
@@ -450,17 +495,18 @@ static bool kml_phys_copy_root(void *to, unsigned long from, size_t len)
 }
 
 /**
- * kml_phys_copy() - copy from a physical block
- * @pins: of the worker
+ * kml_phys_copy() - copy a part of a physical block
+ * @pins: pins of the calling worker; the first one is used
  * @to: room for @len + @more bytes
- * @from: first byte
- * @len: in bytes, not beyond a page of KML_PAGE_SIZE
- * @more: bytes after these that are wanted if the block has them
+ * @from: physical address of the first byte
+ * @len: in bytes; the part lies in one page of KML_PAGE_SIZE
+ * @more: number of bytes after the part that are copied, too, if the block has them
  * @reserved: the block, if it is in the reserve, or NULL
  *
- * Context: memory hotplug lock held, no other lock.
- * Return: bytes that were copied: fewer at the end of the block, 0 if the memory is no
- * longer tracked, or has another owner, or is not mapped.
+ * Context: memory hotplug lock held, no raw lock held.
+ * Return: the number of bytes copied. It is less than @len at the end of the block,
+ * and 0 if the memory is no longer tracked, black, not mapped, or has another
+ * owner.
  */
 size_t kml_phys_copy(struct kml_pins *pins, void *to, unsigned long from, size_t len,
 		     size_t more, const struct kml_reserve_block *reserved)
@@ -487,9 +533,9 @@ size_t kml_phys_copy(struct kml_pins *pins, void *to, unsigned long from, size_t
 }
 
 /**
- * kml_phys_drop_all() - forget all physical blocks
+ * kml_phys_drop_all() - remove all physical blocks
  *
- * Context: process, kmemleak is off.
+ * Context: process, kmemleak is off and no scan runs; may sleep.
  */
 void kml_phys_drop_all(void)
 {

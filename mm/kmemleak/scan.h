@@ -188,7 +188,7 @@ struct kml_boot {
 
 extern struct kml_boot kml_boot;
 
-extern bool kml_strict;	/* off at the first block that overlaps another */
+extern bool kml_strict;
 
 int kml_control_command(const char *cmd);
 void kml_control_late_init(void);

@@ -120,6 +120,7 @@ maybe)
 	check "kmemleak.verbose" test "$(cat "$KMEMLEAK_PARAMS/verbose")" = N ;;
 esac
 # "modinfo" finds the types of the parameters of what is built in there.
+# shellcheck disable=SC2317 # called by check()
 modinfo_has_types() {
 	local name file
 	file=/lib/modules/$(uname -r)/modules.builtin.modinfo
