@@ -758,12 +758,22 @@ static inline bool kml_reserve_remove(struct kml_space *space,
 	       __kml_reserve_remove(space, start);
 }
 
-extern unsigned long kml_reserve_overlaps;
+/* Blocks with KML_RESERVE_OVERLAP: their number, and between which addresses they start. */
+struct kml_overlaps {
+	unsigned long nr;
+	unsigned long not_min;		/* inverted */
+	unsigned long not_last;		/* inverted */
+};
 
+extern struct kml_overlaps kml_overlaps;
+
+/* Every free comes here, so the hash table is searched only if it may have a hit. */
 static inline void kml_reserve_remove_overlaps(struct kml_space *space,
 					       unsigned long start, size_t size)
 {
-	if (unlikely(READ_ONCE(kml_reserve_overlaps)))
+	if (unlikely(READ_ONCE(kml_overlaps.nr)) &&
+	    start <= ~READ_ONCE(kml_overlaps.not_last) &&
+	    kml_last(start, size) >= ~READ_ONCE(kml_overlaps.not_min))
 		__kml_reserve_remove_overlaps(space, start, size);
 }
 

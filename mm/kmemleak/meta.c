@@ -623,7 +623,7 @@ static u8 kml_reserve_mark;
 static u8 kml_reserve_round;
 static unsigned int kml_reserve_at;	/* next bucket; kml_scan_mutex */
 unsigned long kml_reserve_nr;
-unsigned long kml_reserve_overlaps;	/* of these, with KML_RESERVE_OVERLAP */
+struct kml_overlaps kml_overlaps = { .not_last = ~0UL };
 
 static struct kml_reserved **kml_reserve_bucket(unsigned long start)
 {
@@ -655,8 +655,11 @@ static bool __kml_reserve_add(struct kml_space *space, unsigned long start,
 	r->next = *head;
 	*head = r;
 	WRITE_ONCE(kml_reserve_nr, kml_reserve_nr + 1);
-	if (flags & KML_RESERVE_OVERLAP)
-		WRITE_ONCE(kml_reserve_overlaps, kml_reserve_overlaps + 1);
+	if (flags & KML_RESERVE_OVERLAP) {
+		WRITE_ONCE(kml_overlaps.not_min, max(kml_overlaps.not_min, ~start));
+		WRITE_ONCE(kml_overlaps.not_last, min(kml_overlaps.not_last, ~start));
+		WRITE_ONCE(kml_overlaps.nr, kml_overlaps.nr + 1);
+	}
 	return true;
 }
 
@@ -772,8 +775,13 @@ static struct kml_reserved kml_reserve_unlink(struct kml_reserved **p)
 	kml_reserve_free = r;
 	WRITE_ONCE(kml_reserve_nr_free, kml_reserve_nr_free + 1);
 	WRITE_ONCE(kml_reserve_nr, kml_reserve_nr - 1);
-	if (copy.flags & KML_RESERVE_OVERLAP)
-		WRITE_ONCE(kml_reserve_overlaps, kml_reserve_overlaps - 1);
+	if (copy.flags & KML_RESERVE_OVERLAP) {
+		WRITE_ONCE(kml_overlaps.nr, kml_overlaps.nr - 1);
+		if (!kml_overlaps.nr) {
+			WRITE_ONCE(kml_overlaps.not_min, 0);
+			WRITE_ONCE(kml_overlaps.not_last, ~0UL);
+		}
+	}
 	return copy;
 }
 
