@@ -51,6 +51,7 @@ FIXES = (
     Fix("memblock-hugetlb.patch",
         line="void * __init memblock_alloc_hugetlb(phys_addr_t size, int nid, bool exact_nid)",
         otherwise="hugetlb-6.12.patch"),
+    Fix("kfence.patch"),
     Fix("mempool.patch"),
     Fix("skbuff.patch", line="u32 napi_skb_cache_get_bulk(void **skbs, u32 n)",
         otherwise="skbuff-6.12.patch"),
