@@ -49,6 +49,6 @@ typedef void (*kf_found_t)(struct kf_wanted *w, unsigned long offset, unsigned l
 
 const char *kf_page_kind(struct page *page);
 void kf_set_image(unsigned long from, unsigned long to);
-int kf_search(struct kf_wanted *wanted, unsigned int nr, kf_found_t found);
+int kf_search(struct kf_wanted *wanted, unsigned int nr, unsigned int step, kf_found_t found);
 
 #endif /* _KF_H */

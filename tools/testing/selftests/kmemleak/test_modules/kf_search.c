@@ -10,6 +10,7 @@
 #include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
+#include <linux/unaligned.h>
 
 #include "kf.h"
 
@@ -23,6 +24,7 @@ struct kf_state {
 	struct kf_wanted *wanted;
 	unsigned int nr;
 	kf_found_t found;
+	unsigned int step;
 	unsigned long *copy;
 };
 
@@ -71,9 +73,12 @@ static void kf_look_through(struct kf_state *s, unsigned long *from, struct page
 
 	if (!from || copy_from_kernel_nofault(s->copy, from, PAGE_SIZE))
 		return;
-	for (i = 0; i < PAGE_SIZE / sizeof(long); i++)
-		if (s->copy[i])
-			kf_look_at(s, s->copy[i], page, (unsigned long)&from[i]);
+	for (i = 0; i <= PAGE_SIZE - sizeof(long); i += s->step) {
+		unsigned long value = get_unaligned((unsigned long *)((u8 *)s->copy + i));
+
+		if (value)
+			kf_look_at(s, value, page, (unsigned long)from + i);
+	}
 	/* this copy is no reference */
 	memset(s->copy, 0, PAGE_SIZE);
 }
@@ -124,17 +129,20 @@ void kf_set_image(unsigned long from, unsigned long to)
  * kf_search() - search all memory in use for words that point into blocks
  * @wanted: the blocks
  * @nr: how many
+ * @step: bytes from one word to the next: sizeof(long), or 1 for what the marks read
+ *	that confirm a suspect
  * @found: called for each such word
  *
  * Context: process, may sleep; the blocks must stay allocated, and calls are
  * serialized by the caller. Return: 0, or -ENOMEM when nothing was searched.
  */
-int kf_search(struct kf_wanted *wanted, unsigned int nr, kf_found_t found)
+int kf_search(struct kf_wanted *wanted, unsigned int nr, unsigned int step, kf_found_t found)
 {
 	struct kf_state s = {
 		.wanted = wanted,
 		.nr = nr,
 		.found = found,
+		.step = step,
 		.copy = (void *)__get_free_page(GFP_KERNEL),
 	};
 	unsigned long at;

@@ -41,7 +41,7 @@ void kt_find(void)
 		w->found = 0;
 		nr++;
 	}
-	if (kf_search(kt_wanted, nr, kt_say))
+	if (kf_search(kt_wanted, nr, sizeof(long), kt_say))
 		return;
 	for (i = 0; i < nr; i++) {
 		if (kt_wanted[i].found)
