@@ -120,7 +120,8 @@ else
 fi
 if [ $compare = 1 ]; then
 	run stock --stock
-	for figure in scans reported reported_gone reported_stays planted found_first found found_without_stacks; do
+	for figure in scans reported reported_gone reported_stays planted found_first found found_without_stacks \
+		found_without_trial; do
 		printf '# %-24s' "$figure"
 		for name in ours stock; do
 			printf '%8s' "$(awk -v f="$figure" '$1 == f { print $2 }' "$out/$name.figures")"

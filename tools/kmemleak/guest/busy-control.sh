@@ -48,24 +48,41 @@ found()
 object_line()
 {
 	awk '
-		match($0, /Object 0x[0-9a-f]+ \(size [0-9]+\)/) { what = tolower(substr($0, RSTART, RLENGTH)) }
+		match($0, /Object (\([a-z]+\) )?0x[0-9a-f]+ \(size [0-9]+\)/) {
+			what = tolower(substr($0, RSTART, RLENGTH))
+			from = ""
+			n = 0
+		}
 		/ count = / { count = $NF }
+		/ flags = / { flags = $NF }
 		/\+0x[0-9a-f]+\/0x|^(\[[^]]*\] *)?(kmemleak: *)? *0x[0-9a-f]+$/ {
 			frame = $NF ~ /^\[/ ? $(NF - 1) : $NF
 			sub(/\+0x.*/, "", frame)
 			if (frame !~ /stack_trace|^kml_|^kmemleak_(alloc|vmalloc|update|no_scan)|^set_track/ && n++ < 6)
 				from = from (n > 1 ? " < " : "") frame
 		}
-		END { if (what) print what ", references: " count ", from " (from ? from : "before there were backtraces") }'
+		END { if (what) print what ", references: " count ", flags " flags ", from " (from ? from : "before there were backtraces") }'
+}
+
+# What kmemleak has counted for the block with that number, and whether the last scan
+# has found it in untracked memory alone: counted <number>
+counted()
+{
+	local address
+	read -r address _ < <(sed -n "$(($1 + 1))p" $busy/hidden)
+	dmesg -c >/dev/null
+	! tell "dump=$address" 2>/dev/null || echo "#   $1: $(dmesg -c | object_line)"
+	[ ! -e $pages ] || sed -n "s/^$address size \(.*\) comm.*/#   $1: only in untracked memory: size \1/p" $pages
 }
 
 # Of each that is hidden, which words point to it, and whose they are. Words of the slab
 # allocator's that are in no tracked object are in one that is free, or that kmemleak
 # is not told of (its own lists, for one): they are no references, and only counted.
-# The first two words of a vmap_area are not read, either.
+# The first two words of a vmap_area are not read, either. A block without any holder
+# is named, too.
 holders()
 {
-	local line where owner none=0
+	local line where owner none=0 named=' '
 	awk '$3 == "_sdata" { print "image_from 0x" $1 } $3 == "__bss_stop" { print "image_to 0x" $1 }' /proc/kallsyms |
 		while read -r line; do echo "$line" >$find; done
 	echo forget >$find
@@ -86,6 +103,14 @@ holders()
 			fi
 			owner=$(dmesg -c | object_line)
 		fi
+		case $line in
+		*' in a word at '*) named="$named${line%%:*} " ;;
+		*' words')
+			[[ $named == *" ${line%%:*} "* ]] ||
+				echo "#   ${line%%:*}: only words in no tracked object: a register had it, or memory that was free by now"
+			counted "${line%%:*}"
+			;;
+		esac
 		echo "#   $line"
 		[ -z "$owner" ] || echo "#        $owner"
 	done <$busy/found
