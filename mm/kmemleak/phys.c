@@ -365,6 +365,60 @@ static bool kml_phys_in_lowmem(unsigned long start, size_t size)
 	return PHYS_PFN(start) >= min_low_pfn && PFN_UP(start + size) <= max_low_pfn;
 }
 
+/* The lock is released after so many blocks, to bound the time with IRQs off. */
+#define KML_PHYS_BATCH	64
+
+/* Does a mark read the block? A block that is not mapped becomes black here. */
+static bool kml_phys_is_wanted(struct kml_phys *b, bool only_new)
+{
+	if (!b->no_scan && !b->merged &&
+	    !kml_phys_in_lowmem(kml_phys_start(b), b->size)) {
+		b->black = true;
+		b->no_scan = true;
+	}
+	return !b->black && (b->is_new || !only_new);
+}
+
+/*
+ * The first block from @b on that a mark reads, or NULL. After KML_PHYS_BATCH blocks
+ * that it does not read, the next one, where to go on. Context: kml_phys_lock.
+ */
+static struct kml_phys *kml_phys_wanted(struct kml_phys *b, bool only_new,
+					unsigned long *at)
+{
+	unsigned int n;
+
+	for (n = 0; b && n < KML_PHYS_BATCH; n++) {
+		if (kml_phys_is_wanted(b, only_new))
+			return b;
+		b = kml_phys_entry(rb_next(&b->node));
+	}
+	if (b)
+		*at = kml_phys_start(b);
+	return b;
+}
+
+/* Take a piece of the block. Return: its length. Context: kml_phys_lock. */
+static size_t kml_phys_piece(struct kml_phys *b, unsigned long *at, unsigned long *start,
+			     bool only_new)
+{
+	size_t len;
+
+	*start = max(kml_phys_start(b), *at);
+	/* no aligned word crosses a multiple of KML_SLICE */
+	len = min(kml_phys_last(b), *start | (KML_SLICE - 1)) - *start + 1;
+	*at = *start + len;
+	/* the piece ends at the top of the address space: end there */
+	if (!*at)
+		*at = ULONG_MAX;
+	/* a block that has grown at its front since is read again as a new one */
+	if (only_new)
+		b->is_new = *at <= kml_phys_last(b);
+	else if (*start == kml_phys_start(b))
+		b->is_new = false;
+	return len;
+}
+
 /**
  * kml_phys_next() - get the next piece of physical memory that a mark has to read
  * @at: physical address at which to start, 0 at first; set to the end of the piece
@@ -383,31 +437,13 @@ size_t kml_phys_next(unsigned long *at, unsigned long *start, bool only_new)
 	unsigned long flags;
 	size_t len = 0;
 
-	raw_spin_lock_irqsave(&kml_phys_lock, flags);
-	for (b = kml_phys_from(*at); b; b = kml_phys_entry(rb_next(&b->node))) {
-		if (!b->no_scan && !b->merged &&
-		    !kml_phys_in_lowmem(kml_phys_start(b), b->size)) {
-			b->black = true;
-			b->no_scan = true;
-		}
-		if (!b->black && (b->is_new || !only_new))
-			break;
-	}
-	if (b) {
-		*start = max(kml_phys_start(b), *at);
-		/* no aligned word crosses a multiple of KML_SLICE */
-		len = min(kml_phys_last(b), *start | (KML_SLICE - 1)) - *start + 1;
-		*at = *start + len;
-		/* the piece ends at the top of the address space: end there */
-		if (!*at)
-			*at = ULONG_MAX;
-		/* a block that has grown at its front since is read again as a new one */
-		if (only_new)
-			b->is_new = *at <= kml_phys_last(b);
-		else if (*start == kml_phys_start(b))
-			b->is_new = false;
-	}
-	raw_spin_unlock_irqrestore(&kml_phys_lock, flags);
+	do {
+		raw_spin_lock_irqsave(&kml_phys_lock, flags);
+		b = kml_phys_wanted(kml_phys_from(*at), only_new, at);
+		if (b && kml_phys_is_wanted(b, only_new))
+			len = kml_phys_piece(b, at, start, only_new);
+		raw_spin_unlock_irqrestore(&kml_phys_lock, flags);
+	} while (b && !len);
 	return len;
 }
 
