@@ -488,7 +488,7 @@ TEST_F(bad, statistics_cannot_be_written)
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(0, pread(fd, buf, sizeof(buf), 1 << 20));
 	EXPECT_EQ(sizeof(buf), pread(fd, buf, sizeof(buf), 0));
-	EXPECT_EQ(0, strncmp(buf, "objects ", 8));
+	EXPECT_EQ(0, strncmp(buf, "enabled ", 8));
 	close(fd);
 }
 
