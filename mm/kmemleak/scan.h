@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Scans, trials, reports, control. */
+/*
+ * Scans, trials of suspects, reports and commands. The functions are in scan.c,
+ * trial.c, report.c and control.c.
+ */
 #ifndef _MM_KMEMLEAK_SCAN_H
 #define _MM_KMEMLEAK_SCAN_H
 
@@ -8,18 +11,18 @@
 /* === Scan =============================================================== */
 
 /*
- * A scan, from beginning to end.
+ * Parameters of scans, and how scans are run and stopped.
  */
 
 struct kml_scan_params {
-	unsigned int min_unref_scans;	/* unreferenced this often: reported */
-	unsigned int min_age_ms;	/* and if they are as old */
-	bool since_mark;		/* list only what was born since "mark" */
+	unsigned int min_unref_scans;	/* unreferenced scans before a report */
+	unsigned int min_age_ms;	/* younger objects are not reported */
+	bool since_mark;		/* list objects allocated after "mark" */
 	bool verbose;			/* log each report */
-	bool stacks;			/* task stacks are roots */
-	bool trial;			/* suspects get more than one aligned mark */
-	unsigned int trial_marks;	/* confirming marks at most, with @trial */
-	struct task_struct *thread;	/* but not this one's: it only scans */
+	bool stacks;			/* stacks of tasks are roots */
+	bool trial;			/* bytewise marks, untracked memory */
+	unsigned int trial_marks;	/* limits kml_confirm_all() */
+	struct task_struct *thread;	/* the scan thread, or NULL */
 };
 
 /* The default of trial_marks. */
@@ -28,8 +31,10 @@ struct kml_scan_params {
 extern struct kml_scan_params kml_scan_params;
 
 /*
- * What a scan is for: a report by the rules, or a part of "check". Of those only the
- * last one reports: what none of them has found referenced, whatever its age.
+ * The kinds of scans. A plain scan reports objects that are old enough and that
+ * enough scans in a row have found unreferenced. The other kinds are scans of the
+ * command "check". Only the last of these reports: objects of any age that none of
+ * these scans has found referenced.
  */
 enum kml_scan_kind {
 	KML_SCAN_PLAIN,
@@ -38,12 +43,12 @@ enum kml_scan_kind {
 	KML_SCAN_LAST,
 };
 
-extern enum kml_scan_kind kml_scan_kind;	/* of the one that runs */
+extern enum kml_scan_kind kml_scan_kind;	/* of the running scan */
 
-/* Whose scans are to end at once. */
+/* The scans that kml_scan_halt() ends. */
 enum kml_halt {
 	KML_HALT_NONE,
-	KML_HALT_THREAD,
+	KML_HALT_THREAD,		/* those of the scan thread */
 	KML_HALT_ALL,
 };
 
@@ -54,12 +59,12 @@ void kml_scan_sleep(bool sleep);
 void kml_scan_halt(enum kml_halt whose);
 void kml_scan_resume(enum kml_halt whose);
 
-/* Woken when kml_scan_mutex is released, or a scan is no longer halted. */
+/* Woken when kml_scan_mutex is released, and when scans are allowed again. */
 extern wait_queue_head_t kml_scan_free;
 
 static inline void kml_scan_may_begin(void)
 {
-	/* a full barrier: pairs with the one of the task that goes to sleep */
+	/* has a full barrier: pairs with set_current_state() of the waiting task */
 	if (wq_has_sleeper(&kml_scan_free))
 		wake_up(&kml_scan_free);
 }
@@ -79,14 +84,14 @@ void kml_report_suspects(void);
 /* === Untracked memory =================================================== */
 
 /*
- * Memory in use that is neither an object nor a root.
+ * Memory in use that is neither an object nor a root, see trial.c.
  */
 
 bool kml_untracked_mark(struct kml_worker *w);
 void kml_untracked_drop(void);
 unsigned long kml_untracked_nr(void);
 
-/* For the seq_file; an entry is valid until kml_scan_mutex is released. */
+/* For kmemleak_pages. An entry is valid until kml_scan_mutex is released. */
 struct kml_held;
 const struct kml_held *kml_untracked_get(unsigned long pos);
 void kml_untracked_show(struct seq_file *seq, const struct kml_held *h);
@@ -94,10 +99,13 @@ void kml_untracked_show(struct seq_file *seq, const struct kml_held *h);
 /* === Report ============================================================= */
 
 /*
- * What users get to read: the report table and its text.
+ * The table of reported objects, and the text of reports.
  */
 
-/* The table. Context of all: kml_scan_mutex held, process. */
+/*
+ * The table. Context: process, kml_scan_mutex held; kml_report_add() also needs
+ * leaf->lock. kml_report_listed() may be called in any context, without a lock.
+ */
 void kml_report_room(unsigned long more);
 bool kml_report_add(struct kml_space *space, unsigned long start,
 		    const struct kml_cold *cold);
@@ -112,44 +120,51 @@ void kml_report_clear(void);
 void kml_report_mark(void);
 bool kml_report_was_short(void);
 
-/* Who is reported: objects of some age, when the last scan began. */
+/*
+ * The conditions for a report: the kind of the scan, and the age that the object had
+ * when the scan or its confirming marks began. Context: in a worker, during a scan;
+ * leaf->lock protects @cold.
+ */
 void kml_report_scan_began(void);
 bool kml_report_old_enough(const struct kml_cold *cold);
 bool kml_report_eligible(u32 state, const struct kml_cold *cold);
 unsigned int kml_report_wanted(void);
 
-/* For the seq_file; an entry is valid until the mutex is released. */
+/* For the file kmemleak. An entry is valid until kml_scan_mutex is released. */
 struct kml_report_entry;
 struct kml_report_entry *kml_report_get(unsigned long pos);
 void kml_report_show(struct seq_file *seq, const struct kml_report_entry *e);
 
-/* For messages about one object, to the log. */
+/* Print the metadata of an object to the log. */
 void kml_report_dump(const struct kml_info *info);
 
 /* === Modules that are gone ============================================== */
 
 /*
- * What addresses in modules meant when they were noted.
+ * Names for return addresses in modules that were unloaded after the allocation.
  */
 
-/* Kept at most of modules that are gone; the oldest are dropped. */
+/*
+ * Limits: unloaded modules that are remembered, and bytes of symbols. The modules
+ * that were loaded first are forgotten first.
+ */
 #define KML_MODULES_GONE	64
 #define KML_MODULES_BYTES	SZ_2M
 
-/* An address in a module, as it was for an object. */
+/* What an address in a module referred to when an object was allocated. */
 struct kml_frame {
 	const char *module;
-	const char *symbol;		/* NULL: not known */
+	const char *symbol;		/* NULL: unknown */
 	unsigned long offset;
 	unsigned long size;
-	bool unloaded;			/* all of the module, not only its init text */
+	bool unloaded;			/* all of it, not only its init text */
 };
 
-/* What %pS would say of an address. */
+/* Does %pS print the symbol that an address had at the allocation? */
 enum kml_frame_kind {
-	KML_FRAME_LIVE,			/* what it should */
-	KML_FRAME_GONE,			/* nothing, but there is a struct kml_frame */
-	KML_FRAME_OTHER,		/* something wrong: others are there now */
+	KML_FRAME_LIVE,			/* yes, as far as is known */
+	KML_FRAME_GONE,			/* no: struct kml_frame has the symbol */
+	KML_FRAME_OTHER,		/* no: another module is there now */
 };
 
 #if defined(CONFIG_MODULES) && defined(CONFIG_KALLSYMS)
@@ -176,14 +191,14 @@ static inline void kml_modules_init(void)
 /* === Commands and the scan thread ======================================= */
 
 /*
- * Commands, the scan thread, switching off.
+ * Commands, the scan thread, and what happens when kmemleak is disabled.
  */
 
-/* What the boot option asked for. */
+/* The values of the boot parameters kmemleak= and kmemleak.workers=. */
 struct kml_boot {
 	bool on;		/* overrides CONFIG_DEBUG_KMEMLEAK_DEFAULT_OFF */
 	bool parallel;
-	unsigned int workers;	/* with parallel; 0: one a housekeeping CPU */
+	unsigned int workers;	/* with @parallel; 0: one per housekeeping CPU */
 };
 
 extern struct kml_boot kml_boot;
