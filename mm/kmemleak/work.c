@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Workers, and the grey objects they have to read. */
+/* Signals that end a scan; workers and their jobs; walks of workers. */
 
 #include "os.h"
 #include "mark.h"
@@ -7,13 +7,13 @@
 /* === Signals ============================================================ */
 
 /*
- * Signals. signal_pending() says that a task should soon return to user space,
- * which is more than that it should give up: it is also true for a child that has
- * ended, for work that was queued to the task, for a freezer, and for a tracer. None
- * of these may end a scan: a shell with a background job would not get one done.
+ * signal_pending() tells a task to return to user space soon. It is also true after
+ * a child has ended, when work was queued to the task, and when the task is to be
+ * frozen or stopped by a tracer. None of these may end a scan: otherwise a shell
+ * with a background job could not complete one.
  */
 
-/* What shells and terminals send all the time, and what only stops a task. */
+/* Signals that are ignored by default, and signals that only stop a task. */
 #define KML_HARMLESS	(SIG_KERNEL_IGNORE_MASK | SIG_KERNEL_STOP_MASK)
 
 static bool kml_signal_in(const struct sigpending *pending)
@@ -28,19 +28,21 @@ static bool kml_signal_in(const struct sigpending *pending)
 }
 
 /**
- * kml_signalled() - is there a signal that ends what the current task waits for?
+ * kml_signalled() - is a signal pending that ends a scan or a wait?
  *
- * That is one that is not blocked, and neither ignored by default (SIGCHLD, SIGCONT,
- * SIGURG, SIGWINCH) nor stopping the task (job control). A task that is to be
- * frozen, stopped by a tracer or given work has no such signal either.
+ * Such a signal is not blocked, is not ignored by default (SIGCHLD, SIGCONT, SIGURG,
+ * SIGWINCH), and does not stop the task (job control). If the current task is to be
+ * frozen or stopped by a tracer, or has work queued, this is no such signal either.
  *
- * No lock is needed. The current task alone changes what it blocks. Others add to what
- * is pending, and set TIF_SIGPENDING then: whoever asks every few KiB misses nothing
- * for long. Another thread may take a shared signal after we saw it: then
- * TIF_SIGPENDING stays, which only the current task clears, and who returns
- * -ERESTARTSYS is restarted.
+ * No lock is needed. Only the current task changes its mask of blocked signals. A
+ * sender adds the signal to a pending set and then sets TIF_SIGPENDING, so a caller
+ * that asks every few KiB sees the signal soon. Another thread may take a shared
+ * signal after this function has seen it. TIF_SIGPENDING then stays set, since only
+ * the current task clears it, and a system call that returns -ERESTARTSYS is
+ * restarted.
  *
  * Context: process.
+ * Return: true if there is such a signal.
  */
 bool kml_signalled(void)
 {
@@ -53,12 +55,12 @@ bool kml_signalled(void)
 /**
  * kml_scan_lock() - take kml_scan_mutex
  *
- * mutex_lock_interruptible() does not wait beside any pending signal. Beside those
- * that end nothing the mutex is tried again and again; who waits in the mutex's own
- * queue goes first then.
+ * mutex_lock_interruptible() does not wait while any signal is pending. While the
+ * pending signals are such that kml_signalled() is false, this function tries again
+ * every KML_SIGNAL_POLL_MSECS. Tasks in the queue of the mutex go first.
  *
- * Context: process; sleeps.
- * Return: 0, or -ERESTARTSYS if kml_signalled().
+ * Context: process, kml_scan_mutex not held; sleeps.
+ * Return: 0, or -ERESTARTSYS if kml_signalled() and the mutex was not taken.
  */
 int kml_scan_lock(void)
 {
@@ -73,45 +75,51 @@ int kml_scan_lock(void)
 /* === Workers ============================================================ */
 
 /*
- * A scan is a sequence of jobs, each done by the task that asked for the scan,
- * the initiator, and by helpers: threads bound to other CPUs, which smpboot
- * parks and unparks as CPUs go and come. A job has a source of work and, if it
- * marks, the shared list of grey objects.
+ * A scan is a sequence of jobs. The workers of a job are the initiator, which is the
+ * task that has asked for the scan, and helpers. Helpers are threads bound to other
+ * CPUs; smpboot parks and unparks them as CPUs go offline and come online. A job has
+ * a source of work, or reads grey objects from the shared list, or both.
  *
- * Whoever comes. The initiator posts a job to its helpers and begins. A helper
- * takes it (POSTED -> RUNNING, one cmpxchg) whenever its CPU gets to it. When
- * the initiator runs out of work it takes back what nobody took (POSTED ->
- * IDLE) and waits for those running. So no job waits for a CPU that is busy or
- * gone, and the initiator alone can do all of it.
+ * Participation. Helpers are optional: the initiator alone can do a whole job. It
+ * posts the job to the helpers and begins. A helper takes the job when it gets CPU
+ * time (POSTED -> RUNNING, one cmpxchg). When the initiator finds no more work, it
+ * cancels the job for helpers that have not taken it (POSTED -> IDLE) and waits for
+ * those that are running. So no job waits for a helper that has not started.
  *
- * When is it done? Work is on the list, in the source, or with a busy worker.
- * A worker counts as busy (kml_job.busy) before it takes any, and until it has
- * found list and source empty with nothing left of its own. The last one to
- * become idle found the list empty when nobody else was busy; nobody can put
- * work there after it. Hence: busy == 0 and then an empty list means done, for
- * ever, as long as nobody leaves. The counter's atomics are fully ordered, so
- * what an idle worker put on the list is seen by whoever sees it idle.
+ * Termination. Work is on the shared list, in the source, or with a busy worker. A
+ * worker counts as busy (kml_job.busy) before it takes any work. It becomes idle
+ * when it has found source and list empty and has no work of its own. The last
+ * worker to become idle found the list empty while no other worker was busy, and
+ * after it no worker can add work to the list. Hence, if no helper leaves: when a
+ * worker reads busy as 0 and then finds the list empty, the job is done and stays
+ * done. The atomics on the counter are fully ordered: a worker that sees another one
+ * idle also sees the work that this one has put on the list.
  *
- * A helper that leaves (its CPU goes away) puts its work on the list first: then
- * an idle one sees busy == 0 and a list which is not empty, and takes it. But
- * between the two looks of the initiator another helper may have taken it, who
- * may leave, too. So when all have ended the initiator, who never leaves, looks
- * at the list again. tools/testing/kmemleak/models/termination.pml is this as a
- * model.
+ * Leaving. A helper whose CPU goes offline puts its work on the list before it stops
+ * counting as busy. An idle worker then sees busy == 0 and a list that is not empty,
+ * and takes the work. But after the initiator has read busy == 0, another helper may
+ * take the work before the initiator looks at the list, and this helper may leave,
+ * too. So the initiator, which never leaves, looks at the list again after all
+ * helpers have stopped. tools/testing/kmemleak/models/termination.pml is a model of
+ * this protocol.
  *
- * Who has what, and since when? Threads are there on all CPUs, as smpboot makes them. A
- * helper's worker is allocated, and its pins are made known to those who free, when
- * its CPU is first chosen for a scan: by the initiator, before the scan is active. So
- * nobody looks at the pins of a CPU that never helps, and a free that sees the scan
- * sees all pins (kml_pins_attach()). It stays. Without memory for it the CPU does not
- * help with this scan, and the next one tries again. No helper comes to a scan later:
- * what is set up for all workers before a job is set up for all who may take it.
+ * Promptness. A helper whose CPU goes offline ends its part of a job within some ms:
+ * each call of a source takes no longer, or it asks kml_workers_leaving() and leaves
+ * the rest to the other workers.
  *
- * A helper whose CPU goes away ends its part some ms later at most: a source does no
- * more at a time, or asks kml_workers_leaving() and leaves the rest to others.
+ * Lifetime. smpboot creates a thread for each CPU that is or comes online. The
+ * worker of a helper is allocated when its CPU is first selected for a scan. The
+ * allocation publishes the pins of the worker (kml_pins_attach()). The initiator
+ * does this before the scan is active, so a free that sees the scan sees the pins of
+ * all its workers. A free does not look at pins for a CPU that was never selected.
+ * Workers are never freed. If there is no memory for a worker, its CPU does not help
+ * with this scan; the next scan tries again. No helper joins a scan later, so a
+ * value that is set up for all workers before a job is set up for every helper that
+ * may take the job.
  *
- * Idle workers spin for a while, then sleep on kml_job.wait. Busy ones who see
- * that others are idle put half of what they have on the list and wake them.
+ * Sharing. Idle workers spin for a while and then sleep on kml_job.wait. A busy
+ * worker that sees idle ones wakes them. If the list has no work, it first puts its
+ * oldest full block of work there, or half of its only block.
  */
 
 #include <trace/events/kmemleak.h>
@@ -125,7 +133,7 @@ enum kml_helper_state {
 struct kml_helper {
 	atomic_t state;
 	struct kml_worker *w;		/* set once, under kml_scan_mutex */
-	bool used;			/* by this scan; kml_scan_mutex */
+	bool used;			/* selected for this scan; kml_scan_mutex */
 };
 
 static DEFINE_PER_CPU(struct kml_helper, kml_helpers);
@@ -134,27 +142,31 @@ static DEFINE_PER_CPU(struct task_struct *, kml_helper_task);
 static struct kml_job {
 	kml_source source;
 	bool read_grey;
-	atomic_t busy;			/* workers who have work or look for it */
-	atomic_t nr_idle;	/* workers that have found no work */
-	wait_queue_head_t wait;		/* they */
-	wait_queue_head_t left;		/* the initiator, for its helpers */
-	int nice;			/* the initiator's */
+	atomic_t busy;			/* workers that have work or look for it */
+	atomic_t nr_idle;		/* workers that wait for work */
+	wait_queue_head_t wait;		/* idle workers */
+	wait_queue_head_t left;		/* the initiator waits for helpers to end */
+	int nice;			/* nice value of the initiator */
 } kml_job = {
 	.wait = __WAIT_QUEUE_HEAD_INITIALIZER(kml_job.wait),
 	.left = __WAIT_QUEUE_HEAD_INITIALIZER(kml_job.left),
 };
 
-/* The initiator's worker is always there: a scan needs no memory to begin. */
+/* The initiator's worker, allocated at boot: a scan can begin without memory. */
 static struct kml_worker *kml_first_worker;
 
-/* kml_scan_mutex; statistics read the first two without */
+/* Protected by kml_scan_mutex; statistics read the first two without it. */
 static unsigned int kml_wanted = 1;
 static unsigned int kml_nr_workers = 1;	/* in this scan */
 static bool kml_have_threads;
 
-/*
- * Does somebody have nothing to do? Then share. What is on the list already is
- * better than half of ours. Context: process, no lock held.
+/**
+ * kml_workers_share() - share work with idle workers, if there are any
+ * @w: the calling worker
+ *
+ * If the shared list has work already, the idle workers are only woken.
+ *
+ * Context: process, during a job; no lock held.
  */
 void kml_workers_share(struct kml_worker *w)
 {
@@ -172,12 +184,18 @@ static bool kml_job_may_be_done(void)
 {
 	if (atomic_read(&kml_job.busy))
 		return false;
-	/* busy before list: pairs with the atomics that change busy */
+	/* read busy before the list: pairs with the atomics that change busy */
 	smp_rmb();
 	return !kml_worklist_has_work(&kml_mark.list);
 }
 
-/* Is the worker's CPU going away? Then it should end its part of the job. */
+/**
+ * kml_workers_leaving() - must a helper end its part of a job?
+ * @w: the calling worker
+ *
+ * Context: process, during a job.
+ * Return: true if its CPU goes offline; always false for the initiator.
+ */
 bool kml_workers_leaving(const struct kml_worker *w)
 {
 	return !w->initiator && kthread_should_park();
@@ -192,18 +210,19 @@ static bool kml_wait_is_over(struct kml_worker *w)
 	return w->initiator ? kml_mark.stop() : kml_workers_leaving(w);
 }
 
-#define KML_IDLE_SPINS	2000	/* some tens of us */
+#define KML_IDLE_SPINS	2000	/* some tens of microseconds */
 
 /*
- * Idle. Return: true if there may be work again, and then the caller counts as
- * busy again; false if there will be none, or the job is stopped.
+ * Wait for work on the shared list. The worker counts as idle meanwhile. Return:
+ * true if there may be work; the worker then counts as busy again. False if the job
+ * is done or stopped, or if the worker is leaving.
  */
 static bool kml_wait_for_work(struct kml_worker *w)
 {
 	unsigned int spins = 0;
 
 	atomic_inc(&kml_job.nr_idle);
-	/* full barrier: what we put on the list comes before */
+	/* full barrier: our additions to the list come before */
 	if (!atomic_dec_return(&kml_job.busy))
 		wake_up_all(&kml_job.wait);
 
@@ -219,12 +238,12 @@ static bool kml_wait_for_work(struct kml_worker *w)
 			kml_wait_once(kml_job.wait, kml_wait_is_over(w));
 	}
 	atomic_dec(&kml_job.nr_idle);
-	/* before we take any: pairs with kml_job_may_be_done() */
+	/* before we take work: pairs with kml_job_may_be_done() */
 	atomic_inc_return(&kml_job.busy);
 	return true;
 }
 
-/* One worker's part of a job. */
+/* Do the calling worker's part of a job. */
 static void kml_do_job(struct kml_worker *w)
 {
 	const struct kml_mark_stats was = w->stats;
@@ -235,7 +254,7 @@ static void kml_do_job(struct kml_worker *w)
 	kml_mark_windows(w, &kml_first_worker->base);
 	kml_shard_cursor_init(&w->cursor, raw_smp_processor_id());
 
-	/* before we take any: pairs with kml_job_may_be_done() */
+	/* before we take work: pairs with kml_job_may_be_done() */
 	atomic_inc_return(&kml_job.busy);
 	while (!kml_mark_stop(w) && !kml_workers_leaving(w)) {
 		if ((kml_job.read_grey && kml_mark_group(w)) ||
@@ -259,7 +278,7 @@ static void kml_do_job(struct kml_worker *w)
 	w->grey.stolen = 0;
 	if (!w->initiator)
 		kml_mark_close(w);
-	/* full barrier: what we gave back is on the list */
+	/* full barrier: the work that we return is on the list before */
 	if ((busy && !atomic_dec_return(&kml_job.busy)) ||
 	    READ_ONCE(kml_mark.stopped))
 		wake_up_all(&kml_job.wait);
@@ -307,12 +326,12 @@ static struct smp_hotplug_thread kml_helper_threads = {
 	.thread_comm		= "kmemleak/%u",
 };
 
-/* Not on CPUs that are to be free of what the kernel does on its own account. */
+/* Is the CPU neither isolated nor nohz_full? Helpers run on such CPUs only. */
 static bool kml_is_housekeeping(unsigned int cpu)
 {
 	bool is;
 
-	/* cpusets may isolate CPUs at any time: 7.x frees the old mask by RCU */
+	/* cpusets may isolate CPUs any time; 7.x then frees the old mask by RCU */
 	rcu_read_lock();
 	is = !cpu_is_isolated(cpu) && housekeeping_test_cpu(cpu, HK_TYPE_TICK);
 	rcu_read_unlock();
@@ -320,8 +339,9 @@ static bool kml_is_housekeeping(unsigned int cpu)
 }
 
 /*
- * Has the helper what it needs? Its memory is not near its CPU on all machines, but
- * small enough for its caches.
+ * Allocate the worker of a helper, unless it has one. The memory may be on another
+ * node than the helper's CPU, but it is small enough for the caches of that CPU.
+ * Return: false if there is no memory.
  */
 static bool kml_helper_equip(struct kml_helper *h)
 {
@@ -331,7 +351,7 @@ static bool kml_helper_equip(struct kml_helper *h)
 	return h->w;
 }
 
-/* Choose who will help with this scan. Context: kml_scan_mutex, no scan is active. */
+/* Select the helpers of a scan. Context: kml_scan_mutex; the scan is not active. */
 static void kml_workers_select(void)
 {
 	unsigned int cpu, here = raw_smp_processor_id(), nr = 1;
@@ -351,6 +371,7 @@ static void kml_workers_select(void)
 	WRITE_ONCE(kml_nr_workers, nr);
 }
 
+/* Post the job to the helpers of this scan. */
 static void kml_workers_queue(void)
 {
 	struct kml_helper *h;
@@ -360,7 +381,7 @@ static void kml_workers_queue(void)
 		h = per_cpu_ptr(&kml_helpers, cpu);
 		if (!h->used)
 			continue;
-		/* the job before the post: pairs with kml_helper_run() */
+		/* kml_job before the state: pairs with kml_helper_run() */
 		atomic_set_release(&h->state, KML_HELPER_POSTED);
 		wake_up_process(per_cpu(kml_helper_task, cpu));
 	}
@@ -372,7 +393,7 @@ static bool kml_helper_is_idle(struct kml_helper *h)
 	return atomic_read_acquire(&h->state) == KML_HELPER_IDLE;
 }
 
-/* Wait for a helper who still works; we may be told to stop meanwhile. */
+/* Wait for a running helper to end. If the scan has to stop, tell the workers. */
 static void kml_workers_wait(struct kml_helper *h)
 {
 	while (!kml_helper_is_idle(h) && !kml_mark_stop(kml_first_worker))
@@ -382,7 +403,7 @@ static void kml_workers_wait(struct kml_helper *h)
 	wait_event(kml_job.left, kml_helper_is_idle(h));
 }
 
-/* The job is done: nobody need begin, and those who did have ended. */
+/* Cancel the job for helpers that have not taken it, and wait for the others. */
 static void kml_workers_cancel(void)
 {
 	struct kml_helper *h;
@@ -394,18 +415,19 @@ static void kml_workers_cancel(void)
 		    atomic_cmpxchg(&h->state, KML_HELPER_POSTED,
 				   KML_HELPER_IDLE) == KML_HELPER_POSTED)
 			continue;
-		/* Taken. A cmpxchg that fails orders nothing: this acquires. */
+		/* The cmpxchg failed and orders nothing; this load acquires. */
 		if (!kml_helper_is_idle(h))
 			kml_workers_wait(h);
 	}
 }
 
 /**
- * kml_workers_wake_initiator() - have the initiator look whether it should stop
+ * kml_workers_wake_initiator() - let the initiator find out whether it has to stop
  *
- * It may sleep until a helper has something for it, or has ended.
+ * The initiator may be asleep: it waits for work, or for a helper to end. If it is,
+ * it wakes up and calls the @stop function of kml_workers_begin().
  *
- * Context: process.
+ * Context: process. The caller has set the condition that @stop looks at.
  */
 void kml_workers_wake_initiator(void)
 {
@@ -414,12 +436,16 @@ void kml_workers_wake_initiator(void)
 }
 
 /**
- * kml_workers_run() - do a job
- * @source: of work, or NULL
- * @read_grey: read grey objects, too
+ * kml_workers_run() - do a job, with the helpers of this scan
+ * @source: source of work, or NULL
+ * @read_grey: also read grey objects, until none is left on any list
  *
- * Context: process; between kml_workers_begin() and kml_workers_end().
- * Return: false if the scan was stopped.
+ * When the function returns, all helpers have ended their part of the job. Their
+ * writes are visible to the initiator, and to all workers in the next job.
+ *
+ * Context: process, in the initiator, kml_scan_mutex held; between
+ * kml_workers_begin() and kml_workers_end(). Sleeps.
+ * Return: false if the scan was stopped; some of the work may then be left.
  */
 bool kml_workers_run(kml_source source, bool read_grey)
 {
@@ -438,7 +464,7 @@ bool kml_workers_run(kml_source source, bool read_grey)
 	kml_workers_queue();
 	kml_do_job(kml_first_worker);
 	kml_workers_cancel();
-	/* what the last to leave have left */
+	/* do the work that helpers returned when they left */
 	while (read_grey && !READ_ONCE(kml_mark.stopped) &&
 	       kml_worklist_has_work(&kml_mark.list))
 		kml_do_job(kml_first_worker);
@@ -446,11 +472,11 @@ bool kml_workers_run(kml_source source, bool read_grey)
 }
 
 /**
- * kml_workers_each() - call a function for the worker of each who marks
- * @fn: function
- * @data: passed on
+ * kml_workers_each() - call a function for each worker of the scan
+ * @fn: called for the initiator's worker first, then for those of the helpers
+ * @data: passed to @fn
  *
- * Context: process, kml_scan_mutex held, during a scan but not during a job.
+ * Context: process, kml_scan_mutex held; after kml_workers_begin(), not in a job.
  */
 void kml_workers_each(void (*fn)(struct kml_worker *w, void *data), void *data)
 {
@@ -466,12 +492,14 @@ void kml_workers_each(void (*fn)(struct kml_worker *w, void *data), void *data)
 }
 
 /**
- * kml_workers_begin() - a scan begins
- * @stop: asked by the initiator, us, every few KiB: should the scan stop? May
- *	reschedule.
+ * kml_workers_begin() - begin a scan: select its helpers
+ * @stop: called by the initiator every few KiB, may reschedule; returns true if the
+ *	scan has to stop
  *
- * Context: process, kml_scan_mutex held.
- * Return: the initiator's worker, or NULL without memory for work.
+ * The calling task is the initiator. It has to call kml_workers_end() in any case.
+ *
+ * Context: process, kml_scan_mutex held, before kml_state.scan_active is set.
+ * Return: the initiator's worker, or NULL if there is no memory for grey objects.
  */
 struct kml_worker *kml_workers_begin(bool (*stop)(void))
 {
@@ -486,14 +514,20 @@ struct kml_worker *kml_workers_begin(bool (*stop)(void))
 	return kml_mark_open(w) ? w : NULL;
 }
 
-/* Words read so far by a running scan. Context: any that may not sleep, too. */
+/**
+ * kml_workers_words() - get the progress of the running scan
+ *
+ * Context: any.
+ * Return: the number of words that its workers have read so far; if no scan runs,
+ * that of the last one.
+ */
 u64 kml_workers_words(void)
 {
 	unsigned int cpu;
 	u64 words = 0;
 
 	if (kml_first_worker)
-		/* counted by their owners, at any time: a moment ago will do */
+		/* workers change their counters any time; an old value will do */
 		words = data_race(kml_first_worker->stats.words);
 
 	for_each_possible_cpu(cpu) {
@@ -502,7 +536,7 @@ u64 kml_workers_words(void)
 		struct kml_worker *w = smp_load_acquire(&h->w);
 
 		if (w && READ_ONCE(h->used))
-			/* as above */
+			/* an old value will do here, too */
 			words += data_race(w->stats.words);
 	}
 	return words;
@@ -522,7 +556,13 @@ static void kml_stats_add(struct kml_worker *w, void *data)
 	sum->ns += w->stats.ns;
 }
 
-/* The scan is over. @sum: what all workers did. Context: as above. */
+/**
+ * kml_workers_end() - end a scan
+ * @sum: set to the sum of the statistics of all workers
+ *
+ * Context: process, kml_scan_mutex held, in the initiator, after kml_workers_begin()
+ * and not during a job.
+ */
 void kml_workers_end(struct kml_mark_stats *sum)
 {
 	kml_mark_close(kml_first_worker);
@@ -530,18 +570,19 @@ void kml_workers_end(struct kml_mark_stats *sum)
 	kml_workers_each(kml_stats_add, sum);
 }
 
-/* How many mark in this scan, or did in the last one. */
+/* Number of workers of the running scan, or of the last one. Context: any. */
 unsigned int kml_workers_nr(void)
 {
 	return READ_ONCE(kml_nr_workers);
 }
 
+/* The number of workers that kml_workers_set() was called with. Context: any. */
 unsigned int kml_workers_wanted(void)
 {
 	return READ_ONCE(kml_wanted);
 }
 
-/* Is @task a helper? Context: any; @task is pinned. */
+/* Is @task a helper thread? Context: any; the caller has a reference to @task. */
 bool kml_workers_has(const struct task_struct *task)
 {
 	return task->flags & PF_KTHREAD &&
@@ -549,14 +590,14 @@ bool kml_workers_has(const struct task_struct *task)
 }
 
 /**
- * kml_workers_set() - choose how many mark from the next scan on
- * @nr: at least 1; KML_WORKERS_ALL for as many as there are housekeeping CPUs
+ * kml_workers_set() - set the number of workers, from the next scan on
+ * @nr: at least 1, for the initiator; KML_WORKERS_ALL: one per housekeeping CPU
  *
- * Threads are created when first needed, and stay, asleep; workers when a scan
- * chooses their CPU.
+ * The helper threads are created when @nr is first greater than 1, and stay.
  *
- * Context: process, kml_scan_mutex held.
- * Return: 0 or -ENOMEM.
+ * Context: process, kml_scan_mutex held; sleeps.
+ * Return: 0; -ENOMEM if there is no memory for the threads; -EINTR if the caller is
+ * being killed. On an error the number does not change.
  */
 int kml_workers_set(unsigned int nr)
 {
@@ -576,7 +617,12 @@ int kml_workers_set(unsigned int nr)
 	return 0;
 }
 
-/* Context: kmemleak_init(), after kml_pool_init(). Return: 0 or -ENOMEM. */
+/**
+ * kml_workers_init() - allocate the memory that a scan by the initiator alone needs
+ *
+ * Context: kmemleak_init(), after kml_pool_init().
+ * Return: 0 or -ENOMEM.
+ */
 int __init kml_workers_init(void)
 {
 	kml_worklist_init(&kml_mark.list);
@@ -589,7 +635,15 @@ int __init kml_workers_init(void)
 
 /* === Walks of workers =================================================== */
 
-/* After each page. */
+/**
+ * kml_walk_resched() - the resched callback of walks by workers
+ * @v: visitor, part of a struct kml_walk_ctx
+ *
+ * Unsettles the blocks that kml_walk_unsettle() has collected in the page.
+ *
+ * Context: process, in the worker, no lock held; may reschedule.
+ * Return: true if the scan has to stop.
+ */
 bool kml_walk_resched(struct kml_visitor *v)
 {
 	struct kml_walk_ctx *ctx = kml_walk_ctx(v);
@@ -601,7 +655,18 @@ bool kml_walk_resched(struct kml_visitor *v)
 	return kml_mark_stop(ctx->w);
 }
 
-/* Have an object read. Context: leaf->lock. */
+/**
+ * kml_grey_push() - let an object be read
+ * @w: the calling worker
+ * @space: address space of the object
+ * @start: untagged start of the object
+ * @hot: its hot entry; the object is grey and scannable
+ *
+ * If the list of the worker is full, the object becomes KML_F_PENDING and
+ * kml_read_pending() finds it.
+ *
+ * Context: leaf->lock held.
+ */
 void kml_grey_push(struct kml_worker *w, struct kml_space *space,
 		   unsigned long start, struct kml_hot *hot)
 {
@@ -614,9 +679,19 @@ void kml_grey_push(struct kml_worker *w, struct kml_space *space,
 	w->stats.overflows++;
 }
 
-/*
- * Let references to an object be looked up: soon, if it is all in the page being
- * visited. Context: leaf->lock.
+/**
+ * kml_walk_unsettle() - unsettle the blocks of an object during a walk
+ * @ctx: the walk of the calling worker
+ * @space: address space of the object
+ * @start: untagged start of the object, in the page being visited
+ * @size: of the object, in bytes, not 0
+ *
+ * Blocks of an object that ends in this page are collected for kml_walk_resched().
+ * An object larger than KML_INTERVAL_SIZE is left to kml_walk_unsettle_big(). The
+ * blocks of any other object are unsettled at once.
+ *
+ * Context: in the visit callback: leaf->lock held.
+ * Return: the result of the visit callback.
  */
 enum kml_visit kml_walk_unsettle(struct kml_walk_ctx *ctx, struct kml_space *space,
 				 unsigned long start, size_t size)
@@ -639,7 +714,17 @@ enum kml_visit kml_walk_unsettle(struct kml_walk_ctx *ctx, struct kml_space *spa
 	return KML_VISIT_NEXT;
 }
 
-/* If it was freed meanwhile, bits are cleared for nothing. */
+/**
+ * kml_walk_unsettle_big() - the unlocked callback of walks that unsettle objects
+ * @v: visitor, part of a struct kml_walk_ctx
+ * @space: address space of the object
+ * @start: untagged start of the object
+ *
+ * Unsettles the blocks of the object that kml_walk_unsettle() has left. If the
+ * object was freed meanwhile, the clear bits cost some look-ups.
+ *
+ * Context: process, no lock held; may reschedule.
+ */
 void kml_walk_unsettle_big(struct kml_visitor *v, struct kml_space *space,
 			   unsigned long start)
 {
@@ -674,7 +759,14 @@ static bool kml_source_pending(struct kml_worker *w)
 	return kml_walk_share(&w->cursor, &ctx.v);
 }
 
-/* Read what did not fit into the list of work. Return: false if stopped. */
+/**
+ * kml_read_pending() - read the grey objects for which the work list had no room
+ *
+ * Walks the index for KML_F_PENDING, until no such object is left.
+ *
+ * Context: process, in the initiator, kml_scan_mutex held; not during a job. Sleeps.
+ * Return: false if the scan was stopped.
+ */
 bool kml_read_pending(void)
 {
 	while (READ_ONCE(kml_mark.overflow)) {
