@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Scans: their stages up to the suspects, and their statistics. */
+/*
+ * A scan: its sequence of stages and marks, those stages that are in no other file,
+ * and the statistics. Confirming marks and untracked memory: trial.c.
+ */
 
 #include "os.h"
 #include "scan.h"
@@ -7,14 +10,13 @@
 /* === Progress and statistics ============================================ */
 
 /*
- * Progress of the running scan, statistics of the last ones, and their
- * tracepoints. What is shown of a running scan is read while it changes: each
- * value is right, or was a moment ago.
+ * Progress of the running scan, statistics of the last scans, and tracepoints. The
+ * progress is read while it changes: each value was right a moment ago.
  */
 
 #include <trace/events/kmemleak.h>
 
-/* The last scans, the most recent one first. */
+/* The last scans, the most recent one first. Protected by kml_last_lock. */
 static struct kml_scan_stats kml_last_scans[KML_SCANS_KEPT];
 static unsigned int kml_nr_last;
 static DEFINE_SPINLOCK(kml_last_lock);
@@ -30,15 +32,14 @@ static const char * const kml_stage_names[] = {
 
 static_assert(ARRAY_SIZE(kml_stage_names) == KML_NR_STAGES);
 
+/* The name of a stage in kmemleak_stats. Context: any. */
 const char *kml_stage_name(enum kml_stage stage)
 {
 	return kml_stage_names[stage];
 }
 
-/**
- * kml_stats_begin() - a scan begins
- * @workers: who may take part
- *
+/*
+ * Begin the statistics of a scan. @workers: number of workers that may take part.
  * Context: process, kml_scan_mutex held.
  */
 static void kml_stats_begin(unsigned int workers)
@@ -56,7 +57,7 @@ static void kml_stats_begin(unsigned int workers)
 	trace_kmemleak_scan_begin(seq, kml_count_objects(), workers);
 }
 
-/* The next stage begins, and the one before ends. Context: as above. */
+/* End a stage and begin the next one. Context: process, kml_scan_mutex held. */
 static void kml_stats_stage(enum kml_stage stage)
 {
 	u64 now = ktime_get_ns();
@@ -72,7 +73,10 @@ static void kml_stats_stage(enum kml_stage stage)
 		trace_kmemleak_stage_begin(stage);
 }
 
-/* The scan has ended. Context: as above. */
+/*
+ * End the statistics of a scan. @sum: those of all workers; @done: false if the scan
+ * was stopped. Context: process, kml_scan_mutex held.
+ */
 static void kml_stats_end(const struct kml_mark_stats *sum, bool done)
 {
 	struct kml_scan_stats *s = &kml_scan_stats;
@@ -97,11 +101,11 @@ static void kml_stats_end(const struct kml_mark_stats *sum, bool done)
 }
 
 /**
- * kml_stats_last() - how did the last scans go?
- * @scans: room for KML_SCANS_KEPT, filled with the most recent one first
+ * kml_stats_last() - get the statistics of the last scans
+ * @scans: room for KML_SCANS_KEPT entries, set to the most recent scan first
  *
- * Context: process.
- * Return: how many.
+ * Context: process; kml_scan_mutex is not needed.
+ * Return: the number of scans, up to KML_SCANS_KEPT.
  */
 unsigned int kml_stats_last(struct kml_scan_stats *scans)
 {
@@ -117,9 +121,9 @@ unsigned int kml_stats_last(struct kml_scan_stats *scans)
 /* === Prepare ============================================================ */
 
 /*
- * Before a mark: all objects white, all blocks settled but those of white
- * objects. After it: the objects for which the list of work had no room, and
- * those born meanwhile.
+ * Before the first mark, all objects that need references become white, and all
+ * blocks are settled, except for those of unsettled objects. After a mark, new
+ * objects are read.
  */
 
 static bool kml_source_tables(struct kml_worker *w)
@@ -129,7 +133,7 @@ static bool kml_source_tables(struct kml_worker *w)
 
 	if (!iv)
 		return false;
-	/* pairs with kml_interval_set_has_new(), through the barrier behind us */
+	/* smp_mb() in kml_prepare_all() follows: see kml_interval_set_has_new() */
 	WRITE_ONCE(iv->has_new, false);
 	WRITE_ONCE(iv->recount, false);
 	kml_settled_prepare(iv);
@@ -137,8 +141,10 @@ static bool kml_source_tables(struct kml_worker *w)
 }
 
 /*
- * Has the object been unreferenced in all scans of a check so far? What is grey only
- * since its content was new, or what such an object references, has been.
+ * Set or clear KML_F_THROUGHOUT: no scan of a check has found the object referenced
+ * so far. @state is the state after the last scan. An object that is grey and
+ * KML_F_PROVISIONAL was not found referenced: its content has changed, or only such
+ * objects refer to it. Return: @new with the flag.
  */
 static u32 kml_check_flag(u32 state, u32 new)
 {
@@ -165,11 +171,11 @@ static enum kml_visit kml_whiten(struct kml_visitor *v, struct kml_space *space,
 
 	new = state & ~(KML_COUNT_MASK | KML_F_PENDING | KML_F_NEW |
 			KML_F_PROVISIONAL | KML_F_SUSPECT);
-	/* referenced last time: its unreferenced scans start anew */
+	/* the last scan found it referenced: count unreferenced scans from zero */
 	if (!kml_white(state))
 		new &= ~KML_F_UNREF;
 	new = kml_check_flag(state, new);
-	/* nobody marks now, all others hold the lock */
+	/* no worker marks now, and all other writers hold leaf->lock */
 	if (new != state)
 		atomic_set(&hot->state, new);
 
@@ -197,14 +203,10 @@ static bool kml_source_whiten(struct kml_worker *w)
 	return kml_walk_share(&w->cursor, &ctx.v);
 }
 
-/**
- * kml_prepare_all() - get ready for a mark
- * @w: the initiator's
- *
- * First all blocks settled, then those of unsettled objects not: an object may
- * reach into an interval that another worker prepares.
- *
- * Return: false if stopped.
+/*
+ * Prepare the first mark of a scan. One job settles all blocks, and another job then
+ * unsettles those of unsettled objects: such an object may reach into an interval
+ * that another worker prepares. Return: false if the scan was stopped.
  */
 static bool kml_prepare_all(struct kml_worker *w)
 {
@@ -217,7 +219,7 @@ static bool kml_prepare_all(struct kml_worker *w)
 	kml_recount_seq++;
 	if (!kml_workers_run(kml_source_tables, false))
 		return false;
-	/* flags before entries: pairs with kml_interval_set_has_new() */
+	/* clear has_new, then read entries: pairs with kml_interval_set_has_new() */
 	smp_mb();
 	return kml_workers_run(kml_source_whiten, false);
 }
@@ -251,15 +253,12 @@ static bool kml_source_newborn(struct kml_worker *w)
 	return kml_walk_share(&w->cursor, &ctx.v);
 }
 
-/**
- * kml_scan_newborn() - read what was born since the mark began
- * @w: the initiator's
- *
- * A pointer may have moved there and nowhere else. One round, in which no more
- * than old objects turn grey, so that it ends however fast others are born; the
- * confirming marks are there for what is missed.
- *
- * Return: false if stopped.
+/*
+ * Read the objects and the blocks that were allocated since the scan began, because
+ * the only pointer to an object may have moved there. A single pass: only objects
+ * that existed before can turn grey, so it terminates regardless of the allocation
+ * rate. Pointers that it misses are left to the confirming marks. Return: false if
+ * the scan was stopped.
  */
 static bool kml_scan_newborn(struct kml_worker *w)
 {
@@ -277,15 +276,19 @@ static bool kml_scan_newborn(struct kml_worker *w)
 /* === Check ============================================================== */
 
 /*
- * What is white after the mark and has changed since the last scan (so has every
- * new object) is in use: it turns grey, and is read. The rest, if old enough, is
- * suspect.
+ * A white object whose content has changed since its last checksum is in use: it
+ * turns grey and is read. The first checksum of an object counts as such a change,
+ * too. Other white objects are not read; those that this scan may report become
+ * suspects.
  */
 
-/* A table-driven CRC-32 takes a few microseconds for this. */
+/*
+ * Objects up to this size, in bytes, are checksummed under leaf->lock. A
+ * table-driven CRC-32 takes a few microseconds for it.
+ */
 #define KML_CHECK_LOCKED	1024
 
-/* An object is in use, though unreferenced. Context: leaf->lock. */
+/* Turn an unreferenced object grey that is in use. Context: leaf->lock. */
 static void kml_in_use(struct kml_worker *w, struct kml_space *space,
 		       unsigned long start, struct kml_hot *hot)
 {
@@ -298,7 +301,7 @@ static void kml_in_use(struct kml_worker *w, struct kml_space *space,
 		kml_grey_push(w, space, start, hot);
 }
 
-/* A white object's content is known. Context: leaf->lock. */
+/* Classify an object, if it is white, by its checksum @sum. Context: leaf->lock. */
 static void kml_classify_white(struct kml_worker *w, struct kml_space *space,
 			       unsigned long start, struct kml_hot *hot, u32 sum)
 {
@@ -314,7 +317,7 @@ static void kml_classify_white(struct kml_worker *w, struct kml_space *space,
 		kml_interval_set_recount(space, start);
 		atomic_long_inc(&kml_mark.suspects);
 	} else {
-		/* not to be reported, but what it references may be */
+		/* not reported by this scan, but objects that it refers to may be */
 		kml_hot_change(hot, 0, KML_F_PROVISIONAL);
 		kml_interval_set_recount(space, start);
 	}
@@ -328,7 +331,7 @@ static enum kml_visit kml_check(struct kml_visitor *v, struct kml_space *space,
 
 	if (!kml_white(state))
 		return KML_VISIT_NEXT;
-	/* the lock keeps the block; larger ones are pinned by chunks */
+	/* the lock delays a free of the block; larger blocks are pinned instead */
 	if (space->id == KML_PERCPU || state & KML_F_BIG ||
 	    hot->size > KML_CHECK_LOCKED)
 		return KML_VISIT_UNLOCKED;
@@ -340,8 +343,8 @@ static enum kml_visit kml_check(struct kml_visitor *v, struct kml_space *space,
 }
 
 /*
- * Some white objects have no checksum yet: who had them has left. They have
- * KML_F_PENDING, and the job is followed by another, for them.
+ * Some white objects have no checksum yet, because a helper left while it computed
+ * the checksum. They have KML_F_PENDING, and another job checks them.
  */
 static bool kml_unchecked;
 
@@ -350,14 +353,14 @@ static bool kml_check_stop(void *data)
 	return kml_mark_stop(data) || kml_workers_leaving(data);
 }
 
-/* Leave an object to whoever stays. */
+/* Leave an object to the next job, because the helper has to leave. */
 static void kml_check_later(struct kml_space *space, unsigned long start)
 {
 	struct kml_locked l;
 
 	if (!kml_object_lock(&l, space, start, false))
 		return;
-	/* of what is grey, it would say that it has to be read */
+	/* on a grey object the flag would mean that the content must be read */
 	if (kml_white(kml_hot_state(l.hot))) {
 		kml_hot_change(l.hot, 0, KML_F_PENDING);
 		WRITE_ONCE(kml_unchecked, true);
@@ -375,7 +378,7 @@ static void kml_check_unlocked(struct kml_visitor *v, struct kml_space *space,
 
 	if (!kml_object_info(space, start, false, &info))
 		return;
-	/* a CPU that goes away is not kept waiting for a large one */
+	/* a CPU that goes offline must not wait for a large checksum */
 	if (!kml_checksum_pinned(&w->pins, space, start, info.size, &sum,
 				 kml_check_stop, w)) {
 		if (kml_workers_leaving(w))
@@ -384,7 +387,7 @@ static void kml_check_unlocked(struct kml_visitor *v, struct kml_space *space,
 	}
 	if (!kml_object_lock(&l, space, start, false))
 		return;
-	/* somebody else's by now? then its sum is unknown yet */
+	/* is it still the object that was checksummed? */
 	if (l.hot->cold->stamp == info.stamp && l.hot->cold->born == info.born)
 		kml_classify_white(w, space, start, l.hot, sum);
 	kml_object_unlock(&l);
@@ -409,6 +412,7 @@ static bool kml_source_check(struct kml_worker *w)
 	return kml_check_share(w, kml_check);
 }
 
+/* Check an object that a helper has left. */
 static enum kml_visit kml_check_left(struct kml_visitor *v, struct kml_space *space,
 				     unsigned long start, struct kml_hot *hot)
 {
@@ -425,14 +429,10 @@ static bool kml_source_check_left(struct kml_worker *w)
 	return kml_check_share(w, kml_check_left);
 }
 
-/**
- * kml_check_all() - find suspects among the white objects
- * @w: the initiator's
- *
- * All sums first, then the objects found in use: what these reference turns
- * grey, too, and should have had its own sum noted.
- *
- * Return: false if stopped.
+/*
+ * Find suspects among the white objects. All checksums are computed before any
+ * object in use is read: the objects that it refers to turn grey, and their
+ * checksums have to be recorded first. Return: false if the scan was stopped.
  */
 static bool kml_check_all(struct kml_worker *w)
 {
@@ -451,26 +451,29 @@ static bool kml_check_all(struct kml_worker *w)
 /* === Scan =============================================================== */
 
 /*
- * The scan: prepare, roots, mark, checksum, confirm, report.
+ * The stages of a scan:
  *
- * Prepare whitens all objects and fills the settled bitmap. Mark
- * reads roots and grey objects until nothing is left to read. What is white then
- * is checked. Suspects have a trial (trial.c): marks that confirm them, and a search
- * of memory that nobody tracks. Suspects that are left
- * are reported if they have been unreferenced often enough. A scan that is stopped
- * reports nothing.
+ * - prepare: objects become white, and the settled bitmaps are filled
+ * - mark: roots and grey objects are read until no grey object is unread
+ * - check: white objects are checksummed, and some of them become suspects
+ * - confirm: suspects have a trial (trial.c), that is, confirming marks and a search
+ *   of untracked memory; those left are added to the report table if enough scans
+ *   have found them unreferenced
+ * - report: the file and the log get the new reports (report.c)
+ *
+ * A scan that is stopped reports nothing.
  */
 
 static struct task_struct *kml_initiator;
-static int kml_stop_error;		/* why the scan was told to stop */
+static int kml_stop_error;		/* the error that kml_scan() returns, or 0 */
 
-/* how many wait for what they have halted */
+/* Number of kml_scan_halt() without kml_scan_resume(), for each enum kml_halt. */
 static atomic_t kml_halted[KML_HALT_ALL + 1];
-static bool kml_sleeping;		/* the machine goes to sleep */
+static bool kml_sleeping;		/* system sleep, see kml_scan_sleep() */
 static DECLARE_WAIT_QUEUE_HEAD(kml_pause_wait);
 DECLARE_WAIT_QUEUE_HEAD(kml_scan_free);
 
-/* Tasks are being frozen, of which we may be one that has to let go. */
+/* Are tasks being frozen? The current task may be one of them, and must not scan. */
 static bool kml_freezing(void)
 {
 #ifdef CONFIG_FREEZER
@@ -481,9 +484,9 @@ static bool kml_freezing(void)
 }
 
 /*
- * Why would a scan of the current task end at once? Whoever asked for it may be
- * stopped: the scan thread by kthread_stop(), a writer of the file by a signal, both
- * by a command, or before the machine sleeps. Return: 0 or what to say then.
+ * Does a scan by the current task have to stop? kthread_stop() stops kernel threads,
+ * a signal stops other tasks, and a command or system sleep stops all of them.
+ * Return: 0, or the error that kml_scan() returns.
  */
 static int kml_scan_why_stop(void)
 {
@@ -499,7 +502,14 @@ static int kml_scan_why_stop(void)
 	return kml_signalled() ? -ERESTARTSYS : 0;
 }
 
-/* Would a scan that we begin be made to end at once? Context: any. */
+/**
+ * kml_scan_halted() - are scans by the current task halted?
+ *
+ * They are halted by kml_scan_halt(), by system sleep, and while tasks are frozen.
+ *
+ * Context: any task.
+ * Return: true if a scan that the current task begins would stop at once.
+ */
 bool kml_scan_halted(void)
 {
 	return READ_ONCE(kml_sleeping) || kml_freezing() ||
@@ -508,7 +518,7 @@ bool kml_scan_halted(void)
 		atomic_read(&kml_halted[KML_HALT_THREAD]));
 }
 
-/* Asked by the initiator, every few KiB and when it has waited. */
+/* The initiator calls this every few KiB, and after each wait. */
 static bool kml_scan_should_stop(void)
 {
 	int why = kml_scan_why_stop();
@@ -519,11 +529,11 @@ static bool kml_scan_should_stop(void)
 }
 
 /**
- * kml_scan_halt() - have scans end, so that the mutex can be had
- * @whose: the scan thread's, all, or none
+ * kml_scan_halt() - stop scans, so that the caller can take kml_scan_mutex
+ * @whose: the scans to stop: those of the scan thread, all, or none
  *
- * The one that runs, and any that begin before kml_scan_resume(), end as if
- * by a signal: nothing is reported, and the next is none the worse for it.
+ * The running scan, and scans that begin before kml_scan_resume(), stop and report
+ * nothing. The next scan is not affected. Calls nest.
  *
  * Context: process, kml_scan_mutex not held.
  */
@@ -534,7 +544,14 @@ void kml_scan_halt(enum kml_halt whose)
 	wake_up_all(&kml_pause_wait);
 }
 
-/* Undo one kml_scan_halt(). Context: any. */
+/**
+ * kml_scan_resume() - undo one call of kml_scan_halt()
+ * @whose: the argument of that call
+ *
+ * Wakes the tasks that wait on kml_scan_free.
+ *
+ * Context: process.
+ */
 void kml_scan_resume(enum kml_halt whose)
 {
 	atomic_dec(&kml_halted[whose]);
@@ -542,11 +559,12 @@ void kml_scan_resume(enum kml_halt whose)
 }
 
 /**
- * kml_scan_sleep() - the machine goes to sleep, or is awake again
- * @sleep: which of them
+ * kml_scan_sleep() - stop scans before system sleep, or allow them again
+ * @sleep: true before system sleep, false after it
  *
- * A scan that runs ends, and none begins until it is awake. Said twice is said once:
- * who announces a sleep does not always tell that it has been called off.
+ * With @sleep the running scan stops, and scans that begin before the next call
+ * without @sleep stop at once. Calls do not nest, because the PM core does not
+ * announce the end of every sleep that it has announced.
  *
  * Context: process, kml_scan_mutex not held.
  */
@@ -557,18 +575,22 @@ void kml_scan_sleep(bool sleep)
 		kml_scan_may_begin();
 		return;
 	}
-	/* the flag before the wake-ups: pairs with those that wait */
+	/* the flag before the wake-ups: pairs with set_current_state() of waiters */
 	smp_mb();
 	kml_workers_wake_initiator();
 	wake_up_all(&kml_pause_wait);
 }
 
 /**
- * kml_scan_pause() - let time pass between two scans
- * @msecs: so much of it
+ * kml_scan_pause() - wait between two scans
+ * @msecs: time to wait, in ms
+ *
+ * The wait ends early for the reasons that stop a scan.
  *
  * Context: process, kml_scan_mutex held; sleeps.
- * Return: 0, or for what a scan would end: see kml_scan().
+ * Return: 0 after @msecs; otherwise -EAGAIN before system sleep or while tasks are
+ * frozen, -EPERM if kmemleak is disabled or about to be, -EINTR if the calling
+ * kernel thread has to stop, -ERESTARTSYS if kml_signalled().
  */
 int kml_scan_pause(unsigned int msecs)
 {
@@ -587,7 +609,7 @@ int kml_scan_pause(unsigned int msecs)
 	return why;
 }
 
-/* Roots, as a worker sees them. */
+/* The sink through which a worker receives roots. */
 struct kml_scan_sink {
 	struct kml_root_sink sink;	/* must be first */
 	struct kml_worker *w;
@@ -633,7 +655,10 @@ static bool kml_sink_lock(struct kml_root_sink *sink)
 	return kml_mark_lock_mems(kml_sink_worker(sink));
 }
 
-/* Those who scan go through addresses of all objects: not on their stacks. */
+/*
+ * The stacks of tasks that scan are full of object addresses, so they are skipped.
+ * kml_own_roots() reads the live part of the initiator's stack.
+ */
 static bool kml_sink_skip(const struct task_struct *task)
 {
 	return task == kml_initiator || task == kml_scan_params.thread ||
@@ -669,7 +694,7 @@ static bool kml_source_confirm(struct kml_worker *w)
 	return kml_source_roots(w) || kml_source_sweep(w);
 }
 
-/* What only the initiator can read, or what is rare. */
+/* Read the roots that the initiator reads alone: its own stack, and the reserve. */
 static bool kml_own_roots(struct kml_worker *w)
 {
 	struct kml_scan_sink s = kml_sink(w);
@@ -681,8 +706,9 @@ static bool kml_own_roots(struct kml_worker *w)
 }
 
 /*
- * What we called before has left addresses of objects on the stack, and the
- * frames from which we are about to read our own have holes. Fill those.
+ * Earlier calls have left object addresses in dead stack slots below the caller's
+ * frame. Clear them: the frames of later calls lie there and do not fill all of
+ * their slots, and kml_roots_own_stack() reads these frames.
  */
 static noinline void kml_wipe_stack(void)
 {
@@ -691,7 +717,7 @@ static noinline void kml_wipe_stack(void)
 	memzero_explicit(dead, sizeof(dead));
 }
 
-/* The part of a mark in which memory is read. Return: false if stopped. */
+/* Read all memory of a mark. Return: false if the scan was stopped. */
 static noinline bool kml_mark_from(struct kml_worker *w, kml_source source)
 {
 	struct kml_scan_sink s = kml_sink(w);
@@ -704,8 +730,8 @@ static noinline bool kml_mark_from(struct kml_worker *w, kml_source source)
 }
 
 /*
- * Wait for a grace period. For the scan thread nobody waits, so it need not interrupt
- * all CPUs, nohz_full ones included.
+ * Wait for an RCU grace period. No user waits for the scan thread, so it does not
+ * use an expedited grace period, which interrupts all CPUs, even nohz_full ones.
  */
 static void kml_scan_synchronize_rcu(void)
 {
@@ -716,13 +742,19 @@ static void kml_scan_synchronize_rcu(void)
 }
 
 /*
- * Objects that have moved may have moved again. While marks find some, more follow:
- * after each mark that found any, one more mark must find none. RCU readers end in
- * between, and with them what they moved.
+ * A mark misses a reference that moves while it reads memory, and the reference may
+ * move again during the next mark. So confirming marks are repeated: if @found of
+ * them have found suspects, the last @found + 1 marks, but no more than this many,
+ * must have found none. RCU grace periods separate the marks, so that readers which
+ * move references come to an end.
  */
 #define KML_QUIET_MARKS		4U
 
-/* Mark again until suspects are left that no mark finds. False: stopped. */
+/*
+ * Repeat confirming marks, then search untracked memory. @most limits the marks that
+ * have found suspects plus the marks after the last of these. Return: false if the
+ * scan was stopped.
+ */
 static noinline bool kml_confirm_all(struct kml_worker *w)
 {
 	const bool trial = READ_ONCE(kml_scan_params.trial);
@@ -758,7 +790,7 @@ static noinline bool kml_confirm_all(struct kml_worker *w)
 	return true;
 }
 
-/* The episode. Return: false if it was stopped. */
+/* Run all stages of one scan up to the report. Return: false if it was stopped. */
 static noinline bool kml_scan_episode(struct kml_worker *w)
 {
 	atomic_long_set(&kml_mark.suspects, 0);
@@ -781,7 +813,7 @@ static noinline bool kml_scan_episode(struct kml_worker *w)
 
 	kml_report_scan_began();
 	kml_stats_stage(KML_STAGE_CONFIRM);
-	/* the check had the suspects in its hands, where the next frame will be */
+	/* the check has left addresses of suspects below this frame */
 	kml_wipe_stack();
 	if (!kml_confirm_all(w))
 		return false;
@@ -790,8 +822,9 @@ static noinline bool kml_scan_episode(struct kml_worker *w)
 }
 
 /*
- * Room for all objects to be grey and unread at once, which a dense random heap
- * comes close to, but no more than 64 MiB: the rest overflows and is pending.
+ * Limit for the work list: 64 MiB. The list has room for all objects to be grey and
+ * unread at once, as nearly happens on a dense random heap, but not beyond this
+ * limit: further objects become KML_F_PENDING.
  */
 #define KML_MAX_BLOCKS		16384UL
 
@@ -801,7 +834,7 @@ static struct kml_worker *kml_scan_open(void)
 	struct kml_worker *w;
 
 	kml_mark.overflow = false;
-	/* some for each worker to hold and to share */
+	/* additional blocks for each worker to hold and to share */
 	kml_worklist_grow(&kml_mark.list, min(blocks, KML_MAX_BLOCKS) +
 			  KML_WORKER_BLOCKS *
 			  min(kml_workers_wanted(), num_online_cpus()));
@@ -809,7 +842,7 @@ static struct kml_worker *kml_scan_open(void)
 	w = kml_workers_begin(kml_scan_should_stop);
 	kml_stats_begin(kml_workers_nr());
 	WRITE_ONCE(kml_state.scan_active, true);
-	/* from now on hooks know, or we see what they have done: kmemleak.h */
+	/* hooks see the scan, or we see their objects: kmemleak.h, New objects */
 	kml_scan_synchronize_rcu();
 	return w;
 }
@@ -819,8 +852,8 @@ static void kml_scan_close(bool done)
 	struct kml_mark_stats sum;
 
 	/*
-	 * Whoever sees that does not look for pins: what they kept has been read.
-	 * Pairs with the control dependency in kml_pin_wait().
+	 * A hook that sees this does not look at pins: the workers have read all
+	 * pinned blocks. Pairs with the control dependency in kml_pin_wait().
 	 */
 	smp_store_release(&kml_state.scan_active, false);
 	kml_bloom_close();
@@ -828,7 +861,7 @@ static void kml_scan_close(bool done)
 	kml_worklist_shrink(&kml_mark.list, 4);
 
 	kml_stats_stage(KML_STAGE_REPORT);
-	/* of a check's scans only the last changes what is listed */
+	/* among the scans of a check only the last one changes the list */
 	if (done && (kml_scan_kind == KML_SCAN_PLAIN || kml_scan_kind == KML_SCAN_LAST))
 		kml_report_refresh();
 	if (done && kml_scan_stats.suspects)
@@ -838,15 +871,20 @@ static void kml_scan_close(bool done)
 }
 
 /**
- * kml_scan() - scan memory and report what has become unreferenced
- * @kind: by the rules, or a part of "check"
+ * kml_scan() - scan memory and report unreferenced objects
+ * @kind: a plain scan, or one of the scans of "check"
  *
- * A scan that was stopped has reported nothing.
+ * The calling task is the initiator. A scan that was stopped has reported nothing.
  *
  * Context: process, kml_scan_mutex held; sleeps.
- * Return: 0; -ENOMEM without memory for work, or for all that is to be reported;
- * -EAGAIN if the machine goes to sleep; -EPERM if kmemleak is, or is being, switched
- * off; -ERESTARTSYS for a signal; -EINTR if the scan thread is to end.
+ * Return:
+ * * 0		- the scan is complete
+ * * -ENOMEM	- no memory for grey objects, and nothing was scanned; or no memory
+ *		  for all reports, and some objects are left to the next scan
+ * * -EAGAIN	- stopped before system sleep, or while tasks are frozen
+ * * -EPERM	- stopped because kmemleak is disabled or about to be
+ * * -EINTR	- stopped because the calling kernel thread has to stop
+ * * -ERESTARTSYS - stopped by a signal, see kml_signalled()
  */
 int kml_scan(enum kml_scan_kind kind)
 {
@@ -875,7 +913,7 @@ int kml_scan(enum kml_scan_kind kind)
 	if (done)
 		ret = kml_report_was_short() ? -ENOMEM : 0;
 	else if (w)
-		/* nobody was asked: it was switched off */
+		/* no stop condition of the initiator: kmemleak was disabled */
 		ret = kml_stop_error ?: -EPERM;
 	else
 		ret = -ENOMEM;
