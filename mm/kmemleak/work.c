@@ -152,7 +152,7 @@ static struct kml_job {
 	.left = __WAIT_QUEUE_HEAD_INITIALIZER(kml_job.left),
 };
 
-/* The initiator's worker, allocated at boot: a scan can begin without memory. */
+/* The initiator's worker. Allocated at boot, so that a scan can always begin. */
 static struct kml_worker *kml_first_worker;
 
 /* Protected by kml_scan_mutex; statistics read the first two without it. */
