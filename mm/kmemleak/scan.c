@@ -751,9 +751,8 @@ static void kml_scan_synchronize_rcu(void)
 #define KML_QUIET_MARKS		4U
 
 /*
- * Repeat confirming marks, then search untracked memory. @most limits the marks that
- * have found suspects plus the marks after the last of these. Return: false if the
- * scan was stopped.
+ * Repeat confirming marks, up to @most times, then search untracked memory.
+ * Return: false if the scan was stopped.
  */
 static noinline bool kml_confirm_all(struct kml_worker *w)
 {
@@ -779,7 +778,7 @@ static noinline bool kml_confirm_all(struct kml_worker *w)
 		} else {
 			quiet++;
 		}
-	} while (left > 0 && found + quiet < most &&
+	} while (left > 0 && kml_scan_stats.marks <= most &&
 		 quiet < min(found + 1, KML_QUIET_MARKS));
 
 	if (!trial || left <= 0)

@@ -206,6 +206,33 @@ static int mark_after_a_find(void *unused)
 	return 0;
 }
 
+/* The reference to VICTIM arrives in the third confirming mark: a quiet one is between. */
+static void poll_marks_apart(void)
+{
+	if (READ_ONCE(kml_running.stage) != KML_STAGE_CONFIRM)
+		return;
+	WRITE_ONCE(CELL[1], HOLDER);
+	if (READ_ONCE(kml_scan_stats.marks) >= 3)
+		WRITE_ONCE(CELL[2], VICTIM);
+}
+
+static int marks_are_limited(void *unused)
+{
+	begin();
+	kmemleak_alloc((void *)VICTIM, 128, 1, GFP_KERNEL);
+	kmemleak_alloc((void *)HOLDER, 128, 1, GFP_KERNEL);
+	make_suspect();
+	scan();
+	shim_param_set("kmemleak.trial_marks", "3");
+	shim_poll = poll_marks_apart;
+	scan();
+	shim_poll = NULL;
+	TAP_CHECK(!reported(HOLDER) && !reported(VICTIM), "not found by the marks");
+	TAP_CHECK(world_stat("scan_marks") == 4, "marks: %ld, the first included",
+		  world_stat("scan_marks"));
+	return 0;
+}
+
 /* A word at an odd offset, which begins in one piece that is read and ends in the next. */
 static int odd_over_pieces(void *unused)
 {
@@ -310,6 +337,7 @@ int main(void)
 	tap_case("through an object that is painted grey meanwhile", holder_painted, NULL, 60);
 	tap_case("surplus of an object that was cleared", holder_of_surplus, NULL, 60);
 	tap_case("found in one mark after another", mark_after_a_find, NULL, 60);
+	tap_case("trial_marks limits all confirming marks", marks_are_limited, NULL, 10);
 	tap_case("a word over two pieces", odd_over_pieces, NULL, 60);
 	tap_case("in a page that nobody tracks", page_untracked, NULL, 60);
 	tap_case("in a page of an object", page_tracked, NULL, 60);
