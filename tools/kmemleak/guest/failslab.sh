@@ -309,6 +309,8 @@ own_failures()
 	result "nor what hangs by them" [ "$(grep -c ' kst_chain_grow[+.]' $k)" -eq 0 ]
 	result "leaks are" reported 6 6 6
 	planted
+	# which is refilled as soon as half of it is used
+	echo 1 >/sys/kernel/slab/kmemleak_reserve/failslab
 	result "the reserve runs dry" fill lost
 	settle
 	result "all memory is taken as referencing" grep -qx 'reserve_dry 1' $stats
