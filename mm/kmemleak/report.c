@@ -244,7 +244,7 @@ static void kml_module_goes(struct kml_module *m, const struct module *mod)
 	kml_modules_room(0, m);
 }
 
-/* Context: process. Calls for one module are serialised, for several they are not. */
+/* Context: process. Calls for one module are serialised; other calls may overlap. */
 static int kml_modules_notify(struct notifier_block *nb, unsigned long state, void *data)
 {
 	struct module *mod = data;
