@@ -5,8 +5,8 @@
  *
  * Rules for all hooks: NULL and error pointers are ignored. A hook never fails. The
  * gfp flags that a hook gets limit its own allocations of metadata. If there is no
- * memory for metadata, a new block goes into the reserve: it is scanned, unless it is
- * black, but never reported.
+ * memory for metadata, a new block goes into the reserve: it is scanned, unless it
+ * is black, but never reported.
  */
 
 #include "scan.h"
