@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The files in debugfs, commands, parameters. */
+/* Control: boot option, module parameters, commands, and the files in debugfs. */
 
 #include "os.h"
 #include "scan.h"
@@ -7,13 +7,13 @@
 /* === Parameters ========================================================= */
 
 /*
- * Boot option and module parameters. Their names must not change with the name
- * of this file.
+ * Boot option and module parameters. The prefix of their names must not depend on
+ * the name of this file.
  */
 
 #undef MODULE_PARAM_PREFIX
 #define MODULE_PARAM_PREFIX "kmemleak."
-/* and in modules.builtin.modinfo, where modinfo looks for their types */
+/* also in modules.builtin.modinfo, from which modinfo prints their types */
 #undef __MODULE_INFO_PREFIX
 #define __MODULE_INFO_PREFIX "kmemleak."
 
@@ -39,7 +39,7 @@ module_param_named(since_mark, kml_scan_params.since_mark, bool, 0644);
 module_param_named(verbose, kml_scan_params.verbose, bool, 0600);
 module_param_named(trial, kml_scan_params.trial, bool, 0644);
 module_param_named(trial_marks, kml_scan_params.trial_marks, uint, 0644);
-/* disable kmemleak at the first block that overlaps another */
+/* disable kmemleak at the first block that overlaps another one */
 bool kml_strict;
 module_param_named(strict, kml_strict, bool, 0644);
 #ifdef CONFIG_KMEMLEAK_LIVE_STACKS
@@ -56,7 +56,7 @@ static const struct {
 	{ .name = "parallel",	.on = true,	.parallel = true },
 };
 
-/* kmemleak=WORD[,WORD...]; nothing is done if any word is wrong. */
+/* kmemleak=WORD[,WORD...]; an unknown word invalidates the whole option. */
 static int __init kml_boot_setup(char *str)
 {
 	bool on = false, off = false, parallel = false;
@@ -100,8 +100,8 @@ early_param("kmemleak", kml_boot_setup);
 /* === Commands and the scan thread ======================================= */
 
 /*
- * Control: what can be written to the debugfs file, the thread that scans by
- * itself, and what happens when kmemleak is switched off.
+ * The commands that can be written to the debugfs file, the thread that scans
+ * periodically, and the cleanup after kmemleak was disabled.
  */
 
 struct kml_boot kml_boot;
@@ -109,7 +109,7 @@ struct kml_boot kml_boot;
 static struct task_struct *kml_thread;
 static unsigned long kml_scan_wait;	/* jiffies */
 
-/* Sleep, but not when told to stop. */
+/* Sleep until the timeout, in jiffies, or until kthread_stop(). */
 static void kml_thread_sleep(signed long timeout)
 {
 	while (timeout && !kthread_should_stop())
@@ -122,10 +122,11 @@ static bool kml_thread_trylock(void)
 }
 
 /*
- * Take kml_scan_mutex when a scan may begin. Not mutex_lock(): who stops us may hold
- * it. Tasks are thawed without a word, hence the timeout.
+ * Take kml_scan_mutex when a scan may begin. mutex_lock() would deadlock: the task
+ * that calls kthread_stop() holds the mutex. The timeout is needed since nothing
+ * wakes the thread when tasks are thawed.
  *
- * Return: false if told to stop.
+ * Return: false if kthread_stop() was called.
  */
 static bool kml_thread_lock(void)
 {
@@ -143,10 +144,10 @@ static int kml_thread_fn(void *arg)
 
 	pr_info("Automatic memory scanning thread started\n");
 	set_user_nice(current, 10);
-	/* no scan of others reads it, either */
+	/* no scan reads this stack, even if another task is the initiator */
 	kml_own_stack_set_no_scan(true);
 
-	/* let the system come up first */
+	/* let the system boot first */
 	if (first_run) {
 		first_run = false;
 		kml_thread_sleep(secs_to_jiffies(KML_FIRST_SCAN_SECS));
@@ -157,18 +158,22 @@ static int kml_thread_fn(void *arg)
 
 		kml_scan(KML_SCAN_PLAIN);
 		kml_scan_unlock();
-		/* in the middle, maybe: once more when it may be */
+		/* a scan that was halted is repeated as soon as scans are allowed */
 		if (!kml_scan_halted())
 			kml_thread_sleep(timeout);
 	}
 
 	pr_info("Automatic memory scanning thread ended\n");
-	/* stacks are used again, by others */
+	/* the stack may be reused by another task */
 	kml_own_stack_set_no_scan(false);
 	return 0;
 }
 
-/* Return: 0, also if there is one; -ENOMEM, or -EINTR for who is being killed. */
+/*
+ * Start the scan thread, unless it runs. Context: process, kml_scan_mutex held;
+ * sleeps.
+ * Return: 0, -ENOMEM, or -EINTR if the current task is being killed.
+ */
 static int kml_thread_start(void)
 {
 	struct task_struct *thread;
@@ -198,10 +203,11 @@ static void kml_thread_stop(void)
 }
 
 /*
- * A machine that is about to sleep, or to write an image of its memory, is not to
- * wait for a scan, nor to have threads run on all its CPUs. Before an image is read
- * tasks are frozen, which ends scans, too: PM_RESTORE_PREPARE is not always taken
- * back (/dev/snapshot, without memory).
+ * Suspend and hibernation must not wait for a scan, nor compete with its workers. So
+ * scans end when they are announced, and no scan begins until the machine is awake.
+ * PM_RESTORE_PREPARE is ignored, since PM_POST_RESTORE does not always follow it
+ * (/dev/snapshot, when there is no memory). Tasks are frozen before an image is
+ * read, and that ends a scan, too.
  */
 static int kml_pm_notify(struct notifier_block *nb, unsigned long action,
 			 void *data)
@@ -221,10 +227,10 @@ static int kml_pm_notify(struct notifier_block *nb, unsigned long action,
 }
 
 /*
- * Memory of what has become empty goes back even if nobody scans, and the
- * reserve is kept full. Deferrable: an idle CPU is not woken for it.
+ * A work item trims the index, so that metadata without objects is freed even if no
+ * scan runs, and refills the reserve. It is deferrable: it does not wake idle CPUs.
  */
-#define KML_TRIM_SECS	5
+#define KML_TRIM_SECS	5	/* period */
 
 static void kml_trim_fn(struct work_struct *work);
 static DECLARE_DEFERRABLE_WORK(kml_trim_work, kml_trim_fn);
@@ -238,7 +244,7 @@ static void kml_trim_fn(struct work_struct *work)
 		return;
 	kml_reserve_refill();
 
-	/* busy scanning or being read: later */
+	/* a scan or a reader of the debugfs file holds the mutex: try again later */
 	now = kml_count_sum(KML_C_FREES);
 	if (now - frees > 1000 && mutex_trylock(&kml_scan_mutex)) {
 		frees = now;
@@ -248,6 +254,7 @@ static void kml_trim_fn(struct work_struct *work)
 	schedule_delayed_work(&kml_trim_work, secs_to_jiffies(KML_TRIM_SECS));
 }
 
+/* Free all metadata. Context: process, kml_scan_mutex held, kmemleak is disabled. */
 static void kml_drop_everything(void)
 {
 	lockdep_assert_held(&kml_scan_mutex);
@@ -261,11 +268,12 @@ static void kml_drop_everything(void)
 	kml_interval_trim(true);
 }
 
+/* Clean up after kml_state_disable(). Metadata is kept while there are reports. */
 static void kml_cleanup_fn(struct work_struct *work)
 {
 	mutex_lock(&kml_scan_mutex);
 	kml_thread_stop();
-	/* no scan runs and none will: blocks may go away unnoticed */
+	/* no scan runs or will run, so frees need not be tracked */
 	WRITE_ONCE(kml_state.free_enabled, false);
 	if (!kml_report_found())
 		kml_drop_everything();
@@ -276,6 +284,7 @@ static void kml_cleanup_fn(struct work_struct *work)
 
 static DECLARE_WORK(kml_cleanup_work, kml_cleanup_fn);
 
+/* Called by kml_state_disable(). Context: any but NMI. */
 static void kml_cleanup(void)
 {
 	schedule_work(&kml_cleanup_work);
@@ -342,9 +351,11 @@ static int kml_cmd_scan(const char *arg)
 }
 
 /*
- * A block that RCU is about to free looks like a leak, or keeps one referenced. A work
- * item waits for the grace period, so that a signal can end the wait of the command.
- * Each command takes a number; the item stores the last number taken before it began.
+ * A block that waits for an RCU grace period to be freed looks like a leak, and
+ * blocks that it references do not. So "check" first flushes RCU. A work item waits
+ * for the callbacks, so that a signal can end the wait of the command. Each command
+ * takes a number; the work item stores the last number that was taken before it
+ * began.
  */
 static void kml_rcu_fn(struct work_struct *work);
 static DECLARE_WORK(kml_rcu_work, kml_rcu_fn);
@@ -368,7 +379,10 @@ static bool kml_rcu_is_done(int nr)
 	return atomic_read_acquire(&kml_rcu_done) - nr >= 0;
 }
 
-/* Context: process; sleeps. Return: 0 or -ERESTARTSYS. */
+/*
+ * Wait until RCU has freed all blocks that were handed to it before the call.
+ * Context: process; sleeps. Return: 0, or -ERESTARTSYS if there is a signal.
+ */
 static int kml_rcu_flush(void)
 {
 	int nr = atomic_inc_return(&kml_rcu_wanted);
@@ -382,12 +396,12 @@ static int kml_rcu_flush(void)
 	return 0;
 }
 
-/* Time for the content of what is in use to change, between two scans. */
+/* Time between scans of a check, for the content of used objects to change. */
 #define KML_CHECK_MSECS		50
 
 /*
- * Two scans, or as many as min_unref_scans asks for. Whatever stops one of them stops
- * all, and nothing is reported.
+ * "check": two scans, or min_unref_scans if that is more. If one of them is stopped,
+ * the check ends and reports nothing.
  */
 static int kml_cmd_check(const char *arg)
 {
@@ -431,7 +445,7 @@ static int kml_cmd_dump(const char *arg)
 	return -EINVAL;
 }
 
-/* parallel=on: as many as at boot, or would have been */
+/* "parallel=on": as many workers as the parameter "workers" asks for */
 static int kml_cmd_parallel_on(const char *arg)
 {
 	return kml_workers_set(kml_boot.workers ?: KML_WORKERS_ALL);
@@ -450,13 +464,16 @@ static int kml_cmd_parallel(const char *arg)
 	return ret ?: kml_workers_set(nr ?: KML_WORKERS_ALL);
 }
 
-/* Matched by prefix, in this order; what follows is the argument. */
+/*
+ * Commands are matched by prefix, in this order. The rest of the input is the
+ * argument.
+ */
 static const struct kml_command {
 	const char *name;
 	int (*fn)(const char *arg);
 	bool when_off;			/* accepted after kmemleak was disabled */
-	enum kml_halt halts;		/* does not wait for these to end */
-	int (*before)(void);		/* without the mutex, if kmemleak is on */
+	enum kml_halt halts;		/* scans that the command ends */
+	int (*before)(void);		/* called without the mutex, if enabled */
 } kml_commands[] = {
 	{ "clear",	kml_cmd_clear,		true },
 	{ "off",	kml_cmd_off,		.halts = KML_HALT_ALL },
@@ -485,12 +502,12 @@ static const struct kml_command *kml_command(const char *cmd)
 }
 
 /**
- * kml_control_command() - do what was written to the debugfs file
- * @cmd: NUL-terminated
+ * kml_control_command() - execute a command
+ * @cmd: the command and its argument, NUL-terminated
  *
- * Context: process, kml_scan_mutex held.
- * Return: 0; -EPERM if kmemleak is off; -EINVAL for what we do not know; or what the
- * command says: see kml_scan().
+ * Context: process, kml_scan_mutex held; sleeps.
+ * Return: 0; -EPERM if kmemleak is disabled; -EINVAL if the command or its argument
+ * is invalid; or another error of the command, such as those of kml_scan().
  */
 int kml_control_command(const char *cmd)
 {
@@ -501,15 +518,13 @@ int kml_control_command(const char *cmd)
 	return c ? c->fn(cmd + strlen(c->name)) : -EINVAL;
 }
 
-/**
- * kml_control_write() - likewise, after the scan that runs
- * @cmd: NUL-terminated
+/*
+ * Take kml_scan_mutex and execute a command. Usually this waits until the running
+ * scan ends. Two commands do not wait, but stop it: "off" stops any scan, "scan=off"
+ * one of the scan thread.
  *
- * What ends scans ends the one that it would have to wait for: "off" anybody's,
- * "scan=off" the scan thread's.
- *
- * Context: process; takes kml_scan_mutex.
- * Return: what kml_control_command() returns, or -ERESTARTSYS if a signal came first.
+ * Context: process; sleeps.
+ * Return: see kml_control_command(), or -ERESTARTSYS if a signal arrived first.
  */
 static int kml_control_write(const char *cmd)
 {
@@ -532,7 +547,13 @@ static int kml_control_write(const char *cmd)
 	return ret;
 }
 
-/* Context: late_initcall. */
+/**
+ * kml_control_late_init() - start the scan thread and the trimmer, if kmemleak is on
+ *
+ * If kmemleak was disabled during boot, this schedules the cleanup instead.
+ *
+ * Context: late_initcall; sleeps.
+ */
 void __init kml_control_late_init(void)
 {
 	kml_scan_wait = secs_to_jiffies(KML_SCAN_WAIT_SECS);
@@ -540,13 +561,13 @@ void __init kml_control_late_init(void)
 	kml_modules_init();
 	kml_state_on_disable(kml_cleanup);
 	if (kml_state_has_error()) {
-		/* too early then for the cleanup to be scheduled */
+		/* the cleanup may not have been registered when kmemleak was disabled */
 		schedule_work(&kml_cleanup_work);
 		return;
 	}
 
 	mutex_lock(&kml_scan_mutex);
-	/* if that fails, one will do */
+	/* on an error, scans have one worker */
 	if (kml_boot.parallel)
 		kml_cmd_parallel_on(NULL);
 	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_AUTO_SCAN))
@@ -559,8 +580,9 @@ void __init kml_control_late_init(void)
 /* === Files in debugfs =================================================== */
 
 /*
- * /sys/kernel/debug/kmemleak: commands in, reports out. kmemleak_stats beside
- * it: one "name value" pair a line.
+ * Files in /sys/kernel/debug: kmemleak takes commands and lists reports;
+ * kmemleak_stats has statistics, one "name value" pair per line; kmemleak_pages
+ * lists objects that only untracked memory references.
  */
 
 static void *kml_seq_start(struct seq_file *seq, loff_t *pos)
@@ -577,7 +599,7 @@ static void *kml_seq_next(struct seq_file *seq, void *v, loff_t *pos)
 
 static void kml_seq_stop(struct seq_file *seq, void *v)
 {
-	/* not locked if start() was interrupted */
+	/* start() has not taken the mutex if it failed */
 	if (!IS_ERR(v))
 		kml_scan_unlock();
 }
@@ -600,7 +622,7 @@ static int kml_open(struct inode *inode, struct file *file)
 	return seq_open(file, &kml_seq_ops);
 }
 
-/* One command a write; what does not fit into the buffer is ignored. */
+/* Each write is one command. Bytes that do not fit into the buffer are ignored. */
 static ssize_t kml_write(struct file *file, const char __user *user_buf,
 			 size_t size, loff_t *ppos)
 {
@@ -654,7 +676,7 @@ static void kml_show_counters(struct seq_file *seq, unsigned int from, unsigned 
 		seq_printf(seq, "%s %lld\n", kml_counter_name(from), kml_count_sum(from));
 }
 
-/* What somebody who runs machines acts on. @s: the last scan, or NULL. */
+/* Show the statistics that administrators act on. @s: the last scan, or NULL. */
 static void kml_show_summary(struct seq_file *seq, const struct kml_scan_stats *s)
 {
 	seq_printf(seq, "enabled %d\n", kml_enabled());
@@ -697,7 +719,7 @@ static void kml_show_scan(struct seq_file *seq, const struct kml_scan_stats *s)
 	seq_printf(seq, "scan_in_pages %lu\n", s->in_pages);
 }
 
-/* Takes no lock that a scan holds: how it gets on is what one wants to know. */
+/* Takes no lock that a scan holds, so the progress of a scan can be read. */
 static int kml_stats_show(struct seq_file *seq, void *v)
 {
 	struct kml_scan_stats *scans;
@@ -718,7 +740,7 @@ static int kml_stats_show(struct seq_file *seq, void *v)
 	seq_printf(seq, "nolock_missed %lu\n", kml_nolock_missed());
 	if (nr)
 		kml_show_scan(seq, &scans[0]);
-	/* 1: the one before the last */
+	/* number 1 is the scan before the last one */
 	for (i = 1; i < nr; i++) {
 		seq_printf(seq, "scan_us.%u %llu\n", i,
 			   div_u64(scans[i].ns, NSEC_PER_USEC));
@@ -760,10 +782,11 @@ static const struct seq_operations kml_pages_sops = {
 DEFINE_SEQ_ATTRIBUTE(kml_pages);
 
 /**
- * kml_debugfs_init() - create the files
+ * kml_debugfs_init() - create the files in debugfs
  *
- * "unsafe" only means that the file is not expected to be removed; in return
- * splice (so sendfile()) reaches us.
+ * debugfs_create_file_unsafe() does not protect a file against removal, and
+ * "kmemleak" is never removed. Unlike debugfs_create_file(), it passes splice_read
+ * to the file, so splice() and sendfile() work.
  *
  * Context: late_initcall.
  */

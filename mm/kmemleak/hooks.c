@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The hooks, as declared in include/linux/kmemleak.h. They check their
- * arguments, delegate, and print what went wrong.
+ * The hooks that include/linux/kmemleak.h declares. They check their arguments, call
+ * the index, and log errors.
  *
- * Common to all but those that free a part, which may sleep: any context but
- * NMI, IRQs on or off, from early boot on. NULL and error pointers to blocks are
- * ignored. Where a hook takes gfp flags, its own
- * allocations are limited to what may nest in them, and it never fails.
+ * Rules for all hooks: NULL and error pointers are ignored. A hook never fails. The
+ * gfp flags that a hook gets limit its own allocations of metadata. If there is no
+ * memory for metadata, a new block goes into the reserve: it is scanned, unless it
+ * is black, but never reported.
  */
 
 #include "scan.h"
 
-/* Between kml_print_begin() and kml_print_end(). */
+/* Context: between kml_print_begin() and kml_print_end(). */
 #define kml_warn(fmt, ...)			\
 do {						\
 	pr_warn(fmt, ##__VA_ARGS__);		\
@@ -29,15 +29,16 @@ static bool kml_valid_percpu(const void __percpu *ptr)
 }
 
 /*
- * Two blocks in one place are the bug of one allocator or hook. kmemleak goes on: the
- * second block goes to the reserve, is scanned, and is never reported. Each call site
- * that allocates such blocks is logged once.
+ * Overlapping blocks are the bug of one allocator or hook, so kmemleak stays
+ * enabled: the second block goes into the reserve, is scanned, and is never
+ * reported. Each call site that allocates such blocks is logged once. With the
+ * parameter "strict", the first overlap disables kmemleak.
  */
 #define KML_OVERLAP_SITES	64
 
 static u32 kml_overlap_sites[KML_OVERLAP_SITES];
 
-/* Has a block of this call site been logged, or is there no room for one more site? */
+/* Was an overlap of this call site logged before, or is the table of sites full? */
 static bool kml_overlap_is_known(depot_stack_handle_t trace)
 {
 	u32 site = trace ?: U32_MAX, seen = 0;
@@ -77,7 +78,7 @@ static noinline void kml_overlap_insert(struct kml_space *space, unsigned long p
 	kml_reserve_add_overlap(space, start, kml_last(start, size) - start + 1, min_count);
 }
 
-/* If @ptr points into an object, say so. */
+/* Log @ptr if it points into an object. */
 static noinline void kml_warn_alias(struct kml_space *space, unsigned long ptr)
 {
 	struct kml_info info;
@@ -92,7 +93,10 @@ static noinline void kml_warn_alias(struct kml_space *space, unsigned long ptr)
 	kml_print_end(flags);
 }
 
-/* A hook was given what we do not know; we may have had no memory for it. */
+/*
+ * Log a block that is not tracked. Nothing is logged if the reserve ever ran dry:
+ * the block may be one that was lost then.
+ */
 static noinline void kml_unknown(const char *what, unsigned long ptr, bool start)
 {
 	unsigned long flags;
@@ -123,7 +127,7 @@ static __always_inline void kml_remove(struct kml_space *space, unsigned long pt
 {
 	if (likely(kml_object_remove(space, ptr)))
 		return;
-	/* kfree() of a kmalloc_nolock() block is fine, so say nothing */
+	/* kfree() of a kmalloc_nolock() block: never an object, so no warning */
 	if (space->id == KML_VIRT)
 		kml_nolock_forget(kml_untag(ptr));
 	kml_warn_alias(space, ptr);
@@ -146,12 +150,15 @@ static void kml_paint(struct kml_space *space, unsigned long ptr, int color)
 }
 
 /**
- * kmemleak_alloc() - a block was allocated
- * @ptr: its start
+ * kmemleak_alloc() - track a block that was allocated
+ * @ptr: start of the block
  * @size: in bytes
- * @min_count: references wanted; with fewer it is a leak. 0: never a leak, but
- *	scanned; -1: neither
+ * @min_count: number of references wanted; the block is a leak if a scan finds
+ *	fewer. 0: the block is scanned, but never reported; -1: neither scanned nor
+ *	reported.
  * @gfp: flags of the allocation
+ *
+ * Context: any but NMI, IRQs on or off, from early boot on.
  */
 void __ref kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp)
 {
@@ -162,10 +169,14 @@ void __ref kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp
 EXPORT_SYMBOL_GPL(kmemleak_alloc);
 
 /**
- * kmemleak_alloc_percpu() - a per-CPU block was allocated
- * @ptr: its per-CPU pointer
+ * kmemleak_alloc_percpu() - track a per-CPU block that was allocated
+ * @ptr: per-CPU pointer to the block
  * @size: in bytes, on each CPU
  * @gfp: flags of the allocation
+ *
+ * The block is reported if no reference to it is found.
+ *
+ * Context: any but NMI, IRQs on or off, from early boot on.
  */
 void __ref kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp)
 {
@@ -176,14 +187,16 @@ void __ref kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gf
 EXPORT_SYMBOL_GPL(kmemleak_alloc_percpu);
 
 /**
- * kmemleak_vmalloc() - a block was allocated in vmalloc space
- * @area: describes it
- * @size: in bytes
+ * kmemleak_vmalloc() - track a block that was allocated in vmalloc space
+ * @area: descriptor of the block, itself a tracked object
+ * @size: of the block, in bytes
  * @gfp: flags of the allocation
  *
- * Two references are wanted, for @area has one. Somebody may keep @area only
- * (free_thread_stack() does): references to it beyond the first count for the
- * block.
+ * The block wants two references, since @area->addr is one. A user may keep a
+ * pointer to @area instead of one to the block, as free_thread_stack() does. So
+ * references to @area in excess of the one that it wants count for the block.
+ *
+ * Context: any but NMI, IRQs on or off, from early boot on.
  */
 void __ref kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp)
 {
@@ -202,17 +215,24 @@ void __ref kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp
 		return;
 	if (ret == -ENOENT)
 		kml_unknown("Setting excess_ref on", (unsigned long)area, true);
-	/* references will go missing: rather miss a leak */
+	/*
+	 * Surplus references cannot be forwarded. Never report the block rather than
+	 * report it falsely.
+	 */
 	if (ret == -ENOMEM || kml_reserve_ran_dry())
 		kml_object_paint(kml_space(KML_VIRT), addr, 0);
 }
 EXPORT_SYMBOL_GPL(kmemleak_vmalloc);
 
 /**
- * kmemleak_free() - a block is about to be freed
- * @ptr: its start
+ * kmemleak_free() - stop tracking a block that is about to be freed
+ * @ptr: start of the block
  *
- * When this returns no scan reads the block. Unknown blocks are ignored.
+ * When this returns no scan reads the block. A block that is not tracked is ignored,
+ * but a pointer into the middle of a tracked one is logged.
+ *
+ * Context: any but NMI, IRQs on or off, from early boot on. May wait while a worker
+ * reads up to KML_CHUNK bytes of the block.
  */
 void __ref kmemleak_free(const void *ptr)
 {
@@ -222,11 +242,15 @@ void __ref kmemleak_free(const void *ptr)
 EXPORT_SYMBOL_GPL(kmemleak_free);
 
 /**
- * kmemleak_free_part() - a part of a block is about to be freed
+ * kmemleak_free_part() - stop tracking a part of a block that is about to be freed
  * @ptr: start of the part
- * @size: of the part
+ * @size: of the part, in bytes
  *
- * Context: process or boot: what remains may need memory.
+ * The memory before and after the part becomes new objects. When this returns no
+ * scan reads the part. A block that is not tracked is ignored.
+ *
+ * Context: process or early boot; may sleep, to allocate metadata of the new
+ * objects. The caller serialises partial frees of a block.
  */
 void __ref kmemleak_free_part(const void *ptr, size_t size)
 {
@@ -236,8 +260,14 @@ void __ref kmemleak_free_part(const void *ptr, size_t size)
 EXPORT_SYMBOL_GPL(kmemleak_free_part);
 
 /**
- * kmemleak_free_percpu() - a per-CPU block is about to be freed
- * @ptr: its per-CPU pointer
+ * kmemleak_free_percpu() - stop tracking a per-CPU block that is about to be freed
+ * @ptr: per-CPU pointer to the block
+ *
+ * When this returns no scan reads the block. A block that is not tracked is ignored,
+ * but a pointer into the middle of a tracked one is logged.
+ *
+ * Context: any but NMI, IRQs on or off, from early boot on. May wait while a worker
+ * reads up to KML_CHUNK bytes of the block.
  */
 void __ref kmemleak_free_percpu(const void __percpu *ptr)
 {
@@ -247,8 +277,12 @@ void __ref kmemleak_free_percpu(const void __percpu *ptr)
 EXPORT_SYMBOL_GPL(kmemleak_free_percpu);
 
 /**
- * kmemleak_update_trace() - report the caller as origin of a block
- * @ptr: anywhere in it
+ * kmemleak_update_trace() - make the caller's stack the reported origin of a block
+ * @ptr: any address in the block
+ *
+ * A block that is not tracked is ignored.
+ *
+ * Context: any but NMI, IRQs on or off, from early boot on.
  */
 void __ref kmemleak_update_trace(const void *ptr)
 {
@@ -259,8 +293,13 @@ void __ref kmemleak_update_trace(const void *ptr)
 EXPORT_SYMBOL(kmemleak_update_trace);
 
 /**
- * kmemleak_not_leak() - a block is never to be reported, but to be scanned
- * @ptr: its start
+ * kmemleak_not_leak() - never report a block, but scan it
+ * @ptr: start of the block
+ *
+ * A block that is not tracked is ignored, but a pointer into the middle of a tracked
+ * one is logged.
+ *
+ * Context: any but NMI, IRQs on or off, from early boot on.
  */
 void __ref kmemleak_not_leak(const void *ptr)
 {
@@ -270,10 +309,13 @@ void __ref kmemleak_not_leak(const void *ptr)
 EXPORT_SYMBOL(kmemleak_not_leak);
 
 /**
- * kmemleak_transient_leak() - a block may look leaked for a moment
- * @ptr: its start
+ * kmemleak_transient_leak() - do not let the next scan report a block
+ * @ptr: start of the block
  *
- * The next scan takes it as changed, hence in use.
+ * For a block that is unreferenced for a short time. The next scan takes its content
+ * as changed, and the block as in use. A block that is not tracked is logged.
+ *
+ * Context: any but NMI, IRQs on or off, from early boot on.
  */
 void __ref kmemleak_transient_leak(const void *ptr)
 {
@@ -285,8 +327,13 @@ void __ref kmemleak_transient_leak(const void *ptr)
 EXPORT_SYMBOL(kmemleak_transient_leak);
 
 /**
- * kmemleak_ignore_percpu() - kmemleak_ignore() for a per-CPU block
- * @ptr: its per-CPU pointer
+ * kmemleak_ignore_percpu() - neither report nor scan a per-CPU block
+ * @ptr: per-CPU pointer to the block
+ *
+ * A block that is not tracked is ignored, but a pointer into the middle of a tracked
+ * one is logged.
+ *
+ * Context: any but NMI, IRQs on or off, from early boot on.
  */
 void __ref kmemleak_ignore_percpu(const void __percpu *ptr)
 {
@@ -296,8 +343,13 @@ void __ref kmemleak_ignore_percpu(const void __percpu *ptr)
 EXPORT_SYMBOL_GPL(kmemleak_ignore_percpu);
 
 /**
- * kmemleak_ignore() - a block is neither to be reported nor to be scanned
- * @ptr: its start
+ * kmemleak_ignore() - neither report nor scan a block
+ * @ptr: start of the block
+ *
+ * A block that is not tracked is ignored, but a pointer into the middle of a tracked
+ * one is logged.
+ *
+ * Context: any but NMI, IRQs on or off, from early boot on.
  */
 void __ref kmemleak_ignore(const void *ptr)
 {
@@ -307,12 +359,16 @@ void __ref kmemleak_ignore(const void *ptr)
 EXPORT_SYMBOL(kmemleak_ignore);
 
 /**
- * kmemleak_scan_area() - only part of a block contains references
- * @ptr: start of the part
- * @size: of the part; SIZE_MAX: all from @ptr on
- * @gfp: flags for metadata
+ * kmemleak_scan_area() - scan only a part of a block
+ * @ptr: start of the part, any address in the block
+ * @size: of the part, in bytes; SIZE_MAX: up to the end of the block
+ * @gfp: flags for the allocation of metadata
  *
- * May be called several times for several parts.
+ * Each call adds a part. If there is no memory for the metadata of a part, scans
+ * read the whole block. A part that ends after the block and a block that is not
+ * tracked are logged.
+ *
+ * Context: any but NMI, IRQs on or off, from early boot on.
  */
 void __ref kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp)
 {
@@ -344,8 +400,13 @@ void __ref kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp)
 EXPORT_SYMBOL(kmemleak_scan_area);
 
 /**
- * kmemleak_no_scan() - a block contains no references
- * @ptr: its start
+ * kmemleak_no_scan() - do not scan a block, since it contains no references
+ * @ptr: start of the block
+ *
+ * The block is still reported if it is leaked. A block that is not tracked is
+ * logged.
+ *
+ * Context: any but NMI, IRQs on or off, from early boot on.
  */
 void __ref kmemleak_no_scan(const void *ptr)
 {
@@ -357,12 +418,14 @@ void __ref kmemleak_no_scan(const void *ptr)
 EXPORT_SYMBOL(kmemleak_no_scan);
 
 /**
- * kmemleak_alloc_phys() - a physical block was allocated
- * @phys: its start
+ * kmemleak_alloc_phys() - track a block of physical memory that was allocated
+ * @phys: physical address of its first byte
  * @size: in bytes
- * @gfp: flags for metadata
+ * @gfp: flags for the allocation of metadata
  *
- * It is never reported, and scanned if it is mapped.
+ * The block is scanned if it is mapped, and never reported.
+ *
+ * Context: any but NMI, IRQs on or off, from early boot on.
  */
 void __ref kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp)
 {
@@ -380,11 +443,14 @@ void __ref kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp)
 EXPORT_SYMBOL(kmemleak_alloc_phys);
 
 /**
- * kmemleak_free_part_phys() - kmemleak_free_part() for a physical block
- * @phys: start of the part
- * @size: of the part
+ * kmemleak_free_part_phys() - stop tracking physical memory that is being freed
+ * @phys: physical address of its first byte
+ * @size: in bytes; the memory may consist of several blocks, or of parts of blocks
  *
- * Context: as kmemleak_free_part().
+ * When this returns no scan reads the memory. Memory that is not tracked is ignored.
+ *
+ * Context: process or early boot; may sleep, to allocate metadata of the memory that
+ * remains tracked.
  */
 void __ref kmemleak_free_part_phys(phys_addr_t phys, size_t size)
 {
@@ -394,8 +460,13 @@ void __ref kmemleak_free_part_phys(phys_addr_t phys, size_t size)
 EXPORT_SYMBOL(kmemleak_free_part_phys);
 
 /**
- * kmemleak_ignore_phys() - kmemleak_ignore() for a physical block
- * @phys: its start
+ * kmemleak_ignore_phys() - do not scan a physical block
+ * @phys: physical address of its first byte
+ *
+ * A block that is not tracked is ignored, but an address in the middle of a tracked
+ * one is logged.
+ *
+ * Context: any but NMI, IRQs on or off, from early boot on.
  */
 void __ref kmemleak_ignore_phys(phys_addr_t phys)
 {
@@ -410,9 +481,13 @@ static void __init kml_add_section(const void *start, size_t len)
 }
 
 /**
- * kmemleak_init() - the slab works: use it
+ * kmemleak_init() - set up the parts that need the slab allocator
  *
- * Context: from mm_core_init(), one CPU, IRQs off.
+ * Kernel sections become objects that are scanned and never reported. kmemleak is
+ * disabled here if it is off by default and not requested by kmemleak=on, or if
+ * there is no memory for a worker.
+ *
+ * Context: called by mm_core_init(): one CPU, IRQs off, the slab allocator works.
  */
 void __init kmemleak_init(void)
 {

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Reports. */
+/*
+ * Reports: the symbols of unloaded modules, the table of reported objects, and the
+ * text of reports.
+ */
 
 #include "os.h"
 #include "scan.h"
@@ -7,41 +10,45 @@
 /* === Modules that are gone ============================================== */
 
 /*
- * Modules that are gone. What a module has leaked is looked for after its unloading,
- * when nobody knows any more what the addresses in its stacks meant. So the symbols of
- * its text are kept: when it goes, and of its init text, which goes earlier, when its
- * init function has returned.
+ * The leaks of a module are often looked for after it was unloaded, when kallsyms no
+ * longer has symbols for the addresses in the allocation stacks. So a copy is made
+ * of the symbols of each module: of its core text when the module is unloaded, and
+ * of its init text, which is freed earlier, when the init function has returned.
  *
- * Addresses are used again. An object's stack belongs to who was there when the
- * object was born: for this it is noted when modules come and go.
+ * Addresses are reused by other modules. A frame in an object's stack belongs to the
+ * module that was loaded when the object was allocated, so the times of loading and
+ * unloading are recorded.
  *
- * It costs a walk through the module's symbols, and as much memory as these need: of
- * modules that are gone KML_MODULES_GONE are kept, and of symbols KML_MODULES_BYTES.
- * All of it is black to ourselves: neither reported nor read.
+ * The cost is a walk through the symbols of a module, and the memory of the copy. It
+ * is limited to KML_MODULES_GONE unloaded modules, and to KML_MODULES_BYTES of
+ * symbols. These blocks are black objects: they are neither reported nor scanned.
  */
 
 #if defined(CONFIG_MODULES) && defined(CONFIG_KALLSYMS)
 
-/* Of a text: sorted by offset, and at the same offset as the module lists them. */
+/*
+ * A symbol of a text. Symbols are sorted by offset; symbols at the same offset are
+ * in the order in which the module lists them.
+ */
 struct kml_symbol {
-	u32 offset;
+	u32 offset;			/* in the text, in bytes */
 	u32 name;			/* offset in names[] */
 };
 
 struct kml_symbols {
 	struct rcu_head rcu;
-	size_t bytes;			/* of this structure */
+	size_t bytes;			/* size of this block, names included */
 	unsigned int nr;
-	char *names;			/* behind symbol[] */
+	char *names;			/* after symbol[] */
 	struct kml_symbol symbol[];
 };
 
 struct kml_text {
 	unsigned long base;
-	unsigned long size;		/* 0: there is none */
-	unsigned long went;		/* jiffies, if gone */
-	bool gone;			/* what comes before is valid */
-	struct kml_symbols *symbols;	/* NULL: no memory, or too many */
+	unsigned long size;		/* in bytes; 0: there is no such text */
+	unsigned long went;		/* when it was freed, in jiffies, if @gone */
+	bool gone;			/* the other fields are final */
+	struct kml_symbols *symbols;	/* NULL: none, no memory, or too many */
 };
 
 enum {
@@ -51,24 +58,26 @@ enum {
 };
 
 /*
- * A module, loaded or not. Written under kml_modules_lock, read under RCU: texts are
- * gone only after all else of them is there.
+ * A module, loaded or unloaded. Modules are written under kml_modules_lock, and read
+ * under RCU: @gone of a text is set after all its other fields.
  */
 struct kml_module {
-	struct list_head link;		/* the latest first */
+	struct list_head link;		/* kml_modules, the last one loaded first */
 	struct rcu_head rcu;
-	const struct module *mod;	/* NULL: gone */
-	unsigned long came;		/* jiffies */
-	bool always;			/* or before we looked */
+	const struct module *mod;	/* NULL: unloaded */
+	unsigned long came;		/* when it was loaded, in jiffies */
+	bool always;			/* @came is unknown: loading was not seen */
 	struct kml_text text[KML_NR_TEXTS];
 	char name[MODULE_NAME_LEN];
 };
 
 static LIST_HEAD(kml_modules);
 static DEFINE_MUTEX(kml_modules_lock);
-static unsigned int kml_modules_gone;	/* under the lock, as the rest */
-static size_t kml_modules_bytes;
-static bool kml_modules_off;
+
+/* Protected by kml_modules_lock. */
+static unsigned int kml_modules_gone;	/* unloaded modules in the list */
+static size_t kml_modules_bytes;	/* of all symbols */
+static bool kml_modules_off;		/* kmemleak was disabled */
 
 static void *kml_modules_alloc(size_t size)
 {
@@ -79,12 +88,12 @@ static void *kml_modules_alloc(size_t size)
 	return p;
 }
 
-/* Collecting the symbols of a text: once to count, once more to copy. */
+/* Two walks collect the symbols of a text: one counts them, one copies them. */
 struct kml_collect {
 	const struct kml_text *text;
 	struct kml_symbols *to;		/* NULL: count */
-	unsigned int nr;
-	size_t names;
+	unsigned int nr;		/* symbols so far */
+	size_t names;			/* bytes of their names, NUL included */
 };
 
 static int kml_collect_symbol(void *data, const char *name, unsigned long addr)
@@ -92,7 +101,7 @@ static int kml_collect_symbol(void *data, const char *name, unsigned long addr)
 	struct kml_collect *c = data;
 	size_t len = strlen(name) + 1;
 
-	/* what kallsyms does not show either */
+	/* kallsyms does not show symbols without a name or mapping symbols either */
 	if (addr - c->text->base >= c->text->size || !*name || is_mapping_symbol(name))
 		return 0;
 	if (c->to) {
@@ -134,7 +143,12 @@ static void kml_modules_forget(struct kml_module *m)
 	kvfree_rcu(m, rcu);
 }
 
-/* Make room for @bytes of symbols. Return: false if there will be none. */
+/*
+ * Drop unloaded modules, except @keep, the oldest first, until @bytes more of
+ * symbols are within the limits. Return: false if they exceed KML_MODULES_BYTES even
+ * then.
+ * Context: kml_modules_lock held.
+ */
 static bool kml_modules_room(size_t bytes, const struct kml_module *keep)
 {
 	struct kml_module *m, *next;
@@ -174,7 +188,10 @@ static struct kml_symbols *kml_modules_symbols(const struct kml_module *m,
 	return symbols;
 }
 
-/* A text is about to be freed. */
+/*
+ * Copy the symbols of a text that is about to be freed, unless that was done before.
+ * Context: kml_modules_lock held.
+ */
 static void kml_text_goes(struct kml_module *m, unsigned int i,
 			  const struct module_memory *mem)
 {
@@ -220,14 +237,14 @@ static struct kml_module *kml_module_comes(const struct module *mod)
 static void kml_module_goes(struct kml_module *m, const struct module *mod)
 {
 	kml_text_goes(m, KML_TEXT_CORE, &mod->mem[MOD_TEXT]);
-	/* if its init function has failed */
+	/* not copied yet if the init function failed */
 	kml_text_goes(m, KML_TEXT_INIT, &mod->mem[MOD_INIT_TEXT]);
 	WRITE_ONCE(m->mod, NULL);
 	kml_modules_gone++;
 	kml_modules_room(0, m);
 }
 
-/* Context: process; serialised for each module, and not for several. */
+/* Context: process. Calls for one module are serialised; other calls may overlap. */
 static int kml_modules_notify(struct notifier_block *nb, unsigned long state, void *data)
 {
 	struct module *mod = data;
@@ -247,7 +264,7 @@ static int kml_modules_notify(struct notifier_block *nb, unsigned long state, vo
 			kml_text_goes(m, KML_TEXT_INIT, &mod->mem[MOD_INIT_TEXT]);
 		break;
 	case MODULE_STATE_GOING:
-		/* loaded before there were notifiers, or without memory */
+		/* loaded before kml_modules_init(), or there was no memory then */
 		if (!m) {
 			m = kml_module_comes(mod);
 			if (m)
@@ -266,7 +283,10 @@ static struct notifier_block kml_modules_nb = {
 	.notifier_call = kml_modules_notify,
 };
 
-/* The symbol at or before an offset, as kallsyms chooses among those at one address. */
+/*
+ * Find the last symbol at or before an offset. Of several symbols at one address the
+ * first is taken, as kallsyms does. Context: RCU read-side section.
+ */
 static void kml_text_symbol(const struct kml_text *text, unsigned long offset,
 			    struct kml_frame *frame)
 {
@@ -275,7 +295,7 @@ static void kml_text_symbol(const struct kml_text *text, unsigned long offset,
 
 	if (!s)
 		return;
-	/* the first one behind it */
+	/* find the first symbol after @offset */
 	for (high = s->nr; low < high;) {
 		unsigned int mid = (low + high) / 2;
 
@@ -296,13 +316,16 @@ static void kml_text_symbol(const struct kml_text *text, unsigned long offset,
 }
 
 /**
- * kml_modules_frame() - what is a return address in the stack of an object?
- * @addr: the address
- * @born: when the object was, in jiffies
- * @frame: filled for KML_FRAME_GONE; its names are valid as long as RCU is held
+ * kml_modules_frame() - find the module of a return address in an allocation stack
+ * @addr: the return address
+ * @born: when the object was allocated, in jiffies
+ * @frame: filled for KML_FRAME_GONE; its names are valid until the RCU read-side
+ *	section ends
  *
  * Context: RCU read-side section.
- * Return: who knows the address.
+ * Return: KML_FRAME_LIVE if %pS can print the address, KML_FRAME_GONE if the text
+ * that had the address then was freed, or KML_FRAME_OTHER if the only module that
+ * has the address now was loaded later.
  */
 enum kml_frame_kind kml_modules_frame(unsigned long addr, unsigned long born,
 				      struct kml_frame *frame)
@@ -312,7 +335,7 @@ enum kml_frame_kind kml_modules_frame(unsigned long addr, unsigned long born,
 	const struct kml_module *m;
 	unsigned int i;
 
-	/* also what is in no module: the kernel's own, the most */
+	/* most frames are in the kernel itself: do not search the modules */
 	if (core_kernel_text(addr))
 		return KML_FRAME_LIVE;
 
@@ -325,7 +348,7 @@ enum kml_frame_kind kml_modules_frame(unsigned long addr, unsigned long born,
 
 			if (offset >= READ_ONCE(text->size))
 				continue;
-			/* not yet here? then that is not who is meant */
+			/* the object is older than the module */
 			if (!m->always && age > now - m->came) {
 				kind = gone ? kind : KML_FRAME_OTHER;
 				continue;
@@ -345,7 +368,13 @@ enum kml_frame_kind kml_modules_frame(unsigned long addr, unsigned long born,
 	return kind;
 }
 
-/* There are no objects any more, and there will be none. Context: process. */
+/**
+ * kml_modules_drop() - free all symbols, and record no modules from now on
+ *
+ * Called after kmemleak was disabled, when all objects have been removed.
+ *
+ * Context: process; takes kml_modules_lock.
+ */
 void kml_modules_drop(void)
 {
 	struct kml_module *m, *next;
@@ -357,7 +386,11 @@ void kml_modules_drop(void)
 	mutex_unlock(&kml_modules_lock);
 }
 
-/* Context: late_initcall. */
+/**
+ * kml_modules_init() - begin to record modules
+ *
+ * Context: late_initcall.
+ */
 void __init kml_modules_init(void)
 {
 	register_module_notifier(&kml_modules_nb);
@@ -376,23 +409,24 @@ struct kml_scan_params kml_scan_params = {
 	.trial_marks = KML_TRIAL_MARKS,
 };
 
-/* kml_scan_mutex */
+/* Of the running scan; protected by kml_scan_mutex. */
 enum kml_scan_kind kml_scan_kind;
 
 /* === Report ============================================================= */
 
 /*
- * Reports.
+ * Reported objects are listed in a table, in the order of their allocation. So the
+ * time to read the debugfs file depends on the number of reported objects, not on
+ * the number of all objects. The table does not own objects: an entry has the
+ * address of an object and the time of its allocation, and each use of the entry
+ * looks the object up.
  *
- * Reported objects are kept in a table in the order of their allocation, so
- * that reading costs what is reported and not what exists. The table does not
- * own objects: an entry says where one was and when it was born, and whoever
- * uses it looks it up. Addresses are kept inverted; the table itself would
- * otherwise reference what it lists. For the same reason it is never scanned: what
- * its unused part was before, our own lists of grey objects for one, is not.
+ * Addresses are kept inverted: otherwise the table would reference the objects that
+ * it lists. The table is never scanned, for its unused part is uninitialised and may
+ * hold stale addresses (from our own work lists, for example).
  *
- * The text is an interface (see Documentation/dev-tools/kmemleak.rst): tools
- * match it by regular expressions.
+ * The text of a report is ABI, see Documentation/dev-tools/kmemleak.rst: tools match
+ * it with regular expressions.
  */
 
 #include <trace/events/kmemleak.h>
@@ -403,31 +437,41 @@ struct kml_report_entry {
 	unsigned long not_start;
 	unsigned long born;
 	u32 stamp;
-	u32 same;			/* others with this backtrace, when logged */
+	u32 same;			/* other new entries with this backtrace */
 	u8 space;
-	bool white;			/* when a scan was last done */
+	bool white;			/* at the end of the last complete scan */
 };
 
+/* All protected by kml_scan_mutex; kml_listed is read without it. */
 static struct kml_report_entry *kml_table;
 static unsigned long kml_table_nr;
-static unsigned long kml_table_room;
-static unsigned long kml_table_old;	/* entries before this scan's */
-static unsigned long kml_listed;	/* of all, when a scan was last done */
+static unsigned long kml_table_room;	/* in entries */
+static unsigned long kml_table_old;	/* entries of earlier scans */
+static unsigned long kml_listed;	/* leaks after the last complete scan */
 
-static bool kml_table_heap;		/* this scan's entries are a heap: they may not all fit */
-static bool kml_table_short;		/* and do not */
+/* The entries of this scan are a heap, since the table may be too small for all. */
+static bool kml_table_heap;
+static bool kml_table_short;		/* the table was too small */
 
-static unsigned long kml_last_scan;	/* jiffies */
-static unsigned long kml_min_age;	/* jiffies, for this scan */
+static unsigned long kml_last_scan;	/* kml_report_scan_began(), in jiffies */
+static unsigned long kml_min_age;	/* of this scan, in jiffies */
 static bool kml_found;			/* new leaks since the last clear */
 
-/* What was born before "mark" is not listed, if so wanted. */
+/* The time of the last "mark": with since_mark, older objects are not listed. */
 static struct {
 	unsigned long born;
 	u32 stamp;
 	bool set;
 } kml_generation;
 
+/**
+ * kml_report_scan_began() - record the time from which ages are counted
+ *
+ * Called when a scan begins, and again before its confirming marks. Objects that
+ * were allocated after the last call are not reported.
+ *
+ * Context: process, kml_scan_mutex held.
+ */
 void kml_report_scan_began(void)
 {
 	kml_last_scan = jiffies;
@@ -435,10 +479,18 @@ void kml_report_scan_began(void)
 	kml_table_short = false;
 }
 
-/*
- * Ages and no points in time: on 32 bits those of two objects may be further apart
- * than time_before() can tell. An object that is as old as jiffies can count is taken
- * for a young one, until it has come of age again.
+/**
+ * kml_report_old_enough() - is an object old enough to be reported by this scan?
+ * @cold: metadata of the object
+ *
+ * The ages are compared, not the times as in time_before(): on 32 bits, objects may
+ * be older than half the range of jiffies. When the age exceeds the range of
+ * jiffies, it starts again from 0, and the object is taken as young until it has the
+ * minimum age.
+ *
+ * Context: workers of a scan; leaf->lock held.
+ * Return: true if the object had the minimum age at the last
+ * kml_report_scan_began(), or if the scan is the last one of a check.
  */
 bool kml_report_old_enough(const struct kml_cold *cold)
 {
@@ -446,13 +498,23 @@ bool kml_report_old_enough(const struct kml_cold *cold)
 
 	if (kml_scan_kind == KML_SCAN_LAST)
 		return true;
-	/* since the scan began? */
+	/* allocated after the last kml_report_scan_began() */
 	if (now - cold->born < now - kml_last_scan)
 		return false;
 	return kml_last_scan - cold->born >= kml_min_age;
 }
 
-/* May a white object with settled content be reported by this scan? */
+/**
+ * kml_report_eligible() - may this scan report a white object?
+ * @state: state of the object
+ * @cold: its metadata
+ *
+ * The caller has found that the content is the same as in the previous scan.
+ *
+ * Context: workers of a scan; leaf->lock held.
+ * Return: true if the object is old enough. In the last scan of a check: true if all
+ * scans of the check have found it white. False in the other scans of a check.
+ */
 bool kml_report_eligible(u32 state, const struct kml_cold *cold)
 {
 	switch (kml_scan_kind) {
@@ -465,38 +527,69 @@ bool kml_report_eligible(u32 state, const struct kml_cold *cold)
 	}
 }
 
-/* How many scans in a row are to find it so? A check has made them all. */
+/**
+ * kml_report_wanted() - get the number of scans that have to agree on a leak
+ *
+ * Context: initiator of a scan; leaf->lock may be held.
+ * Return: the number of scans in a row that have to find an object unreferenced
+ * before it is reported. 1 in the last scan of a check, which has compared all its
+ * scans.
+ */
 unsigned int kml_report_wanted(void)
 {
 	return kml_scan_kind == KML_SCAN_LAST ? 1 :
 		READ_ONCE(kml_scan_params.min_unref_scans);
 }
 
-/* Was there no memory to report all that this scan has found? The next ones do. */
+/**
+ * kml_report_was_short() - was the table too small for the leaks of this scan?
+ *
+ * Context: process, kml_scan_mutex held.
+ * Return: true if leaks were left out; later scans report them.
+ */
 bool kml_report_was_short(void)
 {
 	return kml_table_short;
 }
 
-/* A new generation: see kml_scan_params.since_mark. */
+/**
+ * kml_report_mark() - record the current time for kml_scan_params.since_mark
+ *
+ * Context: process, kml_scan_mutex held.
+ */
 void kml_report_mark(void)
 {
 	kml_born_now(&kml_generation.born, &kml_generation.stamp);
 	kml_generation.set = true;
 }
 
+/**
+ * kml_report_found() - was a leak reported since the last "clear"?
+ *
+ * Context: process, kml_scan_mutex held.
+ * Return: true if so.
+ */
 bool kml_report_found(void)
 {
 	return kml_found;
 }
 
-/* How many leaks did the last whole scan leave in the file? Context: any. */
+/**
+ * kml_report_listed() - count the leaks that the debugfs file lists
+ *
+ * Context: any.
+ * Return: the number of leaks at the end of the last complete scan, or 0 after
+ * "clear".
+ */
 unsigned long kml_report_listed(void)
 {
 	return READ_ONCE(kml_listed);
 }
 
-/* Lock the object of an entry, if it is still the same one. */
+/*
+ * Lock the object of an entry. Return: false if it was freed, even if another object
+ * starts at the same address.
+ */
 static bool kml_entry_lock(const struct kml_report_entry *e, struct kml_locked *l)
 {
 	if (!kml_object_lock(l, kml_space(e->space), ~e->not_start, false))
@@ -509,9 +602,9 @@ static bool kml_entry_lock(const struct kml_report_entry *e, struct kml_locked *
 }
 
 /*
- * A heap of entries, the youngest at its top: what is to go if the table is full,
- * and, with all of them taken out, the table in its order. (lib/sort.c sorts as
- * well, but does not let others run in between.)
+ * A heap of entries, with the youngest at the top. If the table is full, an older
+ * entry replaces the top. kml_table_sort() sorts with the same heap: unlike sort(),
+ * it can reschedule.
  */
 static bool kml_entry_younger(const struct kml_report_entry *a,
 			      const struct kml_report_entry *b)
@@ -542,7 +635,7 @@ static void kml_heap_up(struct kml_report_entry *heap, unsigned long at)
 		swap(heap[at], heap[(at - 1) / 2]);
 }
 
-/* The oldest first. Context: process. */
+/* Sort entries, the oldest first. Context: process; may reschedule. */
 static void kml_table_sort(struct kml_report_entry *table, unsigned long nr)
 {
 	unsigned long i;
@@ -559,7 +652,7 @@ static bool kml_table_grow(unsigned long room)
 {
 	struct kml_report_entry *table;
 
-	/* no process is to be killed for a report, nor a stack logged */
+	/* a report should not invoke the OOM killer, nor log a failed allocation */
 	table = kvmalloc_array(room, sizeof(*table),
 			       GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 	if (!table)
@@ -576,10 +669,13 @@ static bool kml_table_grow(unsigned long room)
 #define KML_TABLE_MIN	64UL
 
 /**
- * kml_report_room() - make room in the table
- * @more: for so many entries, or for as many as there is memory for
+ * kml_report_room() - make room in the table for the leaks of this scan
+ * @more: number of entries that may be added
  *
- * A machine that leaks is short of memory. The oldest are taken first then.
+ * A machine that leaks may be short of memory. The table then gets as large as
+ * memory permits, and keeps the oldest of the leaks.
+ *
+ * Context: process, kml_scan_mutex held; sleeps.
  */
 void kml_report_room(unsigned long more)
 {
@@ -598,13 +694,14 @@ void kml_report_room(unsigned long more)
 
 /**
  * kml_report_add() - add an object to the table
- * @space: where it is
- * @start: its start
+ * @space: address space
+ * @start: untagged start of the object
  * @cold: its metadata
  *
- * Context: leaf->lock.
- * Return: true if it is there to stay, and the caller says so in the object's flags.
- * Else kml_report_added() does so if it is.
+ * Context: kml_scan_mutex and leaf->lock held.
+ * Return: true if the entry will not be replaced; the caller then sets
+ * KML_F_REPORTED of the object. Otherwise kml_report_added() sets the flag if the
+ * entry is still in the table at the end.
  */
 bool kml_report_add(struct kml_space *space, unsigned long start,
 		    const struct kml_cold *cold)
@@ -635,7 +732,13 @@ bool kml_report_add(struct kml_space *space, unsigned long start,
 	return false;
 }
 
-/* All of this scan's objects were offered to the table: flag those that it took. */
+/**
+ * kml_report_added() - set KML_F_REPORTED for entries that might have been replaced
+ *
+ * Called when kml_report_add() was called for all leaks of the scan.
+ *
+ * Context: process, kml_scan_mutex held; may reschedule.
+ */
 void kml_report_added(void)
 {
 	struct kml_locked l;
@@ -652,7 +755,7 @@ void kml_report_added(void)
 		pr_warn_once("No memory to report all leaks: the oldest come first, the others by later scans\n");
 }
 
-/* Reported, and not painted since? Context: leaf->lock. */
+/* Is an object reported, and not painted since? Context: leaf->lock or RCU. */
 static bool kml_entry_holds(const struct kml_hot *hot)
 {
 	u32 state = kml_hot_state(hot);
@@ -661,8 +764,9 @@ static bool kml_entry_holds(const struct kml_hot *hot)
 }
 
 /*
- * And not referenced? The colour is that at the end of the last whole scan: one that
- * was stopped has left any. Context: leaf->lock.
+ * Is an object reported, not painted since, and unreferenced? The colour is the one
+ * at the end of the last complete scan: a scan that was stopped leaves any colour.
+ * Context: leaf->lock.
  */
 static bool kml_still_reported(const struct kml_report_entry *e,
 			       const struct kml_hot *hot)
@@ -670,9 +774,14 @@ static bool kml_still_reported(const struct kml_report_entry *e,
 	return e->white && kml_entry_holds(hot);
 }
 
-/*
- * A scan is done: note which of the reported objects it found unreferenced. If
- * it is another object by now the colour is wrong, and the entry never used.
+/**
+ * kml_report_refresh() - record which reported objects are still unreferenced
+ *
+ * Called at the end of a complete scan. If an address was reused, the colour is that
+ * of the new object, but kml_entry_lock() refuses the entry. If the new object is
+ * reported, too, kml_listed counts it twice.
+ *
+ * Context: process, kml_scan_mutex held; may reschedule.
  */
 void kml_report_refresh(void)
 {
@@ -692,6 +801,7 @@ void kml_report_refresh(void)
 	WRITE_ONCE(kml_listed, listed);
 }
 
+/* Print to a seq_file, or to the log if @seq is NULL. */
 #define kml_out(seq, ...)						\
 do {									\
 	struct seq_file *__seq = (seq);					\
@@ -736,7 +846,10 @@ static const char *kml_space_infix(enum kml_space_id space)
 	return infix[space];
 }
 
-/* A frame of the stack of an object: %pS, as if its module were still there. */
+/*
+ * Print a frame of an allocation stack, also that of an unloaded module, in the
+ * format of %pS. Context: any in which @seq may be used.
+ */
 static void kml_print_frame(struct seq_file *seq, unsigned long addr,
 			    unsigned long born)
 {
@@ -762,7 +875,7 @@ static void kml_print_frame(struct seq_file *seq, unsigned long addr,
 	rcu_read_unlock();
 }
 
-/* One report. To the log with @seq NULL. Context: process. */
+/* Print a report, to the log if @seq is NULL. Context: process. */
 static void kml_print(struct seq_file *seq, const struct kml_info *info, bool hex)
 {
 	unsigned long *entries;
@@ -781,7 +894,13 @@ static void kml_print(struct seq_file *seq, const struct kml_info *info, bool he
 		kml_print_frame(seq, entries[i], info->born);
 }
 
-/* An object's metadata to the log, for dump= and for warnings. Context: any. */
+/**
+ * kml_report_dump() - log the metadata of an object, for dump= and for warnings
+ * @info: the metadata
+ *
+ * Context: any but NMI. Hooks call this between kml_print_begin() and
+ * kml_print_end().
+ */
 void kml_report_dump(const struct kml_info *info)
 {
 	pr_notice("Object%s 0x%08lx (size %zu):\n",
@@ -797,12 +916,29 @@ void kml_report_dump(const struct kml_info *info)
 		stack_depot_print(info->trace);
 }
 
+/**
+ * kml_report_get() - get an entry of the table
+ * @pos: its position, from 0
+ *
+ * Context: process, kml_scan_mutex held.
+ * Return: the entry, valid until kml_scan_mutex is released, or NULL at the end.
+ */
 struct kml_report_entry *kml_report_get(unsigned long pos)
 {
 	lockdep_assert_held(&kml_scan_mutex);
 	return pos < kml_table_nr ? &kml_table[pos] : NULL;
 }
 
+/**
+ * kml_report_show() - print the report of an entry
+ * @seq: file to print to
+ * @e: the entry, from kml_report_get()
+ *
+ * Nothing is printed if the object was freed, painted, or found referenced since, or
+ * if it is older than the last "mark" and since_mark is set.
+ *
+ * Context: process, kml_scan_mutex held.
+ */
 void kml_report_show(struct seq_file *seq, const struct kml_report_entry *e)
 {
 	struct kml_locked l;
@@ -829,7 +965,7 @@ static void kml_log_entry(const struct kml_report_entry *e, bool hex)
 	struct kml_locked l;
 	struct kml_info info;
 
-	/* freed since: nothing to say any more */
+	/* freed since it was added: not a leak */
 	if (!kml_entry_lock(e, &l))
 		return;
 	kml_info_fill(&info, l.space, l.start, l.hot);
@@ -849,7 +985,7 @@ static depot_stack_handle_t kml_entry_trace(const struct kml_report_entry *e)
 	return trace;
 }
 
-/* Log this scan's reports, each backtrace once. */
+/* Log the reports of this scan, each backtrace once. */
 static void kml_log_new(void)
 {
 	struct xarray seen;
@@ -870,7 +1006,7 @@ static void kml_log_new(void)
 	xa_for_each(&seen, trace, first) {
 		const struct kml_report_entry *e = &kml_table[xa_to_value(first)];
 
-		/* the bytes of one of many would mislead */
+		/* a hex dump of one of several objects would mislead */
 		kml_log_entry(e, !e->same);
 		if (e->same)
 			pr_warn("  ... and %u more object(s) with the same backtrace\n",
@@ -896,10 +1032,13 @@ static void kml_trace_new(void)
 }
 
 /**
- * kml_report_commit() - this scan's objects are all added
- * @verbose: log each of them
+ * kml_report_commit() - sort, trace and log the entries of this scan
+ * @verbose: log each report, not only their number
  *
- * Return: how many they are.
+ * Called after kml_report_added().
+ *
+ * Context: process, kml_scan_mutex held; sleeps.
+ * Return: the number of new leaks.
  */
 unsigned long kml_report_commit(bool verbose)
 {
@@ -913,7 +1052,7 @@ unsigned long kml_report_commit(bool verbose)
 		kml_trace_new();
 	if (verbose)
 		kml_log_new();
-	/* reported late, they may be older than what was before */
+	/* new leaks may be older than those of earlier scans */
 	if (kml_table_old && kml_entry_younger(&kml_table[kml_table_old - 1],
 					       &kml_table[kml_table_old]))
 		kml_table_sort(kml_table, kml_table_nr);
@@ -924,7 +1063,7 @@ unsigned long kml_report_commit(bool verbose)
 	return new;
 }
 
-/* Could its object be listed, now or after a later scan? */
+/* Could the object of an entry be listed, now or after a later scan? */
 static bool kml_entry_alive(const struct kml_report_entry *e)
 {
 	struct kml_locked l;
@@ -937,6 +1076,7 @@ static bool kml_entry_alive(const struct kml_report_entry *e)
 	return alive;
 }
 
+/* Remove all entries whose object was freed or painted. */
 static void kml_table_forget(void)
 {
 	unsigned long i, live = 0;
@@ -949,9 +1089,14 @@ static void kml_table_forget(void)
 	kml_table_nr = live;
 }
 
-/*
- * Forget entries whose object is gone, or painted. Only when they are many: positions
- * in the table are positions in the file, and a reader may be half-way.
+/**
+ * kml_report_compact() - remove entries whose object was freed or painted
+ *
+ * Entries are removed only if there are at least 64 of these, and half of the table:
+ * a position in the table is a position in the debugfs file, so a reader that has
+ * read a part of the file would miss reports.
+ *
+ * Context: process, kml_scan_mutex held; may reschedule.
  */
 void kml_report_compact(void)
 {
@@ -965,9 +1110,13 @@ void kml_report_compact(void)
 		kml_table_forget();
 }
 
-/*
- * Paint grey what is reported: they will be scanned, not reported again. A reader who
- * is half-way finds nothing more in any case.
+/**
+ * kml_report_clear() - paint all listed leaks grey, and remove them from the table
+ *
+ * Grey objects are scanned, and not reported again. A reader that has read a part of
+ * the debugfs file gets no more reports, so positions need not be kept.
+ *
+ * Context: process, kml_scan_mutex held; may reschedule.
  */
 void kml_report_clear(void)
 {
@@ -987,7 +1136,13 @@ void kml_report_clear(void)
 	kml_found = false;
 }
 
-/* All objects are gone. */
+/**
+ * kml_report_drop() - free the table
+ *
+ * Called after kmemleak was disabled, when all objects have been removed.
+ *
+ * Context: process, kml_scan_mutex held.
+ */
 void kml_report_drop(void)
 {
 	kvfree(kml_table);
