@@ -561,7 +561,7 @@ void __init kml_control_late_init(void)
 	kml_modules_init();
 	kml_state_on_disable(kml_cleanup);
 	if (kml_state_has_error()) {
-		/* the cleanup may not have been registered when kmemleak was disabled */
+		/* kmemleak may have been disabled before the cleanup was known */
 		schedule_work(&kml_cleanup_work);
 		return;
 	}

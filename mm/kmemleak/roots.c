@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Roots, and memory in use that is not tracked. */
+/*
+ * Roots: sections, per-CPU areas, physical blocks, struct pages and stacks; and the
+ * blocks of kmalloc_nolock(), which are not tracked.
+ */
 
 #include "os.h"
 #include "mark.h"
@@ -7,14 +10,14 @@
 /* === Sections, per-CPU areas, struct pages ============================== */
 
 /*
- * Roots: sections, per-CPU areas, struct pages. Whoever gives them to a sink may
- * sleep, and returns false if the sink wanted to stop.
+ * Roots are handed to a sink, struct kml_root_sink. These functions may sleep. They
+ * stop when a callback of the sink returns false.
  */
 
 /*
- * On UML the frames of interrupts are in .bss, or in .data with 6.12, with the
- * registers of what they interrupted: ours, with what a walk had in its hands, long
- * after. Like dead parts of other stacks they are no roots.
+ * On UML the interrupt stacks are in .bss, or in .data with 6.12. Their unused
+ * frames keep the registers of interrupted code, such as a scan with object
+ * addresses. Like the unused parts of other stacks they are not roots.
  */
 static void kml_bss_sections(void (*section)(const void *start, size_t len))
 {
@@ -30,8 +33,8 @@ static void kml_bss_sections(void (*section)(const void *start, size_t len))
 }
 
 /*
- * Data of initcalls lies elsewhere, and is freed, but on UML: there it stays in the
- * middle, with the pointers it had, which nobody uses any more.
+ * Init data is outside of .data, and is freed after boot. On UML it is inside, and
+ * is not freed: the pointers that it keeps are not used any more, so it is no root.
  */
 static void kml_data_sections(void (*section)(const void *start, size_t len))
 {
@@ -52,11 +55,17 @@ static void kml_data_sections(void (*section)(const void *start, size_t len))
 	section(start, (void *)_edata - start);
 }
 
+/**
+ * kml_roots_sections() - find the sections of kernel data that are roots
+ * @section: called for each section, with its start and its length in bytes
+ *
+ * Context: boot, from kmemleak_init().
+ */
 void kml_roots_sections(void (*section)(const void *start, size_t len))
 {
 	kml_data_sections(section);
 	kml_bss_sections(section);
-	/* part of .data on most architectures */
+	/* inside .data on most architectures */
 	if ((unsigned long)__start_ro_after_init < (unsigned long)_sdata ||
 	    (unsigned long)__end_ro_after_init > (unsigned long)_edata)
 		section(__start_ro_after_init,
@@ -64,11 +73,11 @@ void kml_roots_sections(void (*section)(const void *start, size_t len))
 }
 
 /*
- * Struct pages are looked at by runs: few hold a pointer to an object (private
- * data, a mapping), so a page's own state is checked only in a run that does.
- * Runs are aligned, so what pfn_to_online_page() says of one page holds for
- * all: memory comes and goes in blocks of at least a subsection, 2 MiB, which
- * with large pages is few.
+ * Struct pages are read in runs. Few struct pages hold a pointer to an object
+ * (private data, a mapping), so the state of single pages is checked only in a run
+ * that has a candidate. With SPARSEMEM a run lies in one subsection (2 MiB, which is
+ * few pages if pages are large), and subsections go online and offline as a whole.
+ * So the result of pfn_to_online_page() for one page holds for the whole run.
  */
 #ifdef CONFIG_SPARSEMEM
 #define KML_PAGE_RUN	(PAGES_PER_SUBSECTION < 64 ? PAGES_PER_SUBSECTION : 64UL)
@@ -76,12 +85,16 @@ void kml_roots_sections(void (*section)(const void *start, size_t len))
 #define KML_PAGE_RUN	64UL
 #endif
 
+/*
+ * Read a run of struct pages. Context: memory hotplug lock held. Return: false if
+ * the sink stops the scan.
+ */
 static bool kml_roots_run(struct kml_root_sink *sink, struct zone *zone,
 			  unsigned long pfn, unsigned long end)
 {
 	struct page *page = pfn_to_online_page(pfn);
 
-	/* without sections, it may begin at any page */
+	/* without SPARSEMEM, online memory may begin at any page of a run */
 	while (!page && !IS_ENABLED(CONFIG_SPARSEMEM) && ++pfn < end)
 		page = pfn_to_online_page(pfn);
 	if (!page || !sink->probe(sink, page, (end - pfn) * sizeof(*page)))
@@ -99,66 +112,75 @@ static bool kml_roots_run(struct kml_root_sink *sink, struct zone *zone,
 	return true;
 }
 
-/* A place among the pages of all zones: the first that nobody has taken yet. */
+/* A position in the pages of all zones: the first page that no worker has taken. */
 struct kml_zone_pos {
 	unsigned int zone;		/* kml_zone_nr() */
 	unsigned long pfn;
 };
 
-/* Behind the last zone. */
+/* The position after the last zone. */
 #define KML_NO_ZONE	UINT_MAX
 
 /*
- * The position in the roots: CPUs, then physical blocks, then struct pages, then the
- * content of pages if that is asked for, then tasks. Workers take from here in turn: a
- * few hundred KiB, or the content of some MiB.
+ * The position in the roots. Workers take roots in this order: the per-CPU areas of
+ * all CPUs, physical blocks, struct pages, the content of pages (only if requested),
+ * and the stacks of tasks. A unit of work is a few hundred KiB, or the content of a
+ * few MiB of pages.
  *
- * A worker holds the memory hotplug lock for one unit of pages, and takes it before it
- * takes the unit: a worker that gives up waiting has then taken no unit that nobody
- * would read. Zones may come, go, grow and shrink between two units, so the position is
- * a number that a zone keeps, not a count of populated zones. Memory that comes online
- * before the position is read by the next mark.
+ * A worker takes the memory hotplug lock, then a unit of pages, and releases the
+ * lock after that unit. In this order, a worker that gives up waiting for the lock
+ * has not taken a unit that would then remain unread. Zones may appear, disappear,
+ * grow and shrink between two units. So the position has a number that is constant
+ * for a zone, not a count of populated zones. Memory that comes online before the
+ * position is read by the next mark.
  *
- * A plug request that waits for readers lets no new ones in. So a reader must not wait
- * for the lock while it holds it, nor hold it for long.
+ * A hotplug request that waits for readers of the lock blocks new readers. So a
+ * worker must not take the lock a second time while it holds it, nor hold it for
+ * long.
  */
 static struct {
-	spinlock_t lock;		/* of all that follows */
-	unsigned int cpu;
-	unsigned long phys;
+	spinlock_t lock;		/* protects the other fields */
+	unsigned int cpu;		/* next CPU */
+	unsigned long phys;		/* next physical address */
 	struct kml_zone_pos structs;
 	struct kml_zone_pos content;
-	int pid;
-	bool stacks;
+	int pid;			/* lowest PID of the next task */
+	bool stacks;			/* stacks are roots */
 } kml_roots_at = {
 	.lock = __SPIN_LOCK_UNLOCKED(kml_roots_at.lock),
 };
 
+/* Pages whose struct pages are one unit. */
 #define KML_STRUCT_UNIT	(128UL * KML_PAGE_RUN)
 
-/* The size of a free block at most, with pages of 4 KiB: a ms or two to read. */
+/*
+ * Pages whose content is one unit: with pages of 4 KiB the size of the largest free
+ * block. To read it takes one or two ms.
+ */
 #define KML_CONTENT_UNIT	(SZ_4M / PAGE_SIZE)
 
-/* Increases in the order of for_each_zone(), and stays. */
+/* The number of a zone: constant, and increasing in the order of for_each_zone(). */
 static unsigned int kml_zone_nr(struct zone *zone)
 {
 	return zone_to_nid(zone) * MAX_NR_ZONES + zone_idx(zone);
 }
 
 /**
- * kml_roots_begin() - be ready to hand out roots
- * @sink: asked whether to stop
- * @stacks: are stacks roots?
- * @content: is the content of all pages in use a root?
+ * kml_roots_begin() - set the position to the first root
+ * @sink: its @stop is called
+ * @stacks: true if the stacks of tasks are roots
+ * @content: true if the content of all pages in use is a root
  *
- * Context: process, memory hotplug lock not held.
- * Return: false if the sink wanted to stop.
+ * Called before each mark from roots, when no worker calls kml_roots_next().
+ *
+ * Context: process, initiator of a scan; memory hotplug lock not held; sleeps.
+ * Return: false if the sink stops the scan.
  */
 bool kml_roots_begin(struct kml_root_sink *sink, bool stacks, bool content)
 {
 	if (stacks && !kml_stacks_set_no_scan(sink))
 		return false;
-	/* pages that wait to be free would count as used ones */
+	/* free pages on per-CPU lists would be taken for pages in use */
 	if (content)
 		drain_all_pages(NULL);
 	spin_lock(&kml_roots_at.lock);
@@ -172,7 +194,11 @@ bool kml_roots_begin(struct kml_root_sink *sink, bool stacks, bool content)
 	return true;
 }
 
-/* Take up to @unit pages. Context: memory hotplug lock. Return: see kml_roots_pages(). */
+/*
+ * Take up to @unit pages: from *@pfn to *@end - 1. Context: memory hotplug lock
+ * held.
+ * Return: their zone, or NULL if no pages are left.
+ */
 static struct zone *kml_take_pages(struct kml_zone_pos *at, unsigned long unit,
 				   unsigned long *pfn, unsigned long *end)
 {
@@ -201,22 +227,22 @@ static struct zone *kml_take_pages(struct kml_zone_pos *at, unsigned long unit,
 	return NULL;
 }
 
-/* Are there none left, for anybody? */
+/* Are no pages left for any worker? */
 static bool kml_zones_done(const struct kml_zone_pos *at)
 {
 	return READ_ONCE(at->zone) == KML_NO_ZONE;
 }
 
 /**
- * kml_roots_pages() - take some pages of a zone that nobody else got
- * @pfn: set to the first
- * @end: set to one behind the last
+ * kml_roots_pages() - take pages of a zone that no other worker has taken
+ * @pfn: set to the page frame number of the first page
+ * @end: set to the page frame number after the last page
  *
- * As many as their content may be read of before the memory hotplug lock is
- * released.
+ * The caller reads their content, and releases the memory hotplug lock before it
+ * takes more pages. kml_roots_begin() was called with @content.
  *
- * Context: process, for one or many; after kml_roots_begin(), memory hotplug lock held.
- * Return: the zone, or NULL if there are none left.
+ * Context: process, several workers at a time; memory hotplug lock held.
+ * Return: the zone, or NULL if no pages are left.
  */
 struct zone *kml_roots_pages(unsigned long *pfn, unsigned long *end)
 {
@@ -256,14 +282,14 @@ static struct task_struct *kml_take_task(void)
 }
 
 /**
- * kml_roots_copy() - copy from a page that may be unmapped, or not for long mapped
- * @page: the page
- * @off: of the first byte in the page
- * @buf: where to
- * @len: in bytes
+ * kml_roots_copy() - copy from memory that may be unmapped concurrently
+ * @page: struct page of the memory
+ * @off: offset of the first byte in the page, in bytes
+ * @buf: room for @len bytes
+ * @len: in bytes; the range does not leave the page
  *
- * Context: process.
- * Return: false if it could not be read.
+ * Context: process; memory hotplug lock held.
+ * Return: false if the memory is not mapped; @buf is then undefined.
  */
 bool kml_roots_copy(struct page *page, size_t off, void *buf, size_t len)
 {
@@ -275,17 +301,18 @@ bool kml_roots_copy(struct page *page, size_t off, void *buf, size_t len)
 }
 
 /**
- * kml_pages_free() - how many pages from one on are free, as parts of one block?
- * @zone: of the page
- * @pfn: the page's
- * @first: may the block have begun before the page?
+ * kml_pages_free() - count the pages from a page on that are in the same free block
+ * @zone: zone of the page
+ * @pfn: page frame number of the page
+ * @first: true if the free block may begin before the page
  *
- * Only the first page of a free block says so, and says its order. Nothing keeps it
- * from being allocated meanwhile: what is then read where the order was may be
- * anything. So the page is asked again, and a block is aligned to its size.
+ * Only the first page of a free block has the mark and the order of the block. The
+ * block may be allocated concurrently, and the field of the order may then hold any
+ * value. So the mark is read again after the order, and the order is used only if
+ * the first page is aligned to it.
  *
  * Context: memory hotplug lock held.
- * Return: 0 if it is not free.
+ * Return: the number of pages, or 0 if the page is not free.
  */
 unsigned long kml_pages_free(struct zone *zone, unsigned long pfn, bool first)
 {
@@ -307,13 +334,16 @@ unsigned long kml_pages_free(struct zone *zone, unsigned long pfn, bool first)
 }
 
 /*
- * The content of pages in use, as far as mapped. When blocks got away untracked,
- * what they reference is unknown: this finds all references there are, and many
- * which are stale.
+ * Read the content of the pages in use that are mapped. This is done if some blocks
+ * could not be tracked, so that their references are unknown: it finds the
+ * references of all memory, and many stale ones.
  *
- * A count of 0 says nothing: slab pages have that, and all but the first page of a
- * block that is not compound. Pages that are free and not in a free block are on the
- * lists of a CPU: drained before, and few.
+ * A page count of 0 does not mean that a page is free: slab pages have it, and all
+ * but the first page of a block that is not compound. Free pages outside of free
+ * blocks are on per-CPU lists; kml_roots_begin() has drained these, so there are
+ * few.
+ *
+ * Context: memory hotplug lock held; may reschedule.
  */
 static void kml_roots_in_use(struct kml_root_sink *sink, struct zone *zone,
 			     unsigned long pfn, unsigned long end)
@@ -342,7 +372,7 @@ static void kml_roots_in_use(struct kml_root_sink *sink, struct zone *zone,
 	}
 }
 
-/* Read the struct pages of a unit. Return: false if there are none left. */
+/* Read one unit of struct pages. Return: false if none are left. */
 static bool kml_next_structs(struct kml_root_sink *sink)
 {
 	unsigned long pfn, end, next;
@@ -363,7 +393,7 @@ static bool kml_next_structs(struct kml_root_sink *sink)
 	return zone;
 }
 
-/* Read the content of a unit of pages. Return: false if there are none left. */
+/* Read the content of one unit of pages. Return: false if none are left. */
 static bool kml_next_content(struct kml_root_sink *sink)
 {
 	unsigned long pfn, end;
@@ -381,11 +411,12 @@ static bool kml_next_content(struct kml_root_sink *sink)
 }
 
 /**
- * kml_roots_next() - hand out roots that nobody else got
- * @sink: gets them
+ * kml_roots_next() - hand one unit of roots, which no other worker has taken, to a
+ * sink
+ * @sink: receives the roots
  *
- * Context: process, for one or many; memory hotplug lock not held.
- * Return: false if there were none left.
+ * Context: process, several workers at a time; memory hotplug lock not held; sleeps.
+ * Return: false if no roots are left.
  */
 bool kml_roots_next(struct kml_root_sink *sink)
 {
@@ -423,21 +454,22 @@ bool kml_roots_next(struct kml_root_sink *sink)
 /* === Stacks ============================================================= */
 
 /*
- * Roots: the kernel stacks of all tasks. Without them, memory that a task refers
- * to from its stack alone would be reported.
+ * The kernel stacks of all tasks are roots. Otherwise a block that only a stack
+ * references would be reported.
  *
- * Below the frames in use a stack is full of pointers of calls that have
- * returned: they are no references and hide leaks. So a task that does not run
- * is read from the stack pointer on that it has saved, where the architecture
- * says which (<asm/kmemleak_stack.h>), with the registers saved elsewhere.
+ * Below the frames in use, a stack is full of pointers of calls that have returned.
+ * They are not references, and would hide leaks. So the stack of a task that does
+ * not run is read only from its saved stack pointer on, together with the registers
+ * that are saved outside of the stack. <asm/kmemleak_stack.h> says where both are;
+ * without this header, whole stacks are read.
  *
- * Such a task may wake up at any time, and nobody keeps it from that. Memory is
- * read as if it slept, and then the reader asks whether it did. If it may have
- * run its whole stack is read, as that of a running task is: no worse than
- * before. (What it counted twice then is of no harm: a reference more.) The
- * protocol, kml_roots_asleep() against __schedule() of the kernel's:
+ * A sleeping task may wake up at any time, and is not prevented from it. The reader
+ * reads the stack as if the task slept, and then checks whether it did. If the task
+ * may have run, its whole stack is read, as that of a running task. References that
+ * are counted twice then do no harm: they can only hide a leak. The protocol,
+ * kml_roots_asleep() against __schedule():
  *
- *	reader					who switches to or from the task
+ *	reader					switch to or from the task
  *
  *	c = nvcsw + nivcsw			prepare_task():
  *	smp_rmb()				  S1: on_cpu = 1
@@ -449,40 +481,47 @@ bool kml_roots_next(struct kml_root_sink *sink)
  *	c == nvcsw + nivcsw?			finish_task():
  *						  S5: on_cpu = 0 (release)
  *
- * Let L1 read what S5 of the n-th switch from the task has stored. The acquire
- * shows all that the task has written until then, S2 to S4 of the n-th switch
- * with the rest. Can the reader have seen anything later?
+ * Let L1 read the value that S5 of the n-th switch from the task has stored. Due to
+ * the acquire, the reader sees all stores of the task up to then, S2 to S4 of the
+ * n-th switch included. Can the reader have seen a later store?
  *
- * - If L2 reads the same S5, no. The barrier of a switch orders S1 before all
- *   that the task does afterwards. If sp or a word was of later, L2, after an
- *   smp_rmb(), would have found that switch's S1, or what came after it.
- * - If L2 reads a later S5, the acquire shows that switch's S3: the second look
- *   at the counts has at least n + 1. And the first one had n: it is before L1,
- *   so had it been of a later S3, L1 would have found the S1 before that.
+ * - Not if L2 reads the value of the same S5. The barrier of a switch orders S1
+ * before
+ *   all later stores of the task. If the reader had seen a later sp or later word of
+ *   the stack, L2, which follows an smp_rmb(), would have read the value of the S1
+ *   before that store, or a later value.
+ * - If L2 reads the value of a later S5, the reader sees S3 of that switch, due to the
+ *   acquire: the second read of the counts gives at least n + 1. The first read gave
+ *   n: it precedes L1, so if it had seen a later S3, L1 would have read the value of
+ *   the S1 before that S3, or a later value.
  *
- * The barrier of a switch: any store to the other on x86, which UML runs on, too;
- * dsb(ish) in arm64's __switch_to(), which cpu_switch_to() comes after. An
- * architecture that is added here needs one between prepare_task() and the first
- * store of the task that was switched to.
+ * The barrier of a switch is implied on x86, and so on UML, where stores are not
+ * reordered with other stores. On arm64 it is the dsb(ish) in __switch_to(), before
+ * cpu_switch_to(). Another architecture needs a barrier between prepare_task() and
+ * the first store of the task that is switched to.
  *
- * tools/testing/kmemleak/models/asleep.pml is this as a model.
+ * tools/testing/kmemleak/models/asleep.pml is a model of the protocol.
  *
- * A task that has not run yet has the frame of a fork as its stack, one that has
- * ended the frames of do_exit(), for as long as somebody keeps its stack. Idle
- * tasks are not read here.
+ * A task that has not run yet has the frame of a fork as its stack. A task that has
+ * exited has the frames of do_exit(), until its stack is released. Idle tasks are
+ * not read here.
  *
- * With VMAP_STACK, a stack is a tracked block, too, and would be read as a whole
- * by any mark. So before one it is marked as not to be scanned, and stays so when
- * kernel/fork.c gives it to another task: that one's stack is read here as well.
+ * With VMAP_STACK a stack is also a tracked block, and a mark would read it as a
+ * whole. So kml_stacks_set_no_scan() sets KML_F_NO_SCAN before a mark. The flag
+ * stays set when kernel/fork.c reuses the stack for another task, whose stack is
+ * read here, too.
  */
 
 #ifdef CONFIG_KMEMLEAK_LIVE_STACKS
 #include <asm/kmemleak_stack.h>
 #endif
 
-/*
- * The first task with a number of at least *@nr, which is set behind it.
- * Context: any that RCU readers may be in. Return: referenced, or NULL.
+/**
+ * kml_task_from() - get the first task whose PID is not less than a number
+ * @nr: PID from which to search; set to the PID after that of the task
+ *
+ * Context: any but NMI; takes the RCU read lock.
+ * Return: the task, for put_task_struct(), or NULL if there is none.
  */
 struct task_struct *kml_task_from(int *nr)
 {
@@ -506,15 +545,16 @@ struct task_struct *kml_task_from(int *nr)
 #ifdef CONFIG_KMEMLEAK_LIVE_STACKS
 bool kml_live_stacks = true;
 
-/* How often was it switched from? */
+/* How often did the scheduler switch from a task to another one? */
 static unsigned long kml_task_switches(const struct task_struct *task)
 {
 	return READ_ONCE(task->nvcsw) + READ_ONCE(task->nivcsw);
 }
 
 /*
- * Read a task from its stack pointer on. Return: whether it slept all that time;
- * if not, what was read is worth nothing.
+ * Read the stack of a task from its saved stack pointer on. @more is set to false if
+ * the sink stops the scan. Return: true if the task slept all the time; otherwise
+ * the words that were read may not be those of the frames in use.
  */
 static bool kml_roots_asleep(struct kml_root_sink *sink, const struct task_struct *task,
 			     const void *stack, bool *more)
@@ -523,7 +563,7 @@ static bool kml_roots_asleep(struct kml_root_sink *sink, const struct task_struc
 	unsigned long switches = kml_task_switches(task);
 	size_t len;
 
-	/* the count is not younger than on_cpu: at the head of this file */
+	/* read the counts before L1: "Stacks" above */
 	smp_rmb();
 	if (kml_task_on_cpu(task))
 		return false;
@@ -534,12 +574,12 @@ static bool kml_roots_asleep(struct kml_root_sink *sink, const struct task_struc
 
 	*more = sink->range(sink, regs, len) && sink->range(sink, sp, top - sp);
 
-	/* what was read is not younger than on_cpu, nor that than the count */
+	/* read the stack before L2, whose acquire precedes the counts */
 	smp_rmb();
 	return !kml_task_on_cpu(task) && kml_task_switches(task) == switches;
 }
 
-/* Read the part of a stack that is in use. Return: false if that is not known. */
+/* Read the frames in use of a stack. Return: false if they are not known. */
 static bool kml_roots_live(struct kml_root_sink *sink, const struct task_struct *task,
 			   const void *stack, bool *more)
 {
@@ -547,11 +587,13 @@ static bool kml_roots_live(struct kml_root_sink *sink, const struct task_struct 
 }
 
 /**
- * kml_stacks_set_no_scan() - let no mark read a stack as a block
- * @sink: asked after each task whether to stop
+ * kml_stacks_set_no_scan() - set KML_F_NO_SCAN on the blocks of all task stacks
+ * @sink: its @stop is called after each task
  *
- * Context: process, before a mark.
- * Return: false if stopped.
+ * Marks then do not read a VMAP stack as a block, with its unused frames.
+ *
+ * Context: process, before a mark; may reschedule.
+ * Return: false if the sink stops the scan.
  */
 bool kml_stacks_set_no_scan(struct kml_root_sink *sink)
 {
@@ -581,7 +623,14 @@ static bool kml_roots_live(struct kml_root_sink *sink, const struct task_struct 
 }
 #endif
 
-/* Another task's stack. */
+/**
+ * kml_roots_stack() - hand the stack of a task to a sink
+ * @sink: receives the stack, or the frames in use if these are known
+ * @task: task other than current; the caller holds a reference to it
+ *
+ * Context: process; sleeps.
+ * Return: false if the sink stops the scan.
+ */
 bool kml_roots_stack(struct kml_root_sink *sink, struct task_struct *task)
 {
 	void *stack = try_get_task_stack(task);
@@ -595,10 +644,16 @@ bool kml_roots_stack(struct kml_root_sink *sink, struct task_struct *task)
 	return more;
 }
 
-/*
- * Our own. Below the frames in use, it is littered with addresses that we went
- * through in an earlier stage: they are not references. Not inlined, so that
- * registers which our callers saved lie above.
+/**
+ * kml_roots_own_stack() - hand the frames in use of current's stack to a sink
+ * @sink: receives the frames
+ *
+ * The unused part of the stack is not read: it has object addresses of earlier
+ * stages of the scan. The function is not inlined, so that the registers that its
+ * callers saved are in the part that is read.
+ *
+ * Context: process; sleeps.
+ * Return: false if the sink stops the scan.
  */
 noinline bool kml_roots_own_stack(struct kml_root_sink *sink)
 {
@@ -616,30 +671,35 @@ noinline bool kml_roots_own_stack(struct kml_root_sink *sink)
 /* === Blocks of kmalloc_nolock() ========================================= */
 
 /*
- * Blocks of kmalloc_nolock() are no objects: they come and go in any context, NMI
- * included, where no lock may be taken. But what they reference is in use. So
- * their addresses are kept in a hash table, which the trial of suspects reads.
+ * Blocks of kmalloc_nolock() are not objects: they are allocated and freed in any
+ * context, NMI included, where no lock may be taken. But objects that they reference
+ * are in use. So their addresses are kept in a hash table, which the trial of
+ * suspects (trial.c) reads.
  *
  * The table has a fixed size and no locks. A block may be in any slot of a short
- * window behind the hash of its address (open addressing; Knuth, The Art of
- * Computer Programming 3, 6.4), so that a slot that becomes empty needs no mark.
+ * window that begins at the hash of its address (open addressing; Knuth, The Art of
+ * Computer Programming 3, 6.4). A search reads the whole window, so a slot that
+ * becomes empty needs no mark.
  *
- *	alloc: claims an empty slot by cmpxchg(), then stores the size (release);
- *	free: clears the size, then the slot (release). The block is freed after.
- *	a reader of the table loads the size (acquire) and the slot, and copies the
- *	block without faulting. Later it copies a word of interest again, smp_rmb(),
- *	and loads size and slot again. The word counts if it is the same, and lies
- *	in a block that is still there.
+ *	allocation: claims an empty slot with cmpxchg(), then stores the size
+ *	(release) free: clears the size, then the slot (release), before the block is
+ *	freed reader of the table: loads the size (acquire) and the slot, and copies
+ *	the block 	without faulting. Later it copies a word of interest again,
+ *	issues 	smp_rmb(), and loads size and slot again. The word counts if it has
+ *	not 	changed and the block is still in the slot.
  *
- * A block for which there is no room in its window is counted as missed: what it
- * alone references may be reported, as in a kernel without this file.
+ * A block is counted as missed if there is no room in its window. Objects that only
+ * such a block references may be reported, as if the table did not exist.
  */
 
 #include <linux/kmemleak_nolock.h>
 
-#define KML_NOLOCK_WINDOW	16U	/* slots looked at */
+#define KML_NOLOCK_WINDOW	16U	/* slots in which a block may be */
 
-/* Inverted addresses: the table must not be a reference. 0: the slot is empty. */
+/*
+ * @not_start is inverted, since the table must not reference blocks; 0: the slot is
+ * empty. @size is in bytes; 0: the slot is being filled or cleared.
+ */
 struct kml_nolock_slot {
 	unsigned long not_start;
 	unsigned long size;
@@ -657,13 +717,15 @@ static unsigned long kml_nolock_slot(unsigned long start, unsigned int i)
 }
 
 /**
- * kmemleak_alloc_nolock() - a block was allocated that the other hooks cannot track
- * @ptr: its start
+ * kmemleak_alloc_nolock() - register a block that kmalloc_nolock() has allocated
+ * @ptr: start of the block, or NULL
  * @size: in bytes
  *
- * The block is never reported. What it references is not reported either.
+ * The block is not an object and is never reported. Objects that it references are
+ * not reported either. If the hash table has no room, the block is counted as
+ * missed.
  *
- * Context: any, NMI included.
+ * Context: any, NMI included; takes no lock.
  */
 void kmemleak_alloc_nolock(const void *ptr, size_t size)
 {
@@ -688,10 +750,12 @@ void kmemleak_alloc_nolock(const void *ptr, size_t size)
 }
 
 /**
- * kml_nolock_forget() - a block that is no object is about to be freed
- * @start: its untagged start
+ * kml_nolock_forget() - remove a block that is about to be freed from the hash table
+ * @start: untagged start of the block
  *
- * Context: any, NMI included.
+ * A block that is not in the table is ignored.
+ *
+ * Context: any, NMI included; takes no lock.
  */
 void kml_nolock_forget(unsigned long start)
 {
@@ -705,19 +769,20 @@ void kml_nolock_forget(unsigned long start)
 		if (READ_ONCE(slot->not_start) != ~start)
 			continue;
 		WRITE_ONCE(slot->size, 0);
-		/* the size first: the next hook that claims the slot stores its own */
+		/* size before slot: the next hook that claims it stores its size */
 		smp_store_release(&slot->not_start, 0);
 		return;
 	}
 }
 
 /**
- * kmemleak_free_nolock() - a block of kmalloc_nolock() is about to be freed
- * @ptr: its start
+ * kmemleak_free_nolock() - forget a block of kmalloc_nolock() that is about to be
+ * freed
+ * @ptr: start of the block, or NULL
  *
- * kmemleak_free() does it as well.
+ * kmemleak_free() may be called instead in any context but NMI.
  *
- * Context: any, NMI included.
+ * Context: any, NMI included; takes no lock.
  */
 void kmemleak_free_nolock(const void *ptr)
 {
@@ -726,13 +791,13 @@ void kmemleak_free_nolock(const void *ptr)
 }
 
 /**
- * kml_nolock_next() - the next block of the table
- * @at: where to look from; set to the block's place. 0 before the first call, and
- *	one more than it was set to before the next
- * @block: filled
+ * kml_nolock_next() - get the next block of the hash table
+ * @at: slot from which to search; set to the slot of the block. The caller sets it
+ *	to 0 before the first call, and increments it before each other call.
+ * @block: filled on success
  *
- * Context: any.
- * Return: false if there are no more.
+ * Context: any, after kml_nolock_init().
+ * Return: false if there are no more blocks.
  */
 bool kml_nolock_next(unsigned long *at, struct kml_nolock_block *block)
 {
@@ -753,39 +818,52 @@ bool kml_nolock_next(unsigned long *at, struct kml_nolock_block *block)
 }
 
 /**
- * kml_nolock_size() - is a block still in its place?
- * @at: the place, from kml_nolock_next()
- * @start: the block's start
+ * kml_nolock_size() - check whether a block is still in its slot
+ * @at: the slot, from kml_nolock_next()
+ * @start: untagged start of the block
  *
- * If it is, what was read of the block before was read while it was there.
+ * If it is, words that the caller read before this call were read before the block
+ * was freed.
  *
  * Context: any.
- * Return: its size in bytes, or 0 if it is gone.
+ * Return: size of the block in bytes, or 0 if it was freed.
  */
 size_t kml_nolock_size(unsigned long at, unsigned long start)
 {
 	struct kml_nolock_slot *slot = &kml_nolock_slots[at];
 	size_t size;
 
-	/* the block's content before the slot */
+	/* read the content of the block before the slot */
 	smp_rmb();
 	/* pairs with the release in kmemleak_alloc_nolock() */
 	size = smp_load_acquire(&slot->size);
 	return READ_ONCE(slot->not_start) == ~start ? size : 0;
 }
 
-/* Blocks for which there was no room since boot. Context: any. */
+/**
+ * kml_nolock_missed() - count the blocks for which the hash table had no room
+ *
+ * Context: any.
+ * Return: their number since boot, blocks before kml_nolock_init() included.
+ */
 unsigned long kml_nolock_missed(void)
 {
 	return atomic_long_read(&kml_nolock_lost);
 }
 
-/* One slot for so much memory: 256 KiB for 4 GiB. */
+/* Bytes of memory per slot of the table: 256 KiB of table for 4 GiB. */
 #define KML_NOLOCK_BYTES	(256UL * 1024)
 #define KML_NOLOCK_MIN_BITS	10U
 #define KML_NOLOCK_MAX_BITS	20U
 
-/* Context: late_initcall. Blocks allocated before are few, and counted as missed. */
+/**
+ * kml_nolock_init() - allocate the hash table
+ *
+ * The few blocks that were allocated before are counted as missed. If there is no
+ * memory, all blocks are.
+ *
+ * Context: late_initcall; sleeps.
+ */
 void __init kml_nolock_init(void)
 {
 	unsigned long want = totalram_pages() / (KML_NOLOCK_BYTES / PAGE_SIZE);
@@ -796,7 +874,7 @@ void __init kml_nolock_init(void)
 	slots = kvcalloc(1UL << bits, sizeof(*slots), GFP_KERNEL | __GFP_NOWARN);
 	if (!slots)
 		return;
-	/* what it holds are no references, and it is never freed */
+	/* it holds no references, and is never freed */
 	kml_object_paint(kml_space(KML_VIRT), (unsigned long)slots, -1);
 	kml_nolock_bits = bits;
 	/* pairs with the acquires in the hooks */
