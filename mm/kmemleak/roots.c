@@ -485,9 +485,8 @@ bool kml_roots_next(struct kml_root_sink *sink)
  * the acquire, the reader sees all stores of the task up to then, S2 to S4 of the
  * n-th switch included. Can the reader have seen a later store?
  *
- * - Not if L2 reads the value of the same S5. The barrier of a switch orders S1
- * before
- *   all later stores of the task. If the reader had seen a later sp or later word of
+ * - Not if L2 reads the value of the same S5. The barrier of a switch orders S1 before
+ *   all later stores of the task. If the reader had seen a later sp or a later word of
  *   the stack, L2, which follows an smp_rmb(), would have read the value of the S1
  *   before that store, or a later value.
  * - If L2 reads the value of a later S5, the reader sees S3 of that switch, due to the
