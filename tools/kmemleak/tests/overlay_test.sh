@@ -331,7 +331,8 @@ t_patch_order()
 				[ "$p" = "$last" ]
 				grep -q '^+#include <linux/kmemleak_nolock.h>' "$p"
 			fi
-			[ "$(grep -c '^+++ b/' "$p")" = 1 ]
+			# a function, and its declaration
+			[ "$(grep -c '^+++ b/' "$p")" -le 2 ]
 			n=$((n + 1))
 		else
 			own=0
