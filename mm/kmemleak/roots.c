@@ -680,12 +680,15 @@ noinline bool kml_roots_own_stack(struct kml_root_sink *sink)
  * Computer Programming 3, 6.4). A search reads the whole window, so a slot that
  * becomes empty needs no mark.
  *
- *	allocation: claims an empty slot with cmpxchg(), then stores the size
- *	(release) free: clears the size, then the slot (release), before the block is
- *	freed reader of the table: loads the size (acquire) and the slot, and copies
- *	the block 	without faulting. Later it copies a word of interest again,
- *	issues 	smp_rmb(), and loads size and slot again. The word counts if it has
- *	not 	changed and the block is still in the slot.
+ *	allocation:	claims an empty slot with cmpxchg(), then stores the size
+ *			(release)
+ *	free:		clears the size, then the slot (release), before the block
+ *			is freed
+ *	reader of the table: loads the size (acquire) and the slot, and copies the
+ *			block without faulting. Later it copies a word of interest
+ *			again, issues smp_rmb(), and loads size and slot again. The
+ *			word counts if it has not changed and the block is still in
+ *			the slot.
  *
  * A block is counted as missed if there is no room in its window. Objects that only
  * such a block references may be reported, as if the table did not exist.
