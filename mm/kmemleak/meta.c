@@ -594,8 +594,8 @@ void __kml_pin_wait(unsigned long start)
  * use as roots. This lasts until reboot, since the blocks that were not recorded
  * may be in use until then.
  *
- * The entries are in a hash table by start, with chains and one raw lock. The
- * reserve is used when memory is short, so it is simple and allocates nothing.
+ * The entries are in a hash table by start, with chains and one raw lock. Hooks use
+ * the reserve when memory is short, so an insertion allocates nothing.
  */
 
 #define KML_RESERVE_STATIC	512UL

@@ -33,8 +33,8 @@ static void kml_bss_sections(void (*section)(const void *start, size_t len))
 }
 
 /*
- * Init data is outside of .data, and is freed after boot. On UML it is inside, and
- * is not freed: the pointers that it keeps are not used any more, so it is no root.
+ * Init data is outside of .data, and is freed after boot. On UML init data is inside
+ * of .data and is not freed. No code uses its pointers any more, so it is left out.
  */
 static void kml_data_sections(void (*section)(const void *start, size_t len))
 {

@@ -95,7 +95,7 @@ void kml_bloom_close(void)
  *   report of such an object stays in the list.
  * - Objects that pass surplus references to one of the above. They become
  *   KML_F_PROVISIONAL. If such an object needs no references itself, it stays grey.
- *   Every reference to it is surplus then, so it is added to the Bloom filter.
+ *   Every reference to such a grey object is surplus, and the Bloom filter has it.
  * - White objects that are not suspects, because they have been reported already or
  *   are too young. They may refer to a suspect.
  *

@@ -140,7 +140,7 @@ static void report_fn(struct kunit *test, struct kml_plant *p)
 	scan_for_text(test, p, "  hex dump (first 32 bytes):\n");
 	scan_for_text(test, p, "    74 68 65 20 71 75 69 63 6b 20 62 72 6f 77 6e 20  the quick ");
 
-	/* the object is referenced again, so it is no longer a leak */
+	/* an object with a reference again is no leak any more */
 	refer(p, 0, 0, 1, 0);
 	scan(test);
 	KUNIT_EXPECT_FALSE(test, listed(test, head));

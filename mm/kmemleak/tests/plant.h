@@ -185,7 +185,7 @@ static inline void in_pages(struct kunit *test, struct kml_plant *p,
  * than a test scans: the struct page of a slab that is gone has its free list,
  * in another page of the slab's. So a test that has missed something is run
  * again elsewhere; in 20 boots of UML that was many_small_objects, in 7, which
- * covers whole pages. Whatever is reachable and yet reported fails at once.
+ * covers whole pages. A report of a reachable object fails at once.
  */
 static inline void with_pages(struct kunit *test,
 			      void (*fn)(struct kunit *test, struct kml_plant *p))

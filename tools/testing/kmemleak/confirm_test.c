@@ -21,15 +21,7 @@ static void (*arrive)(void);
 
 static bool reported(unsigned long addr)
 {
-	char line[60];
-	ssize_t err;
-	char *text = world_slurp(&file, 65536, &err);
-	bool found;
-
-	shim_snprintf(line, sizeof(line), "unreferenced object 0x%08lx ", addr);
-	found = strstr(text, line);
-	free(text);
-	return found;
+	return world_reported(&file, addr);
 }
 
 /* Asked every few KiB: the first time in the second mark's stage. */

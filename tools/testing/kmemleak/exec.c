@@ -165,7 +165,7 @@ static void command(struct run *r, const char *text)
 	sink_put(r->out, "short write\n");
 }
 
-/* Stock reads blocks after "off", when nobody knows what is there; ours does not. */
+/* After "off" stock still reads the blocks that it lists; ours has no hex dump then. */
 static void drop_dumps(struct run *r, char *text)
 {
 	static const char head[] = "  hex dump (", row[] = "    ";

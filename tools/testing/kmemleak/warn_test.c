@@ -10,10 +10,7 @@ static struct world_file file;
 
 static ssize_t command(const char *cmd)
 {
-	ssize_t n = world_write(&file, cmd, strlen(cmd));
-
-	world_quiesce();
-	return n;
+	return world_command(&file, cmd);
 }
 
 static int boot(void)

@@ -264,6 +264,27 @@ void world_quiesce(void)
 	shim_rcu_run();
 }
 
+bool world_reported(struct world_file *f, unsigned long addr)
+{
+	char line[60];
+	ssize_t err;
+	char *text = world_slurp(f, 65536, &err);
+	bool found;
+
+	shim_snprintf(line, sizeof(line), "unreferenced object 0x%08lx ", addr);
+	found = strstr(text, line);
+	free(text);
+	return found;
+}
+
+ssize_t world_command(struct world_file *f, const char *cmd)
+{
+	ssize_t n = world_write(f, cmd, strlen(cmd));
+
+	world_quiesce();
+	return n;
+}
+
 /* KMEMLEAK_PARALLEL=<n>: with so many workers, whatever the test. */
 static void world_parallel(void)
 {

@@ -36,6 +36,11 @@ ssize_t world_sendfile(struct world_file *f, char *buf, size_t n);
 /* The whole file from its start, in reads of @chunk bytes; malloc()ed. */
 char *world_slurp(struct world_file *f, size_t chunk, ssize_t *err);
 
+/* Is an object at @addr listed? The file is read from its start. */
+bool world_reported(struct world_file *f, unsigned long addr);
+/* Write a command, and let deferred things happen. */
+ssize_t world_command(struct world_file *f, const char *cmd);
+
 /* A value of kmemleak_stats, or -1. */
 long world_stat(const char *name);
 
