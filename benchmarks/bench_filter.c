@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "world.h"
-#include "filter.h"
+#include "scan.h"
 
 #define CACHED_BYTES	(256UL << 10)
 #define MAX_RUNS	1000
