@@ -309,7 +309,7 @@ t_spans()
 	[ "$(grep -c 'ended in' "$work/said")" = 3 ]
 	cp -r "$KML_TOP/mm/kmemleak" "$work/core"
 	sed -i '/^bool kml_greylist_push(/,/^}/s/^\tcur->work/\tfor (unsigned int volatile i = 0; i < 100000; i++);\n&/' \
-		"$work/core/work.c"
+		"$work/core/grey.c"
 	make -s -C "$here" CORE="$work/core" BUILD="$work/slow" KSRC= "$work/slow/native/bench-spans" >/dev/null
 	expect 0 'no preemption' "$work/slow/native/bench-spans" -n 2000 -r 1
 	grep -A 2 'read-side section, us' "$work/said" | grep -q 'mark'
