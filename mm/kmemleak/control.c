@@ -693,7 +693,7 @@ static void kml_show_summary(struct seq_file *seq, const struct kml_scan_stats *
 	}
 	kml_show_running(seq);
 	seq_printf(seq, "reserve_blocks %lu\n", READ_ONCE(kml_reserve_nr));
-	seq_printf(seq, "reserve_dry %d\n", kml_reserve_ran_dry());
+	seq_printf(seq, "lost_pages %lu\n", kml_lost_pages());
 	kml_show_counters(seq, 0, KML_NR_USER_COUNTERS);
 }
 

@@ -94,14 +94,14 @@ static noinline void kml_warn_alias(struct kml_space *space, unsigned long ptr)
 }
 
 /*
- * Log a block that is not tracked. Nothing is logged if the reserve ever ran dry:
- * the block may be one that was lost then.
+ * Log a block that is not tracked. Nothing is logged while there are pages with lost
+ * blocks: it may be one of these.
  */
 static noinline void kml_unknown(const char *what, unsigned long ptr, bool start)
 {
 	unsigned long flags;
 
-	if (kml_reserve_ran_dry())
+	if (kml_lost_pages())
 		return;
 	if (start)
 		kml_warn_alias(kml_space(KML_VIRT), ptr);
@@ -219,7 +219,7 @@ void __ref kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp
 	 * Surplus references cannot be forwarded. Never report the block rather than
 	 * report it falsely.
 	 */
-	if (ret == -ENOMEM || kml_reserve_ran_dry())
+	if (ret == -ENOMEM || kml_lost_pages())
 		kml_object_paint(kml_space(KML_VIRT), addr, 0);
 }
 EXPORT_SYMBOL_GPL(kmemleak_vmalloc);
@@ -511,6 +511,7 @@ void __init kmemleak_init(void)
 static int __init kml_late_init(void)
 {
 	kml_nolock_init();
+	kml_lost_init();
 	kml_debugfs_init();
 	kml_control_late_init();
 	if (kml_state_has_error())

@@ -705,6 +705,17 @@ static inline bool kml_pool_should_fail(enum kml_pool_type type)
 }
 #endif
 
+/* === Pages of lost blocks =============================================== */
+
+/* Pages with blocks for which there was no memory at all are roots until they are free. */
+
+unsigned long kml_lost_pages(void);
+bool kml_lost_has(unsigned long pfn);
+void kml_lost_keep(unsigned long pfn);
+void kml_lost_begin(void);
+void kml_lost_end(void);
+void kml_lost_grow(unsigned long *bits, unsigned long nr);
+
 /* === Reserve ============================================================ */
 
 /*
@@ -737,7 +748,6 @@ bool kml_reserve_paint(struct kml_space *space, unsigned long start,
 		       enum kml_reserve_paint how);
 void kml_reserve_refill(void);
 void kml_reserve_drop_all(void);
-bool kml_reserve_ran_dry(void);
 
 extern unsigned long kml_reserve_nr;
 

@@ -1142,7 +1142,7 @@ bool kml_mark_range(struct kml_worker *w, const void *start, size_t len)
 			size_t all = min(len, chunk + KML_STRADDLE);
 			const void *copy = start;
 
-			/* kml_roots_in_use() has made a copy already */
+			/* kml_roots_lost() has made a copy already */
 			if (start != w->copy)
 				copy = kml_copy_bytes(w->copy, start, all);
 			kml_take_copy(w, copy, all, &w->win);

@@ -309,6 +309,7 @@ struct kml_nolock_block {
 };
 
 void kml_nolock_init(void);
+void kml_lost_init(void);
 void kml_nolock_forget(unsigned long start);
 bool kml_nolock_next(unsigned long *at, struct kml_nolock_block *block);
 size_t kml_nolock_size(unsigned long at, unsigned long start);

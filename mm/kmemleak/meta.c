@@ -578,6 +578,184 @@ void __kml_pin_wait(unsigned long start)
 		kml_count_inc(KML_C_PIN_WAITS);
 }
 
+/* === Pages of lost blocks =============================================== */
+
+/*
+ * A block is lost if there is memory for neither its metadata nor an entry of the
+ * reserve. Its references are unknown, so the pages that it lies in are roots until
+ * they are free.
+ *
+ * A map has a bit for each page frame number modulo its size. Pages that share a bit
+ * are roots together, which may hide leaks, but reports no live object. There are two
+ * maps, to find the pages that were freed:
+ *
+ *	kml_lost_begin()	swaps the maps, if the previous one is empty, and waits
+ *				for a grace period: hooks then use the current map only
+ *	kml_lost_has()		is the bit of a page set in one of the maps?
+ *	kml_lost_keep()		the page is in use: set its bit in the current map
+ *	kml_lost_end()		clears the previous map, after all pages were seen
+ *
+ * If a page is free when it is seen, and a block in it is lost afterwards, the hook
+ * sets its bit in the current map, due to the grace period. A mark that is stopped does
+ * not call kml_lost_end(), so the next one reads the same previous map.
+ *
+ * The first maps are small and static, for blocks that are lost during boot.
+ */
+#define KML_LOST_BITS	BIT(16)
+
+struct kml_lost_map {
+	unsigned long mask;		/* number of bits - 1 */
+	unsigned long *bits;
+};
+
+static unsigned long kml_lost_bits[2][KML_LOST_BITS / BITS_PER_LONG];
+static struct kml_lost_map kml_lost_maps[4] = {
+	{ .mask = KML_LOST_BITS - 1, .bits = kml_lost_bits[0] },
+	{ .mask = KML_LOST_BITS - 1, .bits = kml_lost_bits[1] },
+};
+
+/* Pointers, written under kml_scan_mutex. Hooks read the current one under RCU. */
+static struct kml_lost_map *kml_lost_current = &kml_lost_maps[0];
+static struct kml_lost_map *kml_lost_previous = &kml_lost_maps[1];
+static struct kml_lost_map *kml_lost_unused;	/* the next of kml_lost_grow() */
+static bool kml_lost_swapped;			/* the previous map is not empty */
+static atomic_long_t kml_lost_nr;		/* bits that are set in both maps */
+
+static void kml_lost_set(struct kml_lost_map *map, unsigned long pfn)
+{
+	if (!test_and_set_bit(pfn & map->mask, map->bits))
+		atomic_long_inc(&kml_lost_nr);
+}
+
+static bool kml_lost_test(const struct kml_lost_map *map, unsigned long pfn)
+{
+	return test_bit(pfn & map->mask, map->bits);
+}
+
+static void kml_lost_add_pfn(unsigned long pfn)
+{
+	rcu_read_lock();
+	kml_lost_set(READ_ONCE(kml_lost_current), pfn);
+	rcu_read_unlock();
+}
+
+static void kml_lost_add_addr(struct kml_space *space, unsigned long addr)
+{
+	struct page *page = NULL;
+	int cpu;
+
+	if (space->id == KML_PHYS) {
+		kml_lost_add_pfn(PHYS_PFN(addr));
+	} else if (space->id == KML_PERCPU) {
+		for_each_possible_cpu(cpu) {
+			void *p = per_cpu_ptr((void __percpu __force *)addr, cpu);
+
+			kml_lost_add_pfn(PHYS_PFN(per_cpu_ptr_to_phys(p)));
+		}
+	} else {
+		if (is_vmalloc_or_module_addr((void *)addr))
+			page = vmalloc_to_page((void *)addr);
+		else if (virt_addr_valid((void *)addr))
+			page = virt_to_page((void *)addr);
+		/* otherwise it is in a section, which is a root */
+		if (page)
+			kml_lost_add_pfn(page_to_pfn(page));
+	}
+}
+
+/* Make the pages of a block roots. Context: any but NMI; the block is in use. */
+static void kml_lost_add(struct kml_space *space, unsigned long start, size_t size)
+{
+	size_t off;
+
+	for (off = 0; off < size - 1; off += min(PAGE_SIZE, size - 1 - off))
+		kml_lost_add_addr(space, start + off);
+	kml_lost_add_addr(space, start + size - 1);
+}
+
+/* The number of pages with lost blocks when they were last seen. Context: any. */
+unsigned long kml_lost_pages(void)
+{
+	return atomic_long_read(&kml_lost_nr);
+}
+
+/**
+ * kml_lost_has() - may a page have lost blocks?
+ * @pfn: its page frame number
+ *
+ * Context: process, between kml_lost_begin() and the end of the mark.
+ * Return: true if a block in it was lost, and it was not free since; or if another
+ * page has the same bit.
+ */
+bool kml_lost_has(unsigned long pfn)
+{
+	return kml_lost_test(kml_lost_previous, pfn) || kml_lost_test(kml_lost_current, pfn);
+}
+
+/* Keep the bit of a page that is in use. Context: that of kml_lost_has(). */
+void kml_lost_keep(unsigned long pfn)
+{
+	kml_lost_set(kml_lost_current, pfn);
+}
+
+/**
+ * kml_lost_begin() - start to look for the pages with lost blocks
+ *
+ * Context: process, kml_scan_mutex held, before a mark that calls kml_lost_has();
+ * sleeps.
+ */
+void kml_lost_begin(void)
+{
+	struct kml_lost_map *next = kml_lost_unused ?: kml_lost_previous;
+
+	if (kml_lost_swapped)
+		return;
+	kml_lost_swapped = true;
+	kml_lost_previous = kml_lost_current;
+	if (kml_lost_unused && ++kml_lost_unused == kml_lost_maps + ARRAY_SIZE(kml_lost_maps))
+		kml_lost_unused = NULL;
+	WRITE_ONCE(kml_lost_current, next);
+	synchronize_rcu_expedited();
+}
+
+/**
+ * kml_lost_end() - forget the pages with lost blocks that were freed
+ *
+ * Context: process, kml_scan_mutex held, after all pages of which kml_lost_has() is
+ * true were seen; may reschedule.
+ */
+void kml_lost_end(void)
+{
+	struct kml_lost_map *old = kml_lost_previous;
+	unsigned long i, nr = 0;
+
+	if (!kml_lost_swapped)
+		return;
+	for (i = 0; i <= old->mask / BITS_PER_LONG; i++) {
+		nr += hweight_long(old->bits[i]);
+		old->bits[i] = 0;
+		if (!(i % 4096))
+			cond_resched();
+	}
+	atomic_long_sub(nr, &kml_lost_nr);
+	kml_lost_swapped = false;
+}
+
+/**
+ * kml_lost_grow() - use larger maps from the next kml_lost_begin() on
+ * @bits: memory of the maps, zeroed: 2 * @nr bits
+ * @nr: number of bits of a map, a power of two
+ *
+ * Context: boot, once, before kmemleak's files can be used.
+ */
+void __init kml_lost_grow(unsigned long *bits, unsigned long nr)
+{
+	kml_lost_maps[2] = (struct kml_lost_map){ .mask = nr - 1, .bits = bits };
+	kml_lost_maps[3] = (struct kml_lost_map){ .mask = nr - 1,
+						  .bits = bits + nr / BITS_PER_LONG };
+	kml_lost_unused = &kml_lost_maps[2];
+}
+
 /* === Reserve ============================================================ */
 
 /*
@@ -590,9 +768,7 @@ void __kml_pin_wait(unsigned long start)
  * KML_RESERVE_STATIC. If fewer than half of them are free, a work item allocates
  * more. Hooks may hold scheduler locks, so they queue it through irq_work.
  *
- * If the reserve runs dry, kml_reserve_ran_dry() tells scans to take all memory in
- * use as roots. This lasts until reboot, since the blocks that were not recorded
- * may be in use until then.
+ * A block for which the reserve has no entry either is lost: see above.
  *
  * The entries are in a hash table by start, with chains and one raw lock. Hooks use
  * the reserve when memory is short, so an insertion allocates nothing.
@@ -618,7 +794,6 @@ static unsigned int kml_reserve_static_used;
 static struct kml_reserved *kml_reserve_free;
 static unsigned int kml_reserve_nr_free = KML_RESERVE_STATIC;
 static unsigned int kml_reserve_wanted = KML_RESERVE_STATIC;	/* free entries */
-static bool kml_reserve_dry;
 static u8 kml_reserve_mark;
 static u8 kml_reserve_round;
 static unsigned int kml_reserve_at;	/* next bucket; kml_scan_mutex */
@@ -714,9 +889,9 @@ static bool kml_reserve_put(struct kml_space *space, unsigned long start, size_t
 	if (low && system_state >= SYSTEM_RUNNING)
 		irq_work_queue(&kml_reserve_irq);
 	if (!added) {
-		WRITE_ONCE(kml_reserve_dry, true);
+		kml_lost_add(space, start, size);
 		kml_count_inc(KML_C_LOST);
-		kml_warn_once("No memory for metadata, and the reserve has run dry: all memory in use is taken as referenced from now on\n");
+		kml_warn_once("No memory for metadata, and the reserve has run dry: pages with lost blocks are scanned, until they are free\n");
 	}
 	return added;
 }
@@ -1084,10 +1259,4 @@ void kml_reserve_drop_all(void)
 			kml_reserve_unlink(&kml_reserve_hash[i]);
 		raw_spin_unlock_irq(&kml_reserve_lock);
 	}
-}
-
-/* Has the reserve ever run dry, so that a block is not recorded? Context: any. */
-bool kml_reserve_ran_dry(void)
-{
-	return READ_ONCE(kml_reserve_dry);
 }

@@ -169,7 +169,8 @@ static unsigned int kml_zone_nr(struct zone *zone)
  * kml_roots_begin() - set the position to the first root
  * @sink: its @stop is called
  * @stacks: true if the stacks of tasks are roots
- * @content: true if the content of all pages in use is a root
+ * @content: true if the content of pages is read, for kml_roots_pages() and for lost
+ *	blocks
  *
  * Called before each mark from roots, when no worker calls kml_roots_next().
  *
@@ -334,9 +335,8 @@ unsigned long kml_pages_free(struct zone *zone, unsigned long pfn, bool first)
 }
 
 /*
- * Read the content of the pages in use that are mapped. This is done if some blocks
- * could not be tracked, so that their references are unknown: it finds the
- * references of all memory, and many stale ones.
+ * Read the content of the pages that may have lost blocks: all that such a page
+ * references, stale pointers included.
  *
  * A page count of 0 does not mean that a page is free: slab pages have it, and all
  * but the first page of a block that is not compound. Free pages outside of free
@@ -345,25 +345,22 @@ unsigned long kml_pages_free(struct zone *zone, unsigned long pfn, bool first)
  *
  * Context: memory hotplug lock held; may reschedule.
  */
-static void kml_roots_in_use(struct kml_root_sink *sink, struct zone *zone,
-			     unsigned long pfn, unsigned long end)
+static void kml_roots_lost(struct kml_root_sink *sink, struct zone *zone,
+			   unsigned long pfn, unsigned long end)
 {
-	bool first = true, more = true;
-	unsigned long nr;
+	bool more = true;
 
-	for (; more && pfn < end; pfn += nr) {
-		struct page *page = pfn_to_online_page(pfn);
+	for (; more && pfn < end; pfn++) {
+		struct page *page;
 		size_t off;
 
-		nr = 1;
+		if (!kml_lost_has(pfn))
+			continue;
 		cond_resched_tasks_rcu_qs();
-		if (!page || page_zone(page) != zone)
+		page = pfn_to_online_page(pfn);
+		if (!page || page_zone(page) != zone || kml_pages_free(zone, pfn, true))
 			continue;
-		nr = kml_pages_free(zone, pfn, first);
-		first = false;
-		if (nr)
-			continue;
-		nr = 1;
+		kml_lost_keep(pfn);
 		if (kml_pfn_is_untouchable(page, pfn))
 			continue;
 		for (off = 0; more && off < PAGE_SIZE; off += KML_CHUNK)
@@ -393,7 +390,7 @@ static bool kml_next_structs(struct kml_root_sink *sink)
 	return zone;
 }
 
-/* Read the content of one unit of pages. Return: false if none are left. */
+/* Read the lost blocks of one unit of pages. Return: false if none are left. */
 static bool kml_next_content(struct kml_root_sink *sink)
 {
 	unsigned long pfn, end;
@@ -405,7 +402,7 @@ static bool kml_next_content(struct kml_root_sink *sink)
 		return true;
 	zone = kml_roots_pages(&pfn, &end);
 	if (zone)
-		kml_roots_in_use(sink, zone, pfn, end);
+		kml_roots_lost(sink, zone, pfn, end);
 	put_online_mems();
 	return zone;
 }
@@ -881,4 +878,25 @@ void __init kml_nolock_init(void)
 	kml_nolock_bits = bits;
 	/* pairs with the acquires in the hooks */
 	smp_store_release(&kml_nolock_slots, slots);
+}
+
+/**
+ * kml_lost_init() - allocate the maps of pages with lost blocks
+ *
+ * A map has a bit for each page, unless there are holes in physical memory or memory
+ * is added later. If there is no memory for the maps, the small ones of boot stay.
+ *
+ * Context: late_initcall; sleeps.
+ */
+void __init kml_lost_init(void)
+{
+	unsigned long nr = max(roundup_pow_of_two(totalram_pages()), BITS_PER_LONG);
+	unsigned long *bits = kvcalloc(2 * nr / BITS_PER_LONG, sizeof(long),
+				       GFP_KERNEL | __GFP_NOWARN);
+
+	if (!bits)
+		return;
+	/* it holds no references, and is never freed */
+	kml_object_paint(kml_space(KML_VIRT), (unsigned long)bits, -1);
+	kml_lost_grow(bits, nr);
 }

@@ -721,12 +721,18 @@ static noinline void kml_wipe_stack(void)
 static noinline bool kml_mark_from(struct kml_worker *w, kml_source source)
 {
 	struct kml_scan_sink s = kml_sink(w);
+	bool lost = kml_lost_pages();
 
 	kml_reserve_new_mark();
-	return kml_own_roots(w) &&
-	       kml_roots_begin(&s.sink, kml_scan_params.stacks, kml_reserve_ran_dry()) &&
-	       kml_workers_run(source, true) &&
-	       kml_read_pending() && kml_scan_newborn(w);
+	if (lost)
+		kml_lost_begin();
+	if (!kml_own_roots(w) ||
+	    !kml_roots_begin(&s.sink, kml_scan_params.stacks, lost) ||
+	    !kml_workers_run(source, true))
+		return false;
+	if (lost)
+		kml_lost_end();
+	return kml_read_pending() && kml_scan_newborn(w);
 }
 
 /*

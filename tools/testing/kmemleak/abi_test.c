@@ -336,7 +336,7 @@ static int summary(void *arg)
 {
 	static const char * const first[] = {
 		"enabled", "objects", "leaks", "scans", "scans_stopped", "scan_age_ms", "scan_ms",
-		"scan_stopped", "scan_leaks", "running", "reserve_blocks", "reserve_dry",
+		"scan_stopped", "scan_leaks", "running", "reserve_blocks", "lost_pages",
 		"reserved", "lost", "overlaps", "metadata_bytes",
 	};
 	struct world_file stats;
