@@ -658,6 +658,7 @@ static void kml_interval_publish(struct kml_space *space, unsigned long addr,
 	ivp = &(*slot)->iv[(addr >> KML_L3_SHIFT) % (1U << KML_L3_BITS)];
 	if (!*ivp) {
 		kml_shard_add(*iv, space->id);
+		kml_interval_vacate(*iv);
 		/* content before pointer: pairs with kml_interval_find() */
 		smp_store_release(ivp, *iv);
 		*iv = NULL;
@@ -705,7 +706,7 @@ int kml_interval_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp)
 	if (iv) {
 		iv->nr = addr >> KML_INTERVAL_SHIFT;
 		iv->settled = kml_settled_none;
-		iv->vacated = true;
+		iv->space = space;
 		iv->shard = kml_shard_here();
 		raw_spin_lock_irqsave(&space->lock, flags);
 		kml_interval_publish(space, addr, &l2, &l3, &iv);
@@ -1136,32 +1137,37 @@ static void kml_group_trim(struct kml_space *space, struct kml_interval *iv,
 	kml_page_free_chain(chain);
 }
 
-/* Choose the intervals that the second walk looks at. */
-static int kml_interval_trim_note(struct kml_space *space,
-				  struct kml_interval *iv, void *data)
+/* Take the vacated intervals of all shards. Return: the first of a list. */
+static struct kml_interval *kml_trim_take(void)
 {
-	bool *any = data;
+	struct kml_interval *list = NULL, *iv;
+	struct kml_shard *shard = NULL;
+	struct llist_node *node;
 
-	if (READ_ONCE(iv->vacated)) {
-		WRITE_ONCE(iv->vacated, false);
-		iv->trim = true;
-		*any = true;
+	while ((shard = kml_shard_next(shard))) {
+		if (llist_empty(&shard->vacated))
+			continue;
+		node = llist_del_all(&shard->vacated);
+		while (node) {
+			iv = llist_entry(node, struct kml_interval, vacated_link);
+			node = llist_next(node);
+			iv->trim_next = list;
+			list = iv;
+			/* The link was read. Pairs with xchg() in kml_interval_vacate(). */
+			smp_store_release(&iv->vacated, 0);
+		}
+		cond_resched();
 	}
-	cond_resched();
-	return 0;
+	return list;
 }
 
-/* Trim a chosen interval, and free it if nothing is left in it. */
-static int kml_interval_trim_one(struct kml_space *space,
-				 struct kml_interval *iv, void *data)
+/* Trim an interval, and free it if nothing is left in it. */
+static void kml_interval_trim_one(struct kml_space *space, struct kml_interval *iv)
 {
 	unsigned long base = kml_interval_base(iv);
 	bool used = false;
 	unsigned int i;
 
-	if (!iv->trim)
-		return 0;
-	iv->trim = false;
 	for (i = 0; i < KML_GROUPS; i++)
 		kml_group_trim(space, iv, i);
 
@@ -1169,6 +1175,8 @@ static int kml_interval_trim_one(struct kml_space *space,
 	for (i = 0; i < KML_GROUPS; i++)
 		used |= !!iv->group[i];
 	used |= iv->filled_by != 0;
+	/* on the list again: free it next time */
+	used |= READ_ONCE(iv->vacated);
 	if (!used) {
 		struct kml_l3 *l3 = *kml_l3_slot(space, base);
 
@@ -1181,29 +1189,30 @@ static int kml_interval_trim_one(struct kml_space *space,
 	if (!used)
 		kml_free_rcu(&iv->rcu, kml_interval_free_cb);
 	cond_resched();
-	return 0;
 }
 
 /**
  * kml_interval_trim() - free page descriptors, groups and intervals without objects
  * @expedited: use an expedited grace period, because a user waits
  *
+ * The work is proportional to the number of intervals that objects have left since the
+ * last call.
+ *
  * Context: process, kml_scan_mutex held, no scan active; sleeps.
  */
 void kml_interval_trim(bool expedited)
 {
-	bool any = false;
-	unsigned int id;
+	struct kml_interval *iv = kml_trim_take(), *next;
 
-	for (id = 0; id < KML_NR_SPACES; id++)
-		kml_interval_walk(kml_space(id), kml_interval_trim_note, &any);
-	if (!any)
+	if (!iv)
 		return;
 	/* removals that saw the old flag are complete: "Trim hints" in kmemleak.h */
 	if (expedited)
 		synchronize_rcu_expedited();
 	else
 		synchronize_rcu();
-	for (id = 0; id < KML_NR_SPACES; id++)
-		kml_interval_walk(kml_space(id), kml_interval_trim_one, NULL);
+	for (; iv; iv = next) {
+		next = iv->trim_next;
+		kml_interval_trim_one(iv->space, iv);
+	}
 }

@@ -300,13 +300,14 @@ static inline void kml_interval_set_has_new(struct kml_interval *iv)
 
 /*
  * An object left a page of @iv: tell the trimmer. Usually the flag is set already;
- * avoid dirtying the line. Context: the RCU read-side section of the removal; see
- * "Trim hints" in kmemleak.h.
+ * avoid dirtying the line. Context: the RCU read-side section of the removal, leaf->lock
+ * or space->lock held; see "Trim hints" in kmemleak.h.
  */
 static inline void kml_interval_vacate(struct kml_interval *iv)
 {
-	if (!READ_ONCE(iv->vacated))
-		WRITE_ONCE(iv->vacated, true);
+	/* pairs with the release in kml_trim_take() */
+	if (!READ_ONCE(iv->vacated) && !xchg(&iv->vacated, 1))
+		llist_add(&iv->vacated_link, &iv->shard->vacated);
 }
 
 /*

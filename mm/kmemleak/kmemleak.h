@@ -92,9 +92,12 @@
  *	surplus, and a suspect is hidden until the next scan. leaf->grain_idx may be
  *	out of date, which costs a cache miss.
  * Trim hints: removing the last object of a page, or the mark of a tail, sets
- *	iv->vacated in the same RCU section, if it is clear. The trimmer clears the
- *	flag, waits for a grace period, and then looks at the interval: removals
- *	that saw the old flag are complete, later ones set it again.
+ *	iv->vacated in the same RCU section, if it is clear, and puts the interval on the
+ *	list of its shard. The trimmer takes the lists, clears the
+ *	flags, waits for a grace period, and then looks at the intervals: removals
+ *	that saw the old flag are complete, later ones set it again. The flag is
+ *	set under a lock of the interval (leaf->lock or space->lock), so an interval
+ *	without leaves whose flag is clear is on no list, and may be freed.
  * Trim: the trimmer marks each leaf of a group dead under the leaf's lock, and then
  *	unpublishes the group. A writer that finds a dead leaf under the lock
  *	repeats the look-up.
@@ -301,11 +304,15 @@ struct kml_interval {
 	bool has_new;			/* an object has KML_F_NEW */
 	bool recount;			/* the confirming marks have to visit it */
 	bool excess;			/* an object had an excess_ref target */
-	bool vacated;			/* pages may be empty: "Trim hints" */
-	bool trim;			/* the trimmer has to visit it */
+	u32 vacated;			/* pages may be empty: "Trim hints" */
+	struct kml_space *space;
 	struct kml_shard *shard;
-	struct list_head link;		/* shard->intervals[space] */
-	struct rcu_head rcu;
+	struct list_head link;		/* shard->intervals[space->id] */
+	struct llist_node vacated_link;	/* shard->vacated */
+	union {
+		struct kml_interval *trim_next;	/* the trimmer's list */
+		struct rcu_head rcu;
+	};
 };
 
 /*
@@ -314,12 +321,13 @@ struct kml_interval {
  * @space.
  */
 struct kml_shard {
-	raw_spinlock_t lock;		/* protects all fields but @cpu */
+	raw_spinlock_t lock;		/* protects @nr to @space */
 	unsigned long nr;		/* intervals */
 	struct list_head intervals[KML_NR_SPACES];
 	struct list_head *taken;
 	unsigned int space;
 	int cpu;			/* -1: the boot shard */
+	struct llist_head vacated;	/* intervals for the trimmer */
 };
 
 /* The tables of the directory: l1 in struct kml_space -> l2 -> l3 -> interval. */

@@ -89,23 +89,10 @@ static inline void kml_test_interval_empty(struct kml_space *space,
 	}
 }
 
-static inline void kml_test_interval_free(struct kml_space *space,
-					  struct kml_interval *iv, void *data)
+static inline void kml_test_interval_count(struct kml_space *space,
+					   struct kml_interval *iv, void *data)
 {
-	unsigned long flags;
-	unsigned int i, j;
-
-	raw_spin_lock_irqsave(&space->lock, flags);
-	kml_shard_del(iv);
-	raw_spin_unlock_irqrestore(&space->lock, flags);
-
-	for (i = 0; i < KML_GROUPS; i++) {
-		for (j = 0; iv->group[i] && j < KML_LEAVES; j++)
-			kml_page_free_rcu(kml_test_page(&iv->group[i]->leaf[j]));
-		kml_pool_free(KML_POOL_GROUP, iv->group[i]);
-	}
-	kml_settled_free(iv);
-	kml_pool_free(KML_POOL_INTERVAL, iv);
+	++*(unsigned int *)data;
 }
 
 /* Remove all objects from a space that only this test changes; its tables stay. */
@@ -124,7 +111,7 @@ static inline void kml_test_in_space(struct kunit *test, enum kml_space_id id,
 						struct kml_space *space))
 {
 	struct kml_space *space = kunit_kzalloc(test, sizeof(*space), GFP_KERNEL);
-	unsigned int i, j;
+	unsigned int i, j, left = 0;
 
 	KUNIT_ASSERT_NOT_NULL(test, space);
 	raw_spin_lock_init(&space->lock);
@@ -134,7 +121,9 @@ static inline void kml_test_in_space(struct kunit *test, enum kml_space_id id,
 	mutex_lock(&kml_scan_mutex);
 	fn(test, space);
 	kml_test_space_empty(space);
-	kml_test_intervals(space, kml_test_interval_free, NULL);
+	kml_interval_trim(true);
+	kml_test_intervals(space, kml_test_interval_count, &left);
+	KUNIT_EXPECT_EQ(test, left, 0);
 	for (i = 0; i < ARRAY_SIZE(space->l1); i++) {
 		struct kml_l2 *l2;
 

@@ -254,10 +254,41 @@ static void walk_sees_each_interval_once(struct kunit *test)
 	kml_test_in_space(test, KML_PERCPU, walk_fn);
 }
 
-/*
- * The trimmer knows only the three spaces of the kernel. So the test uses physical
- * space, at addresses far above all memory.
- */
+/* The trimmer looks at an interval only if an object left it since it last did. */
+static void trim_visits_fn(struct kunit *test, struct kml_space *space)
+{
+	const unsigned long base = KML_INTERVAL_SIZE;
+	struct kml_interval *iv[3];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(iv); i++) {
+		kml_ok(test, !kml_test_insert(space, base + i * KML_INTERVAL_SIZE, 64));
+		kml_ok(test, !kml_test_insert(space, base + i * KML_INTERVAL_SIZE + 4096, 64));
+		rcu_read_lock();
+		iv[i] = kml_interval_find(space, base + i * KML_INTERVAL_SIZE);
+		rcu_read_unlock();
+		if (!kml_ok(test, iv[i]))
+			return;
+		/* new: the insertion might have failed */
+		KUNIT_EXPECT_TRUE(test, iv[i]->vacated);
+	}
+	kml_interval_trim(true);
+	kml_object_remove(space, base + KML_INTERVAL_SIZE);
+	for (i = 0; i < ARRAY_SIZE(iv); i++)
+		KUNIT_EXPECT_EQ(test, iv[i]->vacated, i == 1);
+	kml_object_remove(space, base + KML_INTERVAL_SIZE + 4096);
+	kml_interval_trim(true);
+	for (i = 0; i < ARRAY_SIZE(iv); i++)
+		kml_ok(test, !kml_interval_find(space, base + i * KML_INTERVAL_SIZE) ==
+		       (i == 1));
+}
+
+static void trim_visits_what_objects_left(struct kunit *test)
+{
+	kml_test_in_space(test, KML_VIRT, trim_visits_fn);
+}
+
+/* Physical space is the kernel's, so addresses far above all memory are used. */
 #define KML_TRIM_BASE	(1UL << (BITS_PER_LONG - KML_TAG_BITS - 4))
 #define KML_TRIM_NR	512UL
 
@@ -328,6 +359,7 @@ static struct kunit_case kml_interval_cases[] = {
 	KUNIT_CASE(windows_only_grow),
 	KUNIT_CASE(cont_of_address_zero),
 	KUNIT_CASE(walk_sees_each_interval_once),
+	KUNIT_CASE(trim_visits_what_objects_left),
 	KUNIT_CASE(trim_gives_back_what_is_empty),
 	{}
 };

@@ -276,7 +276,7 @@ reported()
 
 own_failures()
 {
-	local i in lost value lost_pages before leaks
+	local i in lost value lost_pages before leaks cache
 	result "leaks are found before" planted
 	before=$leaks
 	own_fail || { result "kmemleak's own can be made to fail" false; return; }
@@ -311,6 +311,10 @@ own_failures()
 	result "nor what hangs by that" [ "$(grep -c ' kst_chain_grow[+.]' $k)" -eq 0 ]
 	result "kmemleak is on" grep -qx 'enabled 1' $stats
 	echo reset >"$kst"
+	# return slab pages without objects
+	for cache in /sys/kernel/slab/*/shrink; do
+		echo 1 >"$cache"
+	done
 	settle
 	result "fewer pages have lost blocks when these are freed" [ "$(stat_of lost_pages)" -lt "$lost_pages" ]
 	result "each leak planted after it is found" planted "$before"
