@@ -130,14 +130,6 @@ void kmemleak_transient_leak(const void *ptr);
 /* 7.x: declared in mm/page_alloc.h */
 void drain_all_pages(struct zone *zone);
 
-#ifdef CONFIG_UML
-/* 7.x: an array with one stack per CPU, declared in a header of arch/um only */
-extern char cpu_irqstacks[][THREAD_SIZE] __weak;
-
-/* 6.12: the only CPU's, in .data */
-extern union thread_union cpu0_irqstack __weak;
-#endif
-
 /*
  * Is a task running, or about to run? The acquire pairs with the release in
  * finish_task(): the caller sees everything that the task did before it was switched

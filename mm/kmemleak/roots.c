@@ -14,45 +14,30 @@
  * stop when a callback of the sink returns false.
  */
 
-/*
- * On UML the interrupt stacks are in .bss, or in .data with 6.12. Their unused
- * frames keep the registers of interrupted code, such as a scan with object
- * addresses. Like the unused parts of other stacks they are not roots.
- */
-static void kml_bss_sections(void (*section)(const void *start, size_t len))
+#ifdef CONFIG_KMEMLEAK_SECTION_HOLES
+#include <asm/kmemleak_sections.h>
+#else
+static bool kmemleak_section_hole(unsigned int nr, const void **start, const void **end)
 {
-	const void *start = __bss_start;
-
-#ifdef CONFIG_UML
-	if (cpu_irqstacks) {
-		section(start, (void *)cpu_irqstacks - start);
-		start = cpu_irqstacks[nr_cpu_ids];
-	}
-#endif
-	section(start, (void *)__bss_stop - start);
+	return false;
 }
-
-/*
- * Init data is outside of .data, and is freed after boot. On UML init data is inside
- * of .data and is not freed. No code uses its pointers any more, so it is left out.
- */
-static void kml_data_sections(void (*section)(const void *start, size_t len))
-{
-	const void *start = _sdata;
-
-#ifdef CONFIG_UML
-	if ((unsigned long)__init_begin > (unsigned long)_sdata &&
-	    (unsigned long)__init_end < (unsigned long)_edata) {
-		section(_sdata, __init_begin - _sdata);
-		start = __init_end;
-	}
-	if ((unsigned long)&cpu0_irqstack >= (unsigned long)start &&
-	    (unsigned long)&cpu0_irqstack < (unsigned long)_edata) {
-		section(start, (void *)&cpu0_irqstack - start);
-		start = &cpu0_irqstack + 1;
-	}
 #endif
-	section(start, (void *)_edata - start);
+
+/* Hand a section to @section, without the parts that the architecture excludes. */
+static void kml_section(void (*section)(const void *start, size_t len), const void *start,
+			const void *end)
+{
+	const void *hole, *hole_end;
+	unsigned int nr;
+
+	for (nr = 0; kmemleak_section_hole(nr, &hole, &hole_end); nr++) {
+		if (hole < start || hole >= end || hole >= hole_end)
+			continue;
+		kml_section(section, start, hole);
+		start = min(hole_end, end);
+	}
+	if (start < end)
+		section(start, end - start);
 }
 
 /**
@@ -63,8 +48,8 @@ static void kml_data_sections(void (*section)(const void *start, size_t len))
  */
 void kml_roots_sections(void (*section)(const void *start, size_t len))
 {
-	kml_data_sections(section);
-	kml_bss_sections(section);
+	kml_section(section, _sdata, _edata);
+	kml_section(section, __bss_start, __bss_stop);
 	/* inside .data on most architectures */
 	if ((unsigned long)__start_ro_after_init < (unsigned long)_sdata ||
 	    (unsigned long)__end_ro_after_init > (unsigned long)_edata)
