@@ -14,6 +14,7 @@ usage()
 {
 	cat <<-EOT
 	usage: bench-kernel.sh [--kernel K] [--quick] [option]...
+	  --flavor F     um, the only one that is measured in a guest
 	  --kernel K     $KML_KERNELS or the path of a kernel tree (default 7.3)
 	  --cpus "N.."   guests with so many CPUs (default "1 2"; "1" without SMP)
 	  --objects N    blocks of the large heap (default 1000000)
@@ -27,44 +28,18 @@ usage()
 
 kernel=7.3 cpus='' quick=0 out='' i=''
 objects='' small='' runs='' heaps=''
-number()
-{
-	case $2 in
-	'' | *[!0-9]*) usage_error "$1 $2 is not a number" ;;
-	esac
-}
-while [ $# -gt 0 ]; do
-	case $1 in
-	--kernel | --cpus | --objects | --small | --heaps | --runs | --out)
-		[ $# -ge 2 ] || usage_error "$1 needs a value" ;;
-	esac
-	case $1 in
-	--kernel) kernel=$2; shift ;;
-	--cpus) cpus=$2; shift ;;
-	--objects) number "$1" "$2"; objects=$2; shift ;;
-	--small) number "$1" "$2"; small=$2; shift ;;
-	--heaps) heaps=$2; shift ;;
-	--runs) number "$1" "$2"; runs=$2; shift ;;
-	--out) out=$2; shift ;;
-	--quick) quick=1 ;;
-	-h | --help) usage; exit 0 ;;
-	# the makefile hands them to every script
-	--flavor | --flavour) [ "${2:-}" = um ] || usage_error "FLAVOR=${2:-}: only um kernels are booted"; shift ;;
-	*) usage >&2; usage_error "unknown option $1" ;;
-	esac
-	shift
-done
-check_kernel "$kernel"
-for n in $cpus; do
-	number --cpus "$n"
-	[ "$n" -gt 0 ] || usage_error "--cpus $n: a guest has at least one"
-done
-for heap in $heaps; do
-	case $heap in
-	dense | local | sparse | list | white) ;;
-	*) usage_error "--heaps $heap is not known; choices: dense local sparse list white" ;;
-	esac
-done
+flavour=um
+parse_options "
+	--flavor|--flavour flavour um
+	--kernel kernel kernel
+	--cpus cpus count..
+	--objects objects number
+	--small small number
+	--heaps heaps dense|local|sparse|list|white..
+	--runs runs count
+	--out out text
+	--quick quick flag
+" "$@"
 
 if [ $quick = 1 ]; then
 	heaps=${heaps:-dense list}
@@ -84,7 +59,7 @@ done
 # 290 bytes a block, 190 of stock's metadata, and what a guest needs.
 mem=$((320 + most / 1500))M
 
-build=(--kernel "$kernel")
+build=(--flavor "$flavour" --kernel "$kernel")
 for stock in '' --stock; do
 	# shellcheck disable=SC2086 # nothing, or one word
 	"$KML_TOOLS/build-kernel.sh" "${build[@]}" $stock
@@ -101,9 +76,7 @@ fi
 cpus=${cpus:-1 2}
 # Which code the figures are of.
 version=$(git -C "$KML_TOP" describe --always --dirty 2>/dev/null || echo unknown)
-[ -n "$out" ] || out=$KML_CACHE/checkout/$(checkout_key)/bench/$(date +%Y-%m-%d-%H%M%S)
-mkdir -p "$out"
-out=$(cd "$out" && pwd)
+results_directory bench
 
 # guest <ours|stock> <CPUs>: all benches in one boot.
 guest()

@@ -22,33 +22,14 @@ usage()
 }
 
 flavour=x86_64 kernel=7.3 size=128 only='ours stock patched'
-while [ $# -gt 0 ]; do
-	case $1 in
-	--flavor | --flavour | --kernel | --size | --only) [ $# -ge 2 ] || usage_error "$1 needs a value" ;;
-	esac
-	case $1 in
-	--flavor | --flavour) flavour=$2; shift ;;
-	--kernel) kernel=$2; shift ;;
-	--size) size=$2; shift ;;
-	--only) only=$2; shift ;;
-	-h | --help) usage; exit 0 ;;
-	*) usage >&2; usage_error "unknown option $1" ;;
-	esac
-	shift
-done
-check_flavour "$flavour"
-check_kernel "$kernel"
+parse_options "
+	--flavor|--flavour flavour flavour
+	--kernel kernel kernel
+	--size size count
+	--only only ours|stock|patched..
+" "$@"
 flavour_facts "$flavour"
 [ -n "$kml_qemu" ] || usage_error "--flavor $flavour: only an emulated machine counts instructions"
-case $size in
-'' | *[!0-9]* | 0) usage_error "--size $size: expected a number above 0" ;;
-esac
-for who in $only; do
-	case $who in
-	ours | stock | patched) ;;
-	*) usage_error "--only $who is not known; choices: ours stock patched" ;;
-	esac
-done
 work=$(mktemp -d "${TMPDIR:-/tmp}/kmemleak-pairs.XXXXXX")
 trap 'end_groups; rm -rf "$work"' EXIT
 

@@ -23,33 +23,15 @@ usage()
 }
 
 kernel=7.3 flavour=um runs=3 order='whole live off' sleepers=120 enders=40
-while [ $# -gt 0 ]; do
-	case $1 in
-	--kernel) kernel=${2:?}; shift ;;
-	--flavor | --flavour) flavour=${2:?}; shift ;;
-	--runs) runs=${2:?}; shift ;;
-	--order) order=${2:?}; shift ;;
-	--sleepers) sleepers=${2:?}; shift ;;
-	--enders) enders=${2:?}; shift ;;
-	-h | --help) usage; exit 0 ;;
-	*) usage >&2; usage_error "unknown option $1" ;;
-	esac
-	shift
-done
-check_flavour "$flavour"
-check_kernel "$kernel"
-for n in "$runs" "$sleepers" "$enders"; do
-	case $n in
-	'' | *[!0-9]* | 0) usage_error "$n is not a number above 0" ;;
-	esac
-done
+parse_options "
+	--kernel kernel kernel
+	--flavor|--flavour flavour flavour
+	--runs runs count
+	--order order whole|live|off..
+	--sleepers sleepers count
+	--enders enders count
+" "$@"
 [ "$sleepers" -le 1000 ] || usage_error "--sleepers $sleepers: at most 1000"
-for way in $order; do
-	case $way in
-	whole | live | off) ;;
-	*) usage_error "--order: $way is none of whole, live, off" ;;
-	esac
-done
 
 args=(--flavor "$flavour" --kernel "$kernel")
 "$KML_TOOLS/build-kernel.sh" "${args[@]}"

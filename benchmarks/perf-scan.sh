@@ -28,44 +28,27 @@ usage()
 }
 
 scans=3 frequency=997 out='' uml=0 kernel=7.3 stock=0 cpus=1 workers='' heap=dense objects=200000
-guests_only=''
-number()
-{
-	case $2 in
-	'' | 0 | *[!0-9]*) usage_error "$1 $2 is not a number above 0" ;;
+parse_options "
+	--scans scans count
+	--frequency frequency count
+	--out out text
+	--uml uml flag
+	--kernel kernel kernel
+	--stock stock flag
+	--cpus cpus count
+	--workers workers count
+	--heap heap dense|local|sparse|list|white
+	--objects objects count
+" "$@"
+for word in $options_given; do
+	case $uml$word in
+	0--kernel | 0--stock | 0--cpus | 0--workers | 0--heap | 0--objects)
+		usage_error "$word goes with --uml" ;;
 	esac
-}
-while [ $# -gt 0 ]; do
-	case $1 in
-	--scans | --frequency | --out | --kernel | --cpus | --workers | --heap | --objects)
-		[ $# -ge 2 ] || usage_error "$1 needs a value" ;;
-	esac
-	case $1 in
-	--kernel | --stock | --cpus | --workers | --heap | --objects) guests_only=$1 ;;
-	esac
-	case $1 in
-	--scans) number "$1" "$2"; scans=$2; shift ;;
-	--frequency) number "$1" "$2"; frequency=$2; shift ;;
-	--out) out=$2; shift ;;
-	--uml) uml=1 ;;
-	--kernel) kernel=$2; shift ;;
-	--stock) stock=1 ;;
-	--cpus) number "$1" "$2"; cpus=$2; shift ;;
-	--workers) number "$1" "$2"; workers=$2; shift ;;
-	--heap) heap=$2; shift ;;
-	--objects) number "$1" "$2"; objects=$2; shift ;;
-	-h | --help) usage; exit 0 ;;
-	*) usage >&2; usage_error "unknown option $1" ;;
-	esac
-	shift
 done
-[ $uml = 1 ] || [ -z "$guests_only" ] || usage_error "$guests_only goes with --uml"
-check_kernel "$kernel"
 
 command -v perf >/dev/null || die "perf is not installed" "run: apt-get install linux-perf"
-[ -n "$out" ] || out=$KML_CACHE/checkout/$(checkout_key)/perf/$(date +%Y-%m-%d-%H%M%S)
-mkdir -p "$out"
-out=$(cd "$out" && pwd)
+results_directory perf
 
 # Does this machine count an event? perf says "<not supported>" and succeeds.
 counts()

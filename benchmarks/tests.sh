@@ -16,22 +16,8 @@ trap 'rm -rf "$work"' EXIT
 kernel_paths um 7.3 1 0
 stock_src=${kml_pristine:?}
 
-n=0 failed=0
-check()
-{
-	local what=$1 rc=0
-	shift
-	(set -e; "$@") >"$work/out" 2>&1 &
-	wait $! || rc=$?
-	n=$((n + 1))
-	if [ "$rc" = 0 ]; then
-		echo "ok $n $what"
-	else
-		sed 's/^/  # /' "$work/out"
-		echo "not ok $n $what"
-		failed=1
-	fi
-}
+# shellcheck source=tools/kmemleak/tests/tap.sh
+. "$KML_TOOLS/tests/tap.sh"
 
 # expect <status> <expression its output must match> <command...>
 expect()
@@ -171,11 +157,11 @@ t_scripts_refuse()
 	expect 2 'is not a number' "$here/bench-kernel.sh" --objects 1k
 	expect 2 'needs a value' "$here/bench-kernel.sh" --runs
 	expect 2 'choices: dense' "$here/bench-kernel.sh" --heaps vax
-	expect 2 'at least one' "$here/bench-kernel.sh" --cpus 0
+	expect 2 'not above 0' "$here/bench-kernel.sh" --cpus 0
 	expect 2 'choices: 7.3' "$here/bench-kernel.sh" --kernel 5.4
-	expect 2 'only um' make -s -C "$KML_TOP" bench FLAVOR=arm64
+	expect 2 'choices: um' make -s -C "$KML_TOP" bench FLAVOR=arm64
 	expect 2 'is not a number' "$here/accuracy.sh" --boots many
-	expect 2 'nothing to count' "$here/accuracy.sh" --boots 0
+	expect 2 'not above 0' "$here/accuracy.sh" --boots 0
 	expect 2 'needs a value' "$here/accuracy.sh" --out
 	expect 2 'choices: ours stock' "$here/accuracy.sh" --only theirs
 	expect 2 'per cent' "$here/accuracy.sh" --goal 101
@@ -183,9 +169,10 @@ t_scripts_refuse()
 	expect 2 'only an emulated machine' "$here/bench-pairs.sh" --flavor um
 	expect 2 'above 0' "$here/bench-pairs.sh" --size 0
 	expect 2 'choices: ours stock patched' "$here/bench-pairs.sh" --only theirs
+	expect 2 'choices: whole live off' "$here/bench-stacks.sh" --order 'live dead'
 	expect 2 'there is none' "$here/kernel/build.sh" --module kmemleak_vax
 	expect 2 'unknown option' "$here/perf-scan.sh" --vax
-	expect 2 'is not a number' "$here/perf-scan.sh" --scans 0
+	expect 2 'not above 0' "$here/perf-scan.sh" --scans 0
 	expect 2 '--stock goes with --uml' "$here/perf-scan.sh" --stock
 	expect 2 'is not a program' "$here/compare.py" "$work/none" "$work/none"
 	expect 2 'cannot be written' "$here/compare.py" --json "$work/none/x" /bin/true /bin/true

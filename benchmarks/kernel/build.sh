@@ -35,12 +35,7 @@ flock 9
 for f in "$here"/Kbuild "$here"/*.[ch]; do
 	cmp -s "$f" "$dir/$(basename "$f")" || cp "$f" "$dir/"
 done
-arch=um cross=''
-if ! grep -q '^CONFIG_UML=y' "$KOUT/.config"; then
-	arch=$(sed -n 's/^CONFIG_X86_64=y$/x86_64/p; s/^CONFIG_ARM64=y$/arm64/p' "$KOUT/.config" | head -n 1)
-	flavour_facts "$arch"
-	cross=$kml_cross
-fi
+flavour_facts "$(built_flavour "$KOUT/.config")"
 logged "$dir/build.log" "building $module" \
-	make -C "$KSRC" O="$KOUT" M="$dir" ARCH="$arch" CROSS_COMPILE="$cross" modules
+	make -C "$KSRC" O="$KOUT" M="$dir" ARCH="$kml_arch" CROSS_COMPILE="$kml_cross" modules
 echo "$dir/$module.ko"
