@@ -356,7 +356,30 @@ t_figures()
 	cmp "$work/text" "$work/once"
 }
 
-# The guest's process under perf, where the machine lets us.
+# The figures of the plot are those of figures.rst, and the plot is that of its data.
+t_scan_time()
+{
+	python3 - "$here/scan-time.dat" "$here/figures.rst" <<-'EOT'
+	import sys
+	text = open(sys.argv[2]).read()
+	lines = [line.split() for line in open(sys.argv[1]) if line[0] != "#"]
+	assert len(lines) > 2, lines
+	for line in lines:
+	    for word in line[1:]:
+	        ms = f" {1000 * float(word):.6g} " if word != "-" else " "
+	        assert ms in text or f"{word} s" in text, f"{word} is not in figures.rst"
+	EOT
+	if command -v gnuplot >/dev/null; then
+		mkdir "$work/top"
+		(cd "$KML_TOP" && cp -r --parents tools/kmemleak benchmarks/scan-time.* "$work/top/")
+		rm "$work/top/benchmarks/scan-time.svg"
+		expect 0 'scan-time.svg' "$work/top/benchmarks/scan-time.sh"
+		grep -q '^<svg' "$work/top/benchmarks/scan-time.svg"
+	fi
+	expect 2 'usage' "$here/scan-time.sh" --nonsense
+}
+
+# A guest's process under perf, where the machine allows that.
 t_perf()
 {
 	expect 0 'samples of scans' "$here/perf-scan.sh" --uml --objects 20000 --scans 5 --out "$work/perf"
@@ -367,6 +390,7 @@ check "user space: bad choices are refused, and say which there are" t_user_refu
 check "user space: every bench and heap, ours and stock; the same leaks" t_user_quick
 check "regress: what moved, and what is noise" t_regress
 check "figures: tables in a text" t_figures
+check "scan-time: the plot and its data" t_scan_time
 check "perf: stages by symbols, by tracepoints" t_stages
 check "spans: who makes others wait" t_spans
 check "model: finds the costs behind the times" t_model

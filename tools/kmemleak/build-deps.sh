@@ -35,6 +35,8 @@ busy_needs='stress-ng:stress-ng iperf3:iperf3 ip:iproute2 bpftool:bpftool
 	mkfs.ext4:e2fsprogs unshare:util-linux mount:mount losetup:mount'
 # The menu of kconfig.sh.
 menu_needs='<ncurses.h>:libncurses-dev'
+# The plot of benchmarks/scan-time.sh.
+plot_needs='gnuplot:gnuplot-nox'
 # Not needed, but it saves most of a second build.
 speed_needs='ccache:ccache'
 lint_needs='shellcheck:shellcheck sparse:sparse clang:clang perl:perl python3:python3
@@ -49,8 +51,9 @@ builds) needs=$builds_needs ;;
 busy) needs=$busy_needs ;;
 lint) needs=$lint_needs ;;
 menu) needs=$menu_needs ;;
+plot) needs=$plot_needs ;;
 speed) needs=$speed_needs ;;
-*) usage_error "usage: build-deps.sh kernel|guest|harness|cross|builds|busy|lint|menu|speed [$(echo "$KML_FLAVOURS" | tr ' ' '|')]" ;;
+*) usage_error "usage: build-deps.sh kernel|guest|harness|cross|builds|busy|lint|menu|plot|speed [$(echo "$KML_FLAVOURS" | tr ' ' '|')]" ;;
 esac
 # A flavour for another processor needs a compiler, a C library for the selftests,
 # and an emulator for the guest.

@@ -101,7 +101,7 @@ mkdir -p "$results"
 # excludes.
 never='Documentation benchmarks .ci tools/kmemleak/tests tools/kmemleak/lint.sh
 	tools/kmemleak/check.sh tools/kmemleak/check-full.sh tools/kmemleak/matrix
-	tools/kmemleak/matrix-table.awk tools/kmemleak/cover-letter.txt'
+	tools/kmemleak/matrix-table.awk tools/kmemleak/cover-letter.txt tools/kmemleak/road.svg'
 declare -A sums=()
 read_sources()
 {
