@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# make accuracy: which leaks are reported, and what is reported that is none, by
-# ours and by the tree's own, in some boots of each. Prints a table; it and JSON go
-# to a directory below the cache.
+# make accuracy: the leaks that are reported, and false reports, of ours and of the tree's
+# own kmemleak, in several boots of each. Prints a table; table and JSON go to a directory
+# below the cache.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/../tools/kmemleak/lib.sh"
@@ -16,12 +16,12 @@ usage()
 	usage: accuracy.sh [--flavor F] [--kernel K] [option]...
 	  --flavor F     $KML_FLAVOURS (default um)
 	  --kernel K     $KML_KERNELS or the path of a kernel tree (default 7.3)
-	  --boots N      of each (default 3); each plants in another order
+	  --boots N      boots of each (default 3), with different orders of planting
 	  --churn N      blocks that each CPU replaces before (default 20000)
-	  --cpus N       CPUs of a guest (default: as run.sh has it)
+	  --cpus N       CPUs of a guest (default: that of run.sh)
 	  --only WHO     ours or stock (default: both)
-	  --append ARGS  more kernel parameters, of ours
-	  --goal N       per cent of the leaks, at the first scan that may report them (default 98)
+	  --append ARGS  more kernel parameters, for ours
+	  --goal N       per cent of the leaks in the first scan that may report them (default 98)
 	  --strict       exit 1 if a goal is missed, as make accuracy does
 	  --out DIR      where results go (default: below the cache, by date)
 	EOT
@@ -57,7 +57,7 @@ for who in $only; do
 done
 "$KML_TOOLS/build-deps.sh" guest "$flavour"
 flavour_facts "$flavour"
-# Nothing is timed. Programs run side by side, emulated machines one by one.
+# No times are measured, so programs run side by side; emulated machines run one by one.
 side_by_side=1
 [ -z "$kml_qemu" ] || side_by_side=0
 version=$(git -C "$KML_TOP" describe --always --dirty 2>/dev/null || echo unknown)

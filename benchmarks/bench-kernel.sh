@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# make bench: what kmemleak costs a running kernel, ours and the tree's own in
-# turn, in user-mode Linux guests. Prints a table; table, JSON and plots go to a
-# directory below the cache.
+# make bench: the cost of kmemleak for a running kernel, of ours and of the tree's own in
+# turn, in user-mode Linux guests. Prints a table; table, JSON and plots go to a directory
+# below the cache.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/../tools/kmemleak/lib.sh"
@@ -16,13 +16,14 @@ usage()
 	usage: bench-kernel.sh [--kernel K] [--quick] [option]...
 	  --flavor F     um, the only one that is measured in a guest
 	  --kernel K     $KML_KERNELS or the path of a kernel tree (default 7.3)
-	  --cpus "N.."   guests with so many CPUs (default "1 2"; "1" without SMP)
+	  --cpus "N.."   numbers of CPUs of the guests (default "1 2"; "1" without SMP)
 	  --objects N    blocks of the large heap (default 1000000)
 	  --small N      blocks of the other heaps (default 200000)
-	  --heaps "H.."  of dense local sparse list white (default "dense sparse list white")
+	  --heaps "H.."  kinds of heaps: dense local sparse list white
+	                 (default "dense sparse list white")
 	  --runs N       figures of a row (default 5)
 	  --out DIR      where results go (default: below the cache, by date)
-	  --quick        small and few: two minutes, to see that all of it works
+	  --quick        few figures of small heaps: two minutes, to see that all works
 	EOT
 }
 
@@ -56,7 +57,7 @@ for i in "${env[@]}"; do
 	OBJECTS=* | SMALL=*) [ "${i#*=}" -le "$most" ] || most=${i#*=} ;;
 	esac
 done
-# 290 bytes a block, 190 of stock's metadata, and what a guest needs.
+# 290 bytes for each block, 190 for its metadata in stock, and memory for the guest.
 mem=$((320 + most / 1500))M
 
 build=(--flavor "$flavour" --kernel "$kernel")
@@ -65,7 +66,7 @@ for stock in '' --stock; do
 	"$KML_TOOLS/build-kernel.sh" "${build[@]}" $stock
 done
 "$KML_TOOLS/build-deps.sh" guest
-# Kernels without SMP have guests with one CPU.
+# Guests of kernels without SMP have one CPU.
 assignments=$("$KML_TOOLS/build-kernel.sh" --print "${build[@]}")
 KOUT=''
 eval "$assignments"
@@ -74,7 +75,7 @@ if ! grep -q '^CONFIG_SMP=y' "$KOUT/.config"; then
 	cpus=${cpus:-1}
 fi
 cpus=${cpus:-1 2}
-# Which code the figures are of.
+# The version of the code that is measured.
 version=$(git -C "$KML_TOP" describe --always --dirty 2>/dev/null || echo unknown)
 results_directory bench
 
@@ -97,8 +98,8 @@ guest()
 		"$KML_TOP/benchmarks/kernel/guest.sh"
 }
 
-# leaks <ours|stock> <workers> <heap>: which planted leaks are found, in a boot of
-# its own, not timed.
+# leaks <ours|stock> <workers> <heap>: the planted leaks that are reported, in a boot of
+# its own, without times.
 leaks()
 {
 	local who=$1 workers=$2 heap=$3 args=() module name
@@ -111,7 +112,7 @@ leaks()
 		--env OBJECTS=20000 --env LEAKS=100 -- "$KML_TOP/benchmarks/kernel/guest-leaks.sh"
 }
 
-# As many CPUs as the largest guest has; each number of workers it can have.
+# Leaks are compared with the CPUs of the largest guest, and all numbers of workers.
 most_cpus=1
 for n in $cpus; do
 	[ "$n" -le "$most_cpus" ] || most_cpus=$n
@@ -125,7 +126,7 @@ for n in $cpus; do
 	done
 done
 for heap in $heaps; do
-	# a report of all blocks but 2 % says nothing about leaks
+	# 98 % of its blocks are reported, so leaks prove nothing
 	[ "$heap" != white ] || continue
 	start leaks stock stock "$heap"
 	stock=$started

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# How many instructions an allocation and its free are. On an emulated machine whose
-# clock counts them, so host and load make no difference: what moves here has moved.
+# The instructions of an allocation and its free, on an emulated machine whose clock counts
+# instructions. So the results do not depend on the host and its load.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/../tools/kmemleak/lib.sh"
@@ -15,9 +15,9 @@ usage()
 	usage: bench-pairs.sh [option]...
 	  --flavor F     x86_64 or arm64 (default x86_64)
 	  --kernel K     $KML_KERNELS or the path of a kernel tree (default 7.3)
-	  --size N       bytes a block (default 128)
-	  --only "W.."   of ours stock patched: the last is stock with the patches to
-	                 the kernel's own code (default "ours stock patched")
+	  --size N       size of a block in bytes (default 128)
+	  --only "W.."   ours, stock, or patched: stock with the patches to the kernel's
+	                 own code (default "ours stock patched")
 	EOT
 }
 
@@ -33,8 +33,8 @@ flavour_facts "$flavour"
 work=$(mktemp -d "${TMPDIR:-/tmp}/kmemleak-pairs.XXXXXX")
 trap 'end_groups; rm -rf "$work"' EXIT
 
-# Sets tree: the kernel with those patches that come first in the series, which need
-# nothing of ours. A name of its own for each state of the patches.
+# Sets tree: the kernel with the first patches of the series, which do not need our files.
+# Each state of the patches has its own tree.
 patched_tree()
 {
 	local patch key
@@ -45,7 +45,7 @@ patched_tree()
 	kernel_paths "$flavour" "$kernel" 1 0
 	"$KML_TOOLS/overlay.py" patches "$kml_pristine" "$work/series" >/dev/null
 	rm "$work"/series/*-mm-kmemleak-* "$work"/series/*-selftests-* "$work"/series/*-Documentation-*
-	# it uses a hook that only ours has
+	# it calls a hook that only ours has
 	rm -f "$work"/series/*-of-blocks-that-take-no-locks.patch
 	key=$(printf '%s' "$kml_pristine" | cat - "$work"/series/*.patch | sha256sum | cut -c1-8)
 	tree=$KML_CACHE/checkout/$(checkout_key)/patched-$key/src
@@ -58,7 +58,7 @@ patched_tree()
 	touch "$tree/.kmemleak-patched"
 }
 
-# Sets build: options of build-kernel.sh, run.sh and the like.
+# Sets build: options for build-kernel.sh, run.sh and others.
 build_of()
 {
 	tree=$kernel

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# How many leaks do dead parts of stacks hide? Hundreds of tasks leak in a guest
-# and then sleep, or end; prints how many of these leaks are reported with stacks
-# read whole, from the stack pointer on, and not at all.
+# The leaks that dead parts of stacks hide. Hundreds of tasks leak in a guest, and then
+# sleep or end. Prints the number of these leaks that are reported with stacks that are
+# read as a whole, from the stack pointer on, and not at all.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/../tools/kmemleak/lib.sh"
@@ -15,7 +15,7 @@ usage()
 	  --kernel K      $KML_KERNELS or the path of a kernel tree (default 7.3)
 	  --flavor F      $KML_FLAVOURS (default um)
 	  --runs N        guests, each with a seed of its own (default 3)
-	  --order "W.."   of whole live off, in this order in each guest
+	  --order "W.."   ways to read stacks, in this order in each guest
 	                  (default "whole live off")
 	  --sleepers N    threads, and processes, that sleep (default 120)
 	  --enders N      threads, processes, works that end (default 40)
@@ -40,7 +40,7 @@ KSRC='' KOUT=''
 eval "$assignments"
 flavour_facts "$flavour"
 
-# Objects lie beside their sources: a copy for each kernel.
+# Objects are built beside their sources, so each kernel has a copy.
 dir=$KOUT/kmemleak-stacks
 mkdir -p "$dir/guest"
 cp -u "$KML_TOP"/benchmarks/stacks/Kbuild "$KML_TOP"/benchmarks/stacks/*.c "$dir/"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Profile scans: this machine's kernel by default, or a guest in user-mode Linux
-# by its process here. Counts events, shows time by stage and by function, leaves
-# folded stacks for flame graphs.
+# Profile scans, of this machine's kernel or of a guest in user-mode Linux, which is a
+# process here. Counts events, prints time by stage and by function, and writes folded
+# stacks for flame graphs.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/../tools/kmemleak/lib.sh"
@@ -21,9 +21,9 @@ usage()
 	  --frequency HZ samples a second and CPU (default 997)
 	  --out DIR      where perf.data, stat.txt, stages.txt and scan.folded go
 	                 (default: below the cache, by date)
-	  --uml          boot a guest of make kernel, and profile its process: kernels
-	                 as make bench uses them, with a heap of KIND (dense) and N
-	                 blocks (200000), on N CPUs (1) with N workers (all of them)
+	  --uml          profile the process of a guest: a kernel of make kernel, with a
+	                 heap of KIND (dense) and N blocks (200000), N CPUs (1) and N
+	                 workers (all CPUs)
 	EOT
 }
 
@@ -50,7 +50,7 @@ done
 command -v perf >/dev/null || die "perf is not installed" "run: apt-get install linux-perf"
 results_directory perf
 
-# Does this machine count an event? perf says "<not supported>" and succeeds.
+# Does this machine count an event? If not, perf prints "<not supported>" and succeeds.
 counts()
 {
 	local said
@@ -85,7 +85,7 @@ profile_live()
 	local traced=()
 	[ "$(id -u)" = 0 ] || die "a scan of this kernel needs root" "or profile a guest: --uml"
 	[ -w $k ] || die "there is no $k" "boot a kernel with CONFIG_DEBUG_KMEMLEAK and mount debugfs, or profile a guest: --uml"
-	# A first one: checksums settle, caches fill; and it fails if kmemleak is off.
+	# The first scan takes checksums and fills caches, and fails if kmemleak is off.
 	echo scan >$k || die "kmemleak does not scan" "is it off?"
 
 	# shellcheck disable=SC2016 # the inner shell's
@@ -97,14 +97,14 @@ profile_live()
 	else
 		note "no tracepoints kmemleak:*: stages are told by the functions on the stack"
 	fi
-	# -F would thin out tracepoints, too
+	# -F would sample tracepoints, too
 	perf record -q -a -g -e "$sample_event/freq=$frequency/" "${traced[@]}" -o "$out/perf.data" -- \
 		sh -c "$loop" sh "$scans" $k
 	summary
 }
 
-# The guest's kernel is a program here, with symbols and frame pointers; what it
-# runs are others. Stacks tell scans from the rest, so all of it is recorded.
+# The guest's kernel is a program here, with symbols and frame pointers. Its processes are
+# recorded, too: only samples with a scan on their stacks count.
 profile_guest()
 {
 	local args=(--kernel "$kernel") module

@@ -37,7 +37,7 @@ class Boot:
                     sys.exit(f"error: {path}: cannot read {line!r}: {err!r}")
         if not blocks["leak"]:
             sys.exit(f"error: {path}: nothing was planted: the guest did not get that far")
-        # What waited for RCU may have been freed, and leaked then.
+        # A block that waited for RCU may have been freed, and leaked then.
         for address in blocks["leak"]:
             blocks["control"].pop(address, None)
         self.blocks = blocks
