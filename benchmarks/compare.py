@@ -66,7 +66,7 @@ QUICK = [
     ("suspects", ["-n", "5000", "-H", "dense"], 1, 2),
     ("mark", ["-n", "5000", "-H", "dense"], 1, 2),
 ]
-LIMITS = {"stream", "random"}		# of the machine: nobody's
+LIMITS = {"stream", "random"}		# of the machine
 SCANS = {"scan", "suspects", "mark", "pages"}	# stock does them alone
 ALONE = {"meta"}
 ONCE = 1000000	# objects: stock scans so many in one run, which takes a minute

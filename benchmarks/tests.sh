@@ -393,7 +393,7 @@ check "figures: tables in a text" t_figures
 check "scan-time: the plot and its data" t_scan_time
 check "perf: stages by symbols, by tracepoints" t_stages
 check "spans: the longest waits and their lines" t_spans
-check "model: finds the costs behind the times" t_model
+check "model: finds the costs from the times" t_model
 check "accuracy: a table, goals and JSON from the output of guests" t_accuracy_table
 check "scripts: wrong options are refused" t_scripts_refuse
 check "make accuracy, small: all kinds are planted" t_accuracy_quick

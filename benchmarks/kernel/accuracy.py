@@ -70,11 +70,11 @@ class Boot:
                    if k == kind and address in self.every_report())
 
     def foreign(self):
-        """Reports of what the module has nothing to do with."""
+        """Reports of blocks that the module has not planted."""
         return len(self.every_report() - self.blocks["leak"].keys() - self.blocks["control"].keys())
 
     def leaks_in_pages(self):
-        """Leaks that untracked memory refers to; None where nobody knows."""
+        """Leaks to which only untracked memory refers; None if not known."""
         if ("first", "scan_in_pages") not in self.stats:
             return None
         pages = self.in_pages["first"] | self.in_pages["later"]

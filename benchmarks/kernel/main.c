@@ -52,7 +52,7 @@ MODULE_PARM_DESC(objects, "heap: blocks; others: live blocks a thread");
 
 unsigned long scale_leaks = 100;
 module_param_named(leaks, scale_leaks, ulong, 0644);
-MODULE_PARM_DESC(leaks, "plant: blocks nobody points to");
+MODULE_PARM_DESC(leaks, "plant: number of leaked blocks");
 
 static char *heap;
 module_param(heap, charp, 0444);

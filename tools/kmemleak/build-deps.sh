@@ -7,7 +7,7 @@ set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# What is needed:Debian package. The need is a program, a /file, a <header>, a header
+# need:Debian package. A need is a program, a /file, a <header>, a header
 # of another compiler (compiler<header>) or a +sanitizer. The places of headers and
 # runtime libraries differ between releases, so the compiler is asked for them.
 kernel_needs='gcc:gcc make:make flex:flex bison:bison bc:bc perl:perl

@@ -204,7 +204,7 @@ build()
 	[ -z "$lost" ] || { echo "options that this kernel did not accept:"; echo "$lost"; return 1; }
 	for word in "$@"; do
 		[ "${word#!}" = "$word" ] || grep -qx "# CONFIG_${word#!} is not set" "$out/.config" ||
-			{ echo "CONFIG_${word#!} is not there, or on though nobody asked for it"; return 1; }
+			{ echo "CONFIG_${word#!} does not exist, or is on without being asked for"; return 1; }
 	done
 	[ "$configure" = 0 ] || return 0
 	# At W=1 as well: files that are made here, and their warnings, do not

@@ -305,7 +305,7 @@ own_failures()
 	settle
 	result "the reserve has room" grep -qx "lost $lost" $stats
 	result "blocks to which only blocks in the reserve refer are not reported" reported 0 0 0
-	result "nor are blocks behind those" [ "$(grep -c ' kst_chain_grow[+.]' $k)" -eq 0 ]
+	result "nor are blocks to which those refer" [ "$(grep -c ' kst_chain_grow[+.]' $k)" -eq 0 ]
 	result "leaks are reported" reported 6 6 6
 	planted
 	# the reserve is refilled as soon as half of it is used
@@ -315,7 +315,7 @@ own_failures()
 	result "all memory is a root" grep -qx 'reserve_dry 1' $stats
 	result "all memory in use is read, and no other" in_use_is_read
 	result "blocks in use are still not reported" reported 0 0 0
-	result "nor are blocks behind them" [ "$(grep -c ' kst_chain_grow[+.]' $k)" -eq 0 ]
+	result "nor are blocks to which they refer" [ "$(grep -c ' kst_chain_grow[+.]' $k)" -eq 0 ]
 	result "kmemleak is on" grep -qx 'enabled 1' $stats
 	echo reset >"$kst"
 	result "scan works after it" scan

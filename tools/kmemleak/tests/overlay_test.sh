@@ -142,7 +142,7 @@ t_documents()
 	overlay install "$case_dir"
 	fails names_old_file
 	grep -qx 'F:.mm/kmemleak/' "$case_dir/MAINTAINERS"
-	# Each file that was added is somebody's.
+	# MAINTAINERS names a maintainer of each file that was added.
 	python3 - "$case_dir" <<-'EOT'
 	import fnmatch, json, sys
 	top = sys.argv[1]
@@ -154,7 +154,7 @@ t_documents()
 	assert len(added) > 50, added
 	for path in added:
 	    if not any(fnmatch.fnmatchcase(path, p + "*" if p.endswith("/") else p) for p in owned):
-	        sys.exit(path + " is nobody's in MAINTAINERS")
+	        sys.exit(path + " has no maintainer in MAINTAINERS")
 	EOT
 	local named
 	named=$(sed -n 's/^\.\. kernel-doc:: \(mm\/kmemleak\/.*\)/\1/p' "$case_dir/Documentation/core-api/mm-api.rst")
@@ -284,7 +284,7 @@ t_patches()
 	[ "$(grep -cxFf <(tail -n +3 "$KML_TOOLS/cover-letter.txt" | grep .) "$letter")" = \
 		"$(tail -n +3 "$KML_TOOLS/cover-letter.txt" | grep -c .)" ]
 	grep -q '^  mm/kmemleak: replace the single-file implementation$' "$letter"
-	# Applied as a reviewer would, it is what install does.
+	# git am of the series gives the same tree as install.
 	rm -rf "$work/am"
 	cp -a "$work/base-$kernel" "$work/am"
 	git -C "$work/am" init -q
@@ -310,7 +310,7 @@ t_patch_order()
 	for p in "$work"/series/*.patch; do
 		[ "${p##*/}" != 0000-cover-letter.patch ] || continue
 		if grep '^+++ b/' "$p" | grep -qxFf <(grep -h '^+++ b/' "$KML_TOOLS"/patches/*.patch); then
-			# first come those that need nothing of ours; what uses it is last
+			# patches that do not need our files come first, others last
 			if [ "$own" = 0 ]; then
 				[ "$switched" = 1 ]
 				[ "$p" = "$last" ]

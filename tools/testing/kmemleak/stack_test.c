@@ -239,7 +239,7 @@ static int stopped_case(void *arg)
 	for (at = 0; at < 2; at++) {
 		struct sink k = { .sink.range = sink_full, .at = at };
 
-		TAP_CHECK(!kml_roots_stack(&k.sink, sleeper()), "goes on after range %u", at);
+		TAP_CHECK(!kml_roots_stack(&k.sink, sleeper()), "more ranges after range %u", at);
 		TAP_CHECK(k.ranges == at + 1, "%u ranges", k.ranges);
 	}
 	return 0;

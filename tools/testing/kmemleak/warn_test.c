@@ -85,7 +85,7 @@ static int goes_on_case(void *arg)
 	TAP_CHECK(world_stat("enabled") == 1 && world_stat("overlaps") == n,
 		  "enabled %ld, %ld overlaps", world_stat("enabled"), world_stat("overlaps"));
 	TAP_CHECK(world_stat("reserve_blocks") == n && !world_stat("reserved"),
-		  "%ld in the reserve, %ld for want of memory", world_stat("reserve_blocks"),
+		  "%ld in the reserve, %ld without memory", world_stat("reserve_blocks"),
 		  world_stat("reserved"));
 	TAP_CHECK(!listed(), "reported, or not scanned");
 

@@ -24,7 +24,7 @@
 #define W_RO		(W_BASE + 0x20000UL)
 #define W_RO_SIZE	0x1000UL
 
-/* Task stacks, one after the other. */
+/* Task stacks, in a row. */
 #define W_STACKS	(W_BASE + 0x100000UL)
 #define W_NR_TASKS	4
 #define THREAD_SHIFT	14

@@ -108,7 +108,7 @@ void cond_synchronize_rcu(unsigned long cookie);
 } while (0)
 #define kvfree_rcu(p, m)	kfree_rcu(p, m)
 
-/* For the harness: run what is ready; start or stop the reclaimer thread. */
+/* For the harness: run callbacks that are ready; start or stop the reclaimer thread. */
 void shim_rcu_run(void);
 void shim_rcu_thread(bool on);
 

@@ -47,7 +47,7 @@ one_by_one() {
 			switch "$cpu" 1 || return 1
 		fi
 	done
-	echo "# $n CPUs, one after the other"
+	echo "# $n CPUs, one at a time"
 	[ "$n" -gt 0 ]
 }
 for ((i = 1; i <= rounds; i++)); do

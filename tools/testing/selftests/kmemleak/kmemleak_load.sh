@@ -87,7 +87,7 @@ load_found() {
 load_stop() {
 	local leaks found
 
-	check "scans go on afterwards" load_await_scans 1
+	check "scans continue afterwards" load_await_scans 1
 	: >"$LOAD_TMP/stop"
 	wait "$LOAD_PID"
 	kst unstress

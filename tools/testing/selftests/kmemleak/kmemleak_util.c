@@ -514,7 +514,7 @@ char *kml_log_read(int fd)
 		if (!text)
 			continue;
 		text++;
-		/* what follows the first line are the record's properties */
+		/* lines after the first one are properties of the record */
 		end = strchr(text, '\n');
 		if (end)
 			end[1] = '\0';

@@ -103,9 +103,9 @@ thread_sleeps() {
 	return 1
 }
 if [ -e /sys/power/pm_test ] && is_ours; then
-	check "the scan thread stops for it, and goes on" thread_sleeps
+	check "the scan thread stops for it, and continues" thread_sleeps
 	command_ok scan=off
 else
-	skip "the scan thread stops for it, and goes on" "no /sys/power/pm_test, or no statistics"
+	skip "the scan thread stops for it, and continues" "no /sys/power/pm_test, or no statistics"
 fi
 finish

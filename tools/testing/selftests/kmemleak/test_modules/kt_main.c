@@ -94,7 +94,7 @@ DECLARE_WAIT_QUEUE_HEAD(kt_wait);
 static struct dentry *kt_dir;
 static unsigned long kt_started;
 static bool kt_stalled, kt_stopped, kt_judged;
-/* serialises commands; protects what they change */
+/* serialises commands; protects their data */
 static DEFINE_MUTEX(kt_mutex);
 static unsigned long kt_nr_scans, kt_nr_hidden, kt_nr_missed, kt_nr_others,
 	kt_nr_bare;
@@ -341,7 +341,7 @@ do {									\
 	KT_FAIL_IF(sum && sum->counter[KT_C_BAD],
 		   "%llu times an object was not what it should be\n", sum->counter[KT_C_BAD]);
 	KT_FAIL_IF(kt_stalled, "threads have stalled\n");
-	KT_FAIL_IF(!kt_judged, "nobody has judged kmemleak's reports\n");
+	KT_FAIL_IF(!kt_judged, "kmemleak's reports were not judged\n");
 	KT_FAIL_IF(kt_judged && !kt_nr_scans, "nothing was scanned\n");
 	KT_FAIL_IF(kt_nr_seen[KT_LIVE], "%lu live objects were reported\n", kt_nr_seen[KT_LIVE]);
 	/* the load also makes the kernel move objects of its own */
