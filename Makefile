@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The targets a person types. Each is one script of tools/kmemleak, which can
-# be run alone; those with options say more with --help.
+# The targets that a person types. Each is one script of tools/kmemleak or benchmarks,
+# which can be run alone; scripts with options describe them with --help.
+#
+# "make help" is made from this file: "##@" begins a group, and "## time | text" after a
+# target describes it. The times are those of two CPUs, with sources fetched and kernels
+# built before.
 
-# what "make menuconfig" chose, if it was used
+# the choices of "make menuconfig", if there are any
 -include .config
 
 FLAVOR ?= $(if $(CONFIG_FLAVOR_X86_64),x86_64,$(if $(CONFIG_FLAVOR_ARM64),arm64,um))
@@ -21,86 +25,87 @@ build-args = --flavor '$(FLAVOR)' --kernel '$(KERNEL)' \
 
 .DEFAULT_GOAL := help
 
-##@ Use
-run: ## boot a kernel with this kmemleak, leak memory on purpose, show the report; fails if that lacks a leak [FLAVOR=...]
+##@ A kernel with this kmemleak: FLAVOR=um|x86_64|arm64 KERNEL=7.3|6.12|<path> STOCK=1 DEBUG=1 CONFIG=<name>
+run: ## 30 s | leak memory on purpose, show the report; fails if a leak is missing
 	@$T/demo.sh $(build-args)
 
-shell: ## a prompt in that kernel
+shell: ## 10 s | a prompt in that kernel
 	@$T/build-kernel.sh $(build-args)
 	@$T/run.sh $(build-args) --shell
 
-##@ What these two build: machine, release, the detector's options
-menuconfig: ## choose from menus; the choice is kept in .config
+kernel: ## 3 min | only build it; fetches its source first [JOBS=n]
+	@$T/build-kernel.sh $(build-args)
+
+print-kernel: ## | print KSRC=, KOUT= and IMAGE= of one that was built (with make -s)
+	@$T/build-kernel.sh --print $(build-args)
+
+fetch: ## 2 min | only fetch and unpack the source
+	@$T/fetch-kernel.sh '$(KERNEL)'
+
+menuconfig: ## | choose machine, release and options of the detector, kept in .config
 	@$T/kconfig.sh menuconfig
 
-defconfig: ## write a .config with the defaults
+defconfig: ## 5 s | a .config with the defaults
 	@$T/kconfig.sh defconfig
 
 run shell kernel: export KMEMLEAK_CONFIG := $(abspath $(wildcard .config))
 
-##@ Your own kernel tree (KDIR=<tree>)
-install: need-KDIR ## put our files into the tree, replacing mm/kmemleak.c
+##@ Your own kernel tree: KDIR=<tree>
+install: need-KDIR ## 2 s | put our files into the tree, in place of mm/kmemleak.c
 	@$T/overlay.py install '$(KDIR)'
 
-uninstall: need-KDIR ## restore the tree byte for byte
+uninstall: need-KDIR ## 2 s | restore the tree byte for byte
 	@$T/overlay.py uninstall '$(KDIR)'
 
-patches: need-KDIR need-OUT ## the same change as a git am series in OUT=<directory>
+patches: need-KDIR need-OUT ## 5 s | the same as a series for git am, in OUT=<directory>
 	@$T/overlay.py patches '$(KDIR)' '$(OUT)'
 
-##@ Kernels (FLAVOR=um|x86_64|arm64 KERNEL=7.3|6.12|<path> [STOCK=1] [DEBUG=1] [CONFIG=<name>] [JOBS=n])
-kernel: ## build one, fetching its source when needed
-	@$T/build-kernel.sh $(build-args)
-
-print-kernel: ## print KSRC=, KOUT= and IMAGE= of one already built (use make -s)
-	@$T/build-kernel.sh --print $(build-args)
-
-fetch: ## only fetch and unpack the source of KERNEL
-	@$T/fetch-kernel.sh '$(KERNEL)'
-
-##@ Quality
-check: ## the tests, as CI runs them
+##@ Tests (COMPARE=1: beside stock)
+check: ## 1 h | the tests that CI runs
 	@$T/check.sh
 
-check-full: ## the whole matrix of flavours, releases and configurations: hours, resumable [ROWS=...] [TABLE=file]
+check-full: ## 15 h | all kernels and configurations; resumable [ROWS='pattern...' TABLE=<file>]
 	@$T/check-full.sh $(if $(TABLE),--table '$(TABLE)') $(ROWS)
 
-check-builds: ## compile for nine architectures and all that changes what we compile [QUICK=1] [BUILDS='options, names']
+check-builds: ## 2.5 h | compile for nine architectures [QUICK=1 BUILDS='options, names']
 	@$T/check-builds.sh $(if $(filter-out 0 n no,$(QUICK)),--quick) $(BUILDS)
 
-check-cross: ## the user-space tests for i386, arm, s390x and arm64, by qemu-user [QUICK=1]
+check-cross: ## 15 min | the user-space tests for i386, arm, s390x and arm64 [QUICK=1]
 	@$T/check-harness.sh cross $(if $(filter-out 0 n no,$(QUICK)),--quick)
 
-lint: ## checkpatch, W=1 with gcc and clang, sparse, kernel-doc, shellcheck
+lint: ## 5 min | checkpatch, W=1 with gcc and clang, sparse, kernel-doc, shellcheck
 	@$T/lint.sh
 
-torture: ## ten minutes of it; beside stock, a table [SECONDS=N] [COMPARE=1] [TORTURE_ARGS='options']
+torture: ## 10 min | random load and leaks [FLAVOR=... SECONDS=n COMPARE=1 TORTURE_ARGS='options']
 	@$T/torture.sh $(build-args) $(if $(SECONDS),--seconds '$(SECONDS)') \
 		$(if $(filter-out 0 n no,$(COMPARE)),--compare) $(TORTURE_ARGS)
 
-busy: ## a minute of load on network, disks, namespaces, BPF, io_uring: is anything alive reported? [SECONDS=N] [COMPARE=1] [BUSY_ARGS='options']
+busy: ## 10 min | load on all subsystems: false reports? [SECONDS=n COMPARE=1 BUSY_ARGS='options']
 	@$T/busy.sh $(build-args) $(if $(SECONDS),--seconds '$(SECONDS)') \
 		$(if $(filter-out 0 n no,$(COMPARE)),--compare) $(BUSY_ARGS)
 
-##@ Figures (KERNEL=7.3|<path>)
-bench: ## in user-mode Linux, ours and stock in turn: table, JSON, plots [QUICK=1] [BENCH_ARGS='options']
+##@ Figures, ours beside stock: KERNEL=7.3|6.12|<path>
+bench: ## 15 min | times in user-mode Linux: table, JSON, plots [QUICK=1: 2 min; BENCH_ARGS='options']
 	@benchmarks/bench-kernel.sh --flavor '$(FLAVOR)' --kernel '$(KERNEL)' \
 		$(if $(filter-out 0 n no,$(QUICK)),--quick) $(BENCH_ARGS)
 
-accuracy: ## which leaks are reported, and what is that is none, ours and stock: table, JSON; fails below 98 % [FLAVOR=...] [ACCURACY_ARGS='options']
+accuracy: ## 1 min | which leaks are reported; fails below 98 % [FLAVOR=... ACCURACY_ARGS='options']
 	@benchmarks/accuracy.sh --flavor '$(FLAVOR)' --kernel '$(KERNEL)' --strict $(ACCURACY_ARGS)
 
 ##@ Housekeeping
-clean: ## remove what this checkout has built; results stay
+clean: ## 5 s | remove the builds of this checkout; results stay
 	@$T/clean.sh builds
 
-distclean: ## also its results, and sources and packages, which all checkouts share
+distclean: ## 5 s | also remove results, and sources and packages, which all checkouts share
 	@$T/clean.sh all
 
-help: ## this list
-	@awk 'BEGIN { FS = ":.*## " } \
+help: ## | this list
+	@echo 'Times are those of two CPUs. A kernel that was not built before takes 3 minutes more.'
+	@awk 'BEGIN { FS = ":.*## *| *[|] " } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / { printf "  make %-13s %6s  %s\n", $$1, $$2, $$3 }' $(MAKEFILE_LIST)
+	@echo
+	@echo 'The user-space harness: make -C tools/testing/kmemleak help.  Benchmarks: benchmarks/README.md.'
 
 need-%:
 	@[ -n '$($*)' ] || { echo "error: $* is not set; run: make $(MAKECMDGOALS) $*=<path>" >&2; exit 2; }

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# make accuracy: which leaks are reported, and what is reported that is none, by
-# ours and by the tree's own, in some boots of each. Prints a table; it and JSON go
-# to a directory below the cache.
+# make accuracy: the leaks that are reported, and false reports, of ours and of the tree's
+# own kmemleak, in several boots of each. Prints a table; table and JSON go to a directory
+# below the cache.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/../tools/kmemleak/lib.sh"
@@ -16,53 +16,31 @@ usage()
 	usage: accuracy.sh [--flavor F] [--kernel K] [option]...
 	  --flavor F     $KML_FLAVOURS (default um)
 	  --kernel K     $KML_KERNELS or the path of a kernel tree (default 7.3)
-	  --boots N      of each (default 3); each plants in another order
+	  --boots N      boots of each (default 3), with different orders of planting
 	  --churn N      blocks that each CPU replaces before (default 20000)
-	  --cpus N       CPUs of a guest (default: as run.sh has it)
+	  --cpus N       CPUs of a guest (default: that of run.sh)
 	  --only WHO     ours or stock (default: both)
-	  --append ARGS  more kernel parameters, of ours
-	  --goal N       per cent of the leaks, at the first scan that may report them (default 98)
+	  --append ARGS  more kernel parameters, for ours
+	  --goal N       per cent of the leaks in the first scan that may report them (default 98)
 	  --strict       exit 1 if a goal is missed, as make accuracy does
 	  --out DIR      where results go (default: below the cache, by date)
 	EOT
 }
 
-flavour=um kernel=7.3 boots=3 churn=20000 cpus='' only='ours stock' append='' goal=98 strict=() out=''
-number()
-{
-	case $2 in
-	'' | *[!0-9]*) usage_error "$1 $2 is not a number" ;;
-	esac
-}
-while [ $# -gt 0 ]; do
-	case $1 in
-	--flavor | --flavour | --kernel | --boots | --churn | --cpus | --only | --append | --goal | --out)
-		[ $# -ge 2 ] || usage_error "$1 needs a value" ;;
-	esac
-	case $1 in
-	--flavor | --flavour) flavour=$2; shift ;;
-	--kernel) kernel=$2; shift ;;
-	--boots) number "$1" "$2"; boots=$2; shift ;;
-	--churn) number "$1" "$2"; churn=$2; shift ;;
-	--cpus) number "$1" "$2"; cpus=$2; shift ;;
-	--only) only=$2; shift ;;
-	--append) append=$2; shift ;;
-	--goal) number "$1" "$2"; goal=$2; shift ;;
-	--strict) strict=(--strict) ;;
-	--out) out=$2; shift ;;
-	-h | --help) usage; exit 0 ;;
-	*) usage >&2; usage_error "unknown option $1" ;;
-	esac
-	shift
-done
-check_flavour "$flavour"
-check_kernel "$kernel"
-[ "$boots" -gt 0 ] || usage_error "--boots 0: there is nothing to count"
+flavour=um kernel=7.3 boots=3 churn=20000 cpus='' only='ours stock' append='' goal=98 strict=0 out=''
+parse_options "
+	--flavor|--flavour flavour flavour
+	--kernel kernel kernel
+	--boots boots count
+	--churn churn number
+	--cpus cpus count
+	--only only ours|stock..
+	--append append words
+	--goal goal number
+	--strict strict flag
+	--out out text
+" "$@"
 [ "$goal" -le 100 ] || usage_error "--goal $goal: it is per cent"
-case $only in
-ours | stock | 'ours stock') ;;
-*) usage_error "--only $only is not known; choices: ours stock" ;;
-esac
 
 build=(--flavor "$flavour" --kernel "$kernel")
 # module_of <ours|stock>: build both kernels before any guest runs
@@ -79,13 +57,11 @@ for who in $only; do
 done
 "$KML_TOOLS/build-deps.sh" guest "$flavour"
 flavour_facts "$flavour"
-# Nothing is timed. Programs run side by side, emulated machines one by one.
+# No times are measured, so programs run side by side; emulated machines run one by one.
 side_by_side=1
 [ -z "$kml_qemu" ] || side_by_side=0
 version=$(git -C "$KML_TOP" describe --always --dirty 2>/dev/null || echo unknown)
-[ -n "$out" ] || out=$KML_CACHE/checkout/$(checkout_key)/accuracy/$(date +%Y-%m-%d-%H%M%S)
-mkdir -p "$out"
-out=$(cd "$out" && pwd)
+results_directory accuracy
 rm -f "$out"/{ours,stock}-*.log
 
 # guest <ours|stock> <boot>
@@ -114,9 +90,10 @@ for ((boot = 1; boot <= boots; boot++)); do
 		[ $side_by_side = 0 ] || finish "$who"
 	done
 done
-rc=0
+rc=0 judge=()
+[ $strict = 0 ] || judge=(--strict)
 "$KML_TOP/benchmarks/kernel/accuracy.py" --out "$out" --version "$version" --kernel "$kernel" \
-	--flavor "$flavour" --seconds $((SECONDS - t0)) --goal "$goal" "${strict[@]}" \
+	--flavor "$flavour" --seconds $((SECONDS - t0)) --goal "$goal" "${judge[@]}" \
 	"$out"/*-*.log || rc=$?
 note "  ok  results: $out"
 exit $rc

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# make bench: what kmemleak costs a running kernel, ours and the tree's own in
-# turn, in user-mode Linux guests. Prints a table; table, JSON and plots go to a
-# directory below the cache.
+# make bench: the cost of kmemleak for a running kernel, of ours and of the tree's own in
+# turn, in user-mode Linux guests. Prints a table; table, JSON and plots go to a directory
+# below the cache.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/../tools/kmemleak/lib.sh"
@@ -14,57 +14,33 @@ usage()
 {
 	cat <<-EOT
 	usage: bench-kernel.sh [--kernel K] [--quick] [option]...
+	  --flavor F     um, the only one that is measured in a guest
 	  --kernel K     $KML_KERNELS or the path of a kernel tree (default 7.3)
-	  --cpus "N.."   guests with so many CPUs (default "1 2"; "1" without SMP)
+	  --cpus "N.."   numbers of CPUs of the guests (default "1 2"; "1" without SMP)
 	  --objects N    blocks of the large heap (default 1000000)
 	  --small N      blocks of the other heaps (default 200000)
-	  --heaps "H.."  of dense local sparse list white (default "dense sparse list white")
+	  --heaps "H.."  kinds of heaps: dense local sparse list white
+	                 (default "dense sparse list white")
 	  --runs N       figures of a row (default 5)
 	  --out DIR      where results go (default: below the cache, by date)
-	  --quick        small and few: two minutes, to see that all of it works
+	  --quick        few figures of small heaps: two minutes, to see that all works
 	EOT
 }
 
 kernel=7.3 cpus='' quick=0 out='' i=''
 objects='' small='' runs='' heaps=''
-number()
-{
-	case $2 in
-	'' | *[!0-9]*) usage_error "$1 $2 is not a number" ;;
-	esac
-}
-while [ $# -gt 0 ]; do
-	case $1 in
-	--kernel | --cpus | --objects | --small | --heaps | --runs | --out)
-		[ $# -ge 2 ] || usage_error "$1 needs a value" ;;
-	esac
-	case $1 in
-	--kernel) kernel=$2; shift ;;
-	--cpus) cpus=$2; shift ;;
-	--objects) number "$1" "$2"; objects=$2; shift ;;
-	--small) number "$1" "$2"; small=$2; shift ;;
-	--heaps) heaps=$2; shift ;;
-	--runs) number "$1" "$2"; runs=$2; shift ;;
-	--out) out=$2; shift ;;
-	--quick) quick=1 ;;
-	-h | --help) usage; exit 0 ;;
-	# the makefile hands them to every script
-	--flavor | --flavour) [ "${2:-}" = um ] || usage_error "FLAVOR=${2:-}: only um kernels are booted"; shift ;;
-	*) usage >&2; usage_error "unknown option $1" ;;
-	esac
-	shift
-done
-check_kernel "$kernel"
-for n in $cpus; do
-	number --cpus "$n"
-	[ "$n" -gt 0 ] || usage_error "--cpus $n: a guest has at least one"
-done
-for heap in $heaps; do
-	case $heap in
-	dense | local | sparse | list | white) ;;
-	*) usage_error "--heaps $heap is not known; choices: dense local sparse list white" ;;
-	esac
-done
+flavour=um
+parse_options "
+	--flavor|--flavour flavour um
+	--kernel kernel kernel
+	--cpus cpus count..
+	--objects objects number
+	--small small number
+	--heaps heaps dense|local|sparse|list|white..
+	--runs runs count
+	--out out text
+	--quick quick flag
+" "$@"
 
 if [ $quick = 1 ]; then
 	heaps=${heaps:-dense list}
@@ -81,16 +57,16 @@ for i in "${env[@]}"; do
 	OBJECTS=* | SMALL=*) [ "${i#*=}" -le "$most" ] || most=${i#*=} ;;
 	esac
 done
-# 290 bytes a block, 190 of stock's metadata, and what a guest needs.
+# 290 bytes for each block, 190 for its metadata in stock, and memory for the guest.
 mem=$((320 + most / 1500))M
 
-build=(--kernel "$kernel")
+build=(--flavor "$flavour" --kernel "$kernel")
 for stock in '' --stock; do
 	# shellcheck disable=SC2086 # nothing, or one word
 	"$KML_TOOLS/build-kernel.sh" "${build[@]}" $stock
 done
 "$KML_TOOLS/build-deps.sh" guest
-# Kernels without SMP have guests with one CPU.
+# Guests of kernels without SMP have one CPU.
 assignments=$("$KML_TOOLS/build-kernel.sh" --print "${build[@]}")
 KOUT=''
 eval "$assignments"
@@ -99,11 +75,9 @@ if ! grep -q '^CONFIG_SMP=y' "$KOUT/.config"; then
 	cpus=${cpus:-1}
 fi
 cpus=${cpus:-1 2}
-# Which code the figures are of.
+# The version of the code that is measured.
 version=$(git -C "$KML_TOP" describe --always --dirty 2>/dev/null || echo unknown)
-[ -n "$out" ] || out=$KML_CACHE/checkout/$(checkout_key)/bench/$(date +%Y-%m-%d-%H%M%S)
-mkdir -p "$out"
-out=$(cd "$out" && pwd)
+results_directory bench
 
 # guest <ours|stock> <CPUs>: all benches in one boot.
 guest()
@@ -124,8 +98,8 @@ guest()
 		"$KML_TOP/benchmarks/kernel/guest.sh"
 }
 
-# leaks <ours|stock> <workers> <heap>: which planted leaks are found, in a boot of
-# its own, not timed.
+# leaks <ours|stock> <workers> <heap>: the planted leaks that are reported, in a boot of
+# its own, without times.
 leaks()
 {
 	local who=$1 workers=$2 heap=$3 args=() module name
@@ -138,7 +112,7 @@ leaks()
 		--env OBJECTS=20000 --env LEAKS=100 -- "$KML_TOP/benchmarks/kernel/guest-leaks.sh"
 }
 
-# As many CPUs as the largest guest has; each number of workers it can have.
+# Leaks are compared with the CPUs of the largest guest, and all numbers of workers.
 most_cpus=1
 for n in $cpus; do
 	[ "$n" -le "$most_cpus" ] || most_cpus=$n
@@ -152,7 +126,7 @@ for n in $cpus; do
 	done
 done
 for heap in $heaps; do
-	# a report of all blocks but 2 % says nothing about leaks
+	# 98 % of its blocks are reported, so leaks prove nothing
 	[ "$heap" != white ] || continue
 	start leaks stock stock "$heap"
 	stock=$started

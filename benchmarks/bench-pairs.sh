@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# How many instructions an allocation and its free are. On an emulated machine whose
-# clock counts them, so host and load make no difference: what moves here has moved.
+# The instructions of an allocation and its free, on an emulated machine whose clock counts
+# instructions. So the results do not depend on the host and its load.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/../tools/kmemleak/lib.sh"
@@ -15,45 +15,26 @@ usage()
 	usage: bench-pairs.sh [option]...
 	  --flavor F     x86_64 or arm64 (default x86_64)
 	  --kernel K     $KML_KERNELS or the path of a kernel tree (default 7.3)
-	  --size N       bytes a block (default 128)
-	  --only "W.."   of ours stock patched: the last is stock with the patches to
-	                 the kernel's own code (default "ours stock patched")
+	  --size N       size of a block in bytes (default 128)
+	  --only "W.."   ours, stock, or patched: stock with the patches to the kernel's
+	                 own code (default "ours stock patched")
 	EOT
 }
 
 flavour=x86_64 kernel=7.3 size=128 only='ours stock patched'
-while [ $# -gt 0 ]; do
-	case $1 in
-	--flavor | --flavour | --kernel | --size | --only) [ $# -ge 2 ] || usage_error "$1 needs a value" ;;
-	esac
-	case $1 in
-	--flavor | --flavour) flavour=$2; shift ;;
-	--kernel) kernel=$2; shift ;;
-	--size) size=$2; shift ;;
-	--only) only=$2; shift ;;
-	-h | --help) usage; exit 0 ;;
-	*) usage >&2; usage_error "unknown option $1" ;;
-	esac
-	shift
-done
-check_flavour "$flavour"
-check_kernel "$kernel"
+parse_options "
+	--flavor|--flavour flavour flavour
+	--kernel kernel kernel
+	--size size count
+	--only only ours|stock|patched..
+" "$@"
 flavour_facts "$flavour"
 [ -n "$kml_qemu" ] || usage_error "--flavor $flavour: only an emulated machine counts instructions"
-case $size in
-'' | *[!0-9]* | 0) usage_error "--size $size: expected a number above 0" ;;
-esac
-for who in $only; do
-	case $who in
-	ours | stock | patched) ;;
-	*) usage_error "--only $who is not known; choices: ours stock patched" ;;
-	esac
-done
 work=$(mktemp -d "${TMPDIR:-/tmp}/kmemleak-pairs.XXXXXX")
 trap 'end_groups; rm -rf "$work"' EXIT
 
-# Sets tree: the kernel with those patches that come first in the series, which need
-# nothing of ours. A name of its own for each state of the patches.
+# Sets tree: the kernel with the first patches of the series, which do not need our files.
+# Each state of the patches has its own tree.
 patched_tree()
 {
 	local patch key
@@ -64,7 +45,7 @@ patched_tree()
 	kernel_paths "$flavour" "$kernel" 1 0
 	"$KML_TOOLS/overlay.py" patches "$kml_pristine" "$work/series" >/dev/null
 	rm "$work"/series/*-mm-kmemleak-* "$work"/series/*-selftests-* "$work"/series/*-Documentation-*
-	# it uses a hook that only ours has
+	# it calls a hook that only ours has
 	rm -f "$work"/series/*-of-blocks-that-take-no-locks.patch
 	key=$(printf '%s' "$kml_pristine" | cat - "$work"/series/*.patch | sha256sum | cut -c1-8)
 	tree=$KML_CACHE/checkout/$(checkout_key)/patched-$key/src
@@ -77,7 +58,7 @@ patched_tree()
 	touch "$tree/.kmemleak-patched"
 }
 
-# Sets build: options of build-kernel.sh, run.sh and the like.
+# Sets build: options for build-kernel.sh, run.sh and others.
 build_of()
 {
 	tree=$kernel

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# How many leaks do dead parts of stacks hide? Hundreds of tasks leak in a guest
-# and then sleep, or end; prints how many of these leaks are reported with stacks
-# read whole, from the stack pointer on, and not at all.
+# The leaks that dead parts of stacks hide. Hundreds of tasks leak in a guest, and then
+# sleep or end. Prints the number of these leaks that are reported with stacks that are
+# read as a whole, from the stack pointer on, and not at all.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/../tools/kmemleak/lib.sh"
@@ -15,7 +15,7 @@ usage()
 	  --kernel K      $KML_KERNELS or the path of a kernel tree (default 7.3)
 	  --flavor F      $KML_FLAVOURS (default um)
 	  --runs N        guests, each with a seed of its own (default 3)
-	  --order "W.."   of whole live off, in this order in each guest
+	  --order "W.."   ways to read stacks, in this order in each guest
 	                  (default "whole live off")
 	  --sleepers N    threads, and processes, that sleep (default 120)
 	  --enders N      threads, processes, works that end (default 40)
@@ -23,33 +23,15 @@ usage()
 }
 
 kernel=7.3 flavour=um runs=3 order='whole live off' sleepers=120 enders=40
-while [ $# -gt 0 ]; do
-	case $1 in
-	--kernel) kernel=${2:?}; shift ;;
-	--flavor | --flavour) flavour=${2:?}; shift ;;
-	--runs) runs=${2:?}; shift ;;
-	--order) order=${2:?}; shift ;;
-	--sleepers) sleepers=${2:?}; shift ;;
-	--enders) enders=${2:?}; shift ;;
-	-h | --help) usage; exit 0 ;;
-	*) usage >&2; usage_error "unknown option $1" ;;
-	esac
-	shift
-done
-check_flavour "$flavour"
-check_kernel "$kernel"
-for n in "$runs" "$sleepers" "$enders"; do
-	case $n in
-	'' | *[!0-9]* | 0) usage_error "$n is not a number above 0" ;;
-	esac
-done
+parse_options "
+	--kernel kernel kernel
+	--flavor|--flavour flavour flavour
+	--runs runs count
+	--order order whole|live|off..
+	--sleepers sleepers count
+	--enders enders count
+" "$@"
 [ "$sleepers" -le 1000 ] || usage_error "--sleepers $sleepers: at most 1000"
-for way in $order; do
-	case $way in
-	whole | live | off) ;;
-	*) usage_error "--order: $way is none of whole, live, off" ;;
-	esac
-done
 
 args=(--flavor "$flavour" --kernel "$kernel")
 "$KML_TOOLS/build-kernel.sh" "${args[@]}"
@@ -58,7 +40,7 @@ KSRC='' KOUT=''
 eval "$assignments"
 flavour_facts "$flavour"
 
-# Objects lie beside their sources: a copy for each kernel.
+# Objects are built beside their sources, so each kernel has a copy.
 dir=$KOUT/kmemleak-stacks
 mkdir -p "$dir/guest"
 cp -u "$KML_TOP"/benchmarks/stacks/Kbuild "$KML_TOP"/benchmarks/stacks/*.c "$dir/"

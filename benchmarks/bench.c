@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * bench-ours, bench-stock: run one bench some times, print each figure. The same
- * sources are linked with our core and with a kernel tree's mm/kmemleak.c.
+ * bench-ours, bench-stock: run one bench several times, and print each figure. The same
+ * sources are linked with our core and with the mm/kmemleak.c of a kernel tree.
  * compare.py runs both in turn.
  */
 #include <getopt.h>
@@ -39,7 +39,7 @@ static int usage(int status)
 	return status;
 }
 
-/* All of @text is a number, and not 0. */
+/* The value of an option: @text must be a number above 0. */
 static unsigned long number(int opt, const char *text)
 {
 	char *end;
@@ -68,7 +68,7 @@ static void print_json(const struct bench *b, const struct bench_args *args,
 	printf("]}\n");
 }
 
-/* What it says of itself; stock has no such file. */
+/* Print kmemleak_stats; stock has no such file. */
 static void print_stats(void)
 {
 	struct world_file file;
@@ -138,7 +138,7 @@ int main(int argc, char **argv)
 		abort();
 
 	world_map();
-	/* The kernel maps its memory by large pages; without, TLB misses hide all. */
+	/* The kernel maps its memory by large pages; without them TLB misses dominate. */
 	madvise((void *)W_GIANT, W_GIANT_SIZE, MADV_HUGEPAGE);
 	world_cpus(max(args.threads, 2U));
 	shim_cpus_private = true;

@@ -13,13 +13,13 @@ struct bench_args {
 	const char *heap;
 };
 
-/* Exit status: this implementation has no such thing. */
+/* Exit status: this implementation does not have the feature. */
 #define BENCH_SKIP	3
 
 /*
- * A bench prepares, then is run some times in the same process. It returns one
- * figure, in the unit it names; less is better, but for rates ("/s"). @leaks:
- * what has been reported, as a word to compare.
+ * A bench is prepared, and then run several times in the same process. It returns one
+ * figure in @unit; less is better, except for rates ("/s"). @leaks: the reported leaks,
+ * as a word to compare.
  */
 struct bench {
 	const char *name;
@@ -52,7 +52,7 @@ void heap_track(void);
 void heap_connect(void);
 unsigned long heap_rnd(void);
 
-/* bench_memory.c: @work on as many threads at once; returns their mean time. */
+/* bench_memory.c: run @work on that many threads; return their mean time. */
 double threads_run(unsigned int threads, void (*work)(unsigned int thread));
 
 double bench_now(void);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * bench-filter: how fast each range filter of this machine reads memory, in a
- * cache and out of all caches, beside reading alone (a sum), which is the limit.
- * As a scan does it: 4 KiB at a time, output to the same buffer. And what short
- * ranges cost, which decides from how many words on vectors are used.
+ * bench-filter: the speed of each range filter of this machine, in a cache and outside of
+ * all caches, beside the limit, which is reading alone (a sum). As in a scan, 4 KiB at a
+ * time are read, and the output goes to the same buffer. Also the cost of short ranges,
+ * which decides from how many words on vectors are used.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@
 #define CACHED_BYTES	(256UL << 10)
 #define MAX_RUNS	1000
 
-/* Where candidates point; nothing is there. */
+/* The range of addresses to which candidates point. */
 static const struct kmemleak_windows windows = {
 	.virt	= { 0xffff888000000000UL, 1UL << 40 },
 	.percpu	= { 0x607f00000000UL, 1UL << 24 },
@@ -128,7 +128,7 @@ static void measure_all(const char *arena, unsigned long *words, size_t bytes,
 	}
 }
 
-/* Nanoseconds for a range, best of the runs, 7 % of candidates. */
+/* Nanoseconds for a range, the least of the runs; 7 % of the words are candidates. */
 static void measure_short(const unsigned long *words, unsigned int runs)
 {
 	static const unsigned int sizes[] = { 1, 2, 4, 8, 12, 16, 24, 32, 64, 128, 512 };
@@ -186,7 +186,7 @@ int main(int argc, char **argv)
 		perror("bench-filter");
 		return 1;
 	}
-	/* as the kernel sees its memory */
+	/* by large pages, like the kernel's memory */
 	madvise(words, bytes, MADV_HUGEPAGE);
 
 	printf("# GB/s: median, least, most of %u runs\n", runs);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Heaps: objects of the sizes that a kernel's slabs have, page by page of one
- * size, connected in ways that are told apart by name. One object in a thousand
- * is leaked: nothing points to it.
+ * Heaps: objects with the sizes of a kernel's slabs. Each page has objects of one size.
+ * The kind of a heap is the way in which its objects refer to each other. One object in
+ * a thousand is leaked: no word points to it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +17,9 @@ struct bench_heap heap;
 static const struct kind {
 	const char *name;
 	unsigned int percent;		/* of the words are pointers */
-	unsigned int reach;		/* to one of so many behind; 0: to any */
-	enum { CHAIN, TABLE, SERIAL, NOTHING } alive;	/* what keeps it so */
-	unsigned int size;		/* of every object; 0: mixed */
+	unsigned int reach;		/* to one of the next @reach objects; 0: to any */
+	enum { CHAIN, TABLE, SERIAL, NOTHING } alive;	/* the references that keep objects alive */
+	unsigned int size;		/* of all objects; 0: mixed */
 } kinds[] = {
 	{ "dense",	26, 0,		CHAIN },
 	{ "region",	26, 65536,	CHAIN },
@@ -37,7 +37,7 @@ const char * const heap_kinds = "dense region local sparse plain blank huge tiny
 
 static const struct kind *kind;
 
-/* Size class and share, in per cent: mean 483 bytes, as on a server. */
+/* Size class and share, in per cent: 483 bytes on average, as on a server. */
 static const struct { unsigned int size, share; } mix[] = {
 	{ 32, 12 }, { 64, 18 }, { 96, 8 }, { 128, 14 }, { 192, 12 }, { 256, 10 },
 	{ 512, 10 }, { 1024, 10 }, { 2048, 4 }, { 4096, 2 },
@@ -53,14 +53,14 @@ unsigned long heap_rnd(void)
 	return rnd_state;
 }
 
-/* Whole pages of one size, in random order of sizes. */
+/* Pages with objects of one size, in a random order. */
 static void layout_mixed(unsigned long addr)
 {
 	unsigned long i = 0;
 	unsigned int pick, share, class, off;
 
 	while (i < heap.nr) {
-		/* a page is picked by its objects' share, not its own */
+		/* by the share of objects, not of pages */
 		pick = heap_rnd() % 1000;
 		for (class = 0, share = 0; class < ARRAY_SIZE(mix) - 1; class++) {
 			share += mix[class].share * mix[class].size * 1000 / 48300;
@@ -88,7 +88,7 @@ static void layout_even(unsigned long addr, unsigned int size)
 	heap.bytes = heap.nr * size;
 }
 
-/* Return: false for a kind that does not exist. */
+/* Return: false for an unknown kind. */
 bool heap_layout(unsigned long objects, const char *name)
 {
 	unsigned long addr = W_GIANT + (1UL << 30);
@@ -103,7 +103,7 @@ bool heap_layout(unsigned long objects, const char *name)
 		return false;
 	}
 
-	/* as many bytes as so many mixed objects have */
+	/* as many bytes as that number of mixed objects */
 	heap.nr = kind->size == HUGE_SIZE ? max(objects * 483 / HUGE_SIZE, 2UL) : objects;
 	heap.start = malloc(heap.nr * sizeof(*heap.start));
 	heap.size = malloc(heap.nr * sizeof(*heap.size));
@@ -147,7 +147,7 @@ static void fill(void)
 	}
 }
 
-/* Each object refers to the next, whatever the dice say. */
+/* Each object refers to the next, besides random pointers. */
 static void connect_chain(const unsigned long *order)
 {
 	unsigned long i, from = 0;
@@ -158,7 +158,7 @@ static void connect_chain(const unsigned long *order)
 
 		if (leaked(at))
 			continue;
-		/* the first one refers to itself until there is another */
+		/* the first one refers to itself until there is a second one */
 		*(unsigned long *)heap.start[from] = heap.start[at];
 		from = at;
 	}
@@ -177,14 +177,14 @@ static void connect_serial(void)
 		j = heap_rnd() % (i + 1);
 		swap(order[i], order[j]);
 	}
-	/* what the chain starts with must not be leaked */
+	/* the first object of the chain must not be a leak */
 	for (i = 0; leaked(order[0]); i++)
 		swap(order[0], order[i]);
 	connect_chain(order);
 	free(order);
 }
 
-/* One table refers to all, as hash tables do. */
+/* One table refers to all objects, like a hash table. */
 static void connect_table(void)
 {
 	unsigned long i, *table = (unsigned long *)(W_GIANT + (1UL << 29));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What an allocation and a free cost, hot and cold, on one or more CPUs. */
+/* The cost of an allocation and a free, hot and cold, on one or more CPUs. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,7 +9,7 @@ static const struct bench_args *bench_args;
 
 static void pairs_hot(unsigned int cpu, unsigned long loops)
 {
-	/* a page for each CPU, as slabs are */
+	/* a page for each CPU, like slabs */
 	void *p = (void *)(W_GIANT + cpu * (16UL << 20) + 128);
 
 	while (loops--) {
@@ -18,7 +18,7 @@ static void pairs_hot(unsigned int cpu, unsigned long loops)
 	}
 }
 
-/* Free and allocate again objects of this CPU's part of the heap, at random. */
+/* Free and allocate objects of this CPU's part of the heap, at random. */
 static void pairs_cold(unsigned int cpu, unsigned long loops)
 {
 	unsigned long part = heap.nr / bench_args->threads, first = cpu * part;
@@ -32,7 +32,7 @@ static void pairs_cold(unsigned int cpu, unsigned long loops)
 	}
 }
 
-/* Each look-up misses the caches: the heap's order says nothing of an address's. */
+/* Look-ups miss the caches: heap order and address order are independent. */
 static void lookups(unsigned int cpu, unsigned long loops)
 {
 	unsigned long x = cpu + 1;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the machine's memory gives at best: a scan cannot be faster. And how
- * benches run on some threads at once.
+ * The speed of the machine's memory, which limits that of a scan. Also functions to run a
+ * bench on several threads.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -47,10 +47,10 @@ double threads_run(unsigned int threads, void (*work)(unsigned int thread))
 	return sum / threads;
 }
 
-/* The objects' memory, and a random order of them: read, not tracked. */
+/* A random order of the objects, which are read here, and not tracked. */
 static unsigned int *order;
 static unsigned int nr_threads;
-/* so that the compiler cannot leave out the reading */
+/* so that the compiler cannot drop the reads */
 static unsigned long sums[NR_CPUS];
 
 static void memory_prepare(const struct bench_args *args)
@@ -68,13 +68,13 @@ static void memory_prepare(const struct bench_args *args)
 		j = heap_rnd() % (i + 1);
 		swap(order[i], order[j]);
 	}
-	/* pages that were never written are all the same one */
+	/* pages that were never written are one and the same page */
 	for (i = 0; i < heap.nr; i++)
 		memset((void *)heap.start[i], 1, heap.size[i]);
 	nr_threads = args->threads;
 }
 
-/* Four at a time: no addition waits for the one before. */
+/* Four sums, so that no addition waits for the one before. */
 static unsigned long read_words(const unsigned long *p, unsigned long nr)
 {
 	unsigned long a = 0, b = 0, c = 0, d = 0;
@@ -88,7 +88,7 @@ static unsigned long read_words(const unsigned long *p, unsigned long nr)
 	return a + b + c + d;
 }
 
-/* Ranges longer than what hardware prefetch needs to start, in address order. */
+/* In address order, in ranges that are long enough for hardware prefetch. */
 static void read_stream(unsigned int thread)
 {
 	unsigned long part = heap.bytes / nr_threads & ~4095UL;
@@ -108,7 +108,7 @@ static void fetch(unsigned long i)
 		__builtin_prefetch((char *)heap.start[i] + off);
 }
 
-/* All the objects, one after the other at random: what marking does at best. */
+/* All objects in random order: the limit for a mark. */
 static void read_random(unsigned int thread)
 {
 	unsigned long part = heap.nr / nr_threads, first = thread * part, i;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Whole scans, and what the metadata of a heap takes. */
+/* Complete scans, and the memory of the metadata of a heap. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -23,8 +23,8 @@ static void set_min_unref(const char *scans)
 }
 
 /*
- * What is reported: how many, and a checksum of their addresses. Stock walks all
- * objects again for every 4 KiB of the report, so of very many only the number.
+ * The reported objects: their number, and a checksum of their addresses. Stock walks all
+ * objects for each 4 KiB of the report, so of many objects only the number is taken.
  */
 #define MAX_READ	20000
 
@@ -66,15 +66,15 @@ static void begin(const struct bench_args *args)
 	heap_connect();
 	if (world_open(&file, "kmemleak", FMODE_READ | FMODE_WRITE))
 		abort();
-	/* stock knows no such command, and no second thread */
+	/* stock has no such command, and no second thread */
 	snprintf(cmd, sizeof(cmd), "parallel=%u", args->threads);
 	world_write(&file, cmd, strlen(cmd));
-	/* checksums settle, and the heap gets its age */
+	/* take checksums, and wait until the heap is old enough */
 	scan();
 	jiffies += 10 * HZ;
 }
 
-/* What is reported once is no suspect any more. */
+/* Reported objects are no suspects any more. */
 static void scan_prepare(const struct bench_args *args)
 {
 	begin(args);
@@ -83,7 +83,7 @@ static void scan_prepare(const struct bench_args *args)
 	read_leaks();
 }
 
-/* Unreferenced, but never often enough to be reported: confirmed in each scan. */
+/* Unreferenced, but not often enough to be reported: confirmed in each scan. */
 static void suspects_prepare(const struct bench_args *args)
 {
 	set_min_unref("1000");
@@ -128,8 +128,8 @@ const struct bench bench_suspects = {
 };
 
 /*
- * Struct pages alone: a scan with them, less one with hardly any. -n says how many;
- * none has a pointer, as most have not.
+ * Struct pages: the time of a scan with -n of them, minus one with few. They have no
+ * pointers, like most struct pages.
  */
 static double few_pages_s;
 

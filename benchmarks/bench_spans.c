@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * bench-spans: how long do others have to wait while a scan runs? The longest
- * stretches without preemption, in RCU read-side sections and without a chance
- * to reschedule, with the place at which each ended. Instrumented, so not the
- * place to look for how long the scan takes.
+ * bench-spans: the times for which other tasks may have to wait during a scan. These are
+ * the longest spans without preemption, in RCU read-side sections and without a chance to
+ * reschedule, with the lines where they end. The program is instrumented, so it does not
+ * show the time of a scan.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -20,14 +20,14 @@ static const char * const kinds[SHIM_NR_SPANS] = {
 	[SHIM_SPAN_POLL] = "no chance to reschedule",
 };
 
-/* Whole objects of so many bytes, beside those of the heap. */
+/* A giant object, besides those of the heap. */
 static void track_giant(unsigned long bytes)
 {
 	if (bytes)
 		kmemleak_alloc((void *)(W_GIANT + (4UL << 30)), bytes, 0, GFP_KERNEL);
 }
 
-/* The innermost function that is not the harness's own, and its line. */
+/* The innermost function that is not the harness's, and its line. */
 static void print_place(const char *self, void *place)
 {
 	char cmd[256], function[256], line[256];
@@ -125,7 +125,7 @@ int main(int argc, char **argv)
 		abort();
 	snprintf(cmd, sizeof(cmd), "parallel=%lu", threads);
 	world_write(&file, cmd, strlen(cmd));
-	/* memory is touched, checksums settle */
+	/* touch memory, take checksums */
 	for (i = 0; i < 2; i++)
 		world_write(&file, "scan", 4);
 	jiffies += 10 * HZ;

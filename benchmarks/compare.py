@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Run the user-space benches of ours and of stock in turn; print a table.
 
-Each row is one bench with one set of parameters. The programs run in turn,
-several times, so that a drift of the machine meets both; the table has the
-median of each, the spread (least and greatest), and the ratio of the medians.
-Stock scans with one thread, whatever the row says.
+Each row is one bench with one set of parameters. The programs run in turn, several times,
+so that a drift of the machine affects both. The table has the median of each, the spread
+(least and greatest), and the ratio of the medians. Stock scans with one thread in all rows.
 
     compare.py OURS STOCK [--quick|--big] [--json FILE] [--plots DIR]
     compare.py --regress OLD.json NEW.json
@@ -20,7 +19,7 @@ import sys
 
 import results as res
 
-# What ends with this status has nothing to measure: a tree without min_unref_scans.
+# Exit status of a bench that cannot measure: a tree without min_unref_scans.
 SKIP = 3
 
 # bench, parameters, runs of the program, figures each run prints
@@ -67,14 +66,14 @@ QUICK = [
     ("suspects", ["-n", "5000", "-H", "dense"], 1, 2),
     ("mark", ["-n", "5000", "-H", "dense"], 1, 2),
 ]
-LIMITS = {"stream", "random"}		# of the machine: nobody's
+LIMITS = {"stream", "random"}		# of the machine
 SCANS = {"scan", "suspects", "mark", "pages"}	# stock does them alone
 ALONE = {"meta"}
 ONCE = 1000000	# objects: stock scans so many in one run, which takes a minute
 
 
 def run(program, bench, params, figures, threads):
-    """What one run of one program says, or None if it has nothing to say."""
+    """The result of one run of a program, or None if it cannot measure."""
     command = [program, "-j", *params, "-t", str(threads), "-r", str(figures), bench]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == SKIP:
@@ -98,7 +97,7 @@ def jobs(row, programs, threads):
                 (programs["stock"], 1, "stock", params)]
     if bench in ALONE:
         return [(programs[who], 1, who, params) for who in programs]
-    # hooks: as many threads of either
+    # hooks: the same number of threads for both
     return [(programs[who], t, who, f"{params} -t {t}") for t in threads for who in programs]
 
 
@@ -120,7 +119,7 @@ def measure(found, row, programs, threads, heap_bytes):
 
 
 def limit_lines(found, heap_bytes):
-    """How far whole scans are from what memory gives."""
+    """Complete scans compared with the speed of memory."""
     lines = []
     for (bench, params), row in found.rows.items():
         if bench != "scan" or "dense" not in params and "sparse" not in params:

@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Put files of results into the tables of a text.
 
-Tables in the text lie between lines ".. tables: user" (or kernel) and
-".. tables end"; what was there goes. A row that is in two files is taken from
-the later one.
+Tables in the text are between lines ".. tables: user" (or kernel) and ".. tables end",
+and are replaced. A row that is in two files is taken from the later one.
 """
 
 import argparse
@@ -15,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import results as res  # noqa: E402  the path comes first
 
-# Of interest when one looks for a reason, not here.
+# Rows that are left out: they help to find a reason, and are no results.
 LEFT_OUT = re.compile(r"heap-size|stack|untracked|.*clock.*|.*_max|.*_p50|(scanned-)?latency|"
                       r"scan-timed-pairs|scanned-churn|stream|random")
 HOOKS = {"meta": "metadata", "hot": "alloc and free, same object",

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Guests run in process groups of their own, which are all ended with the script
-# that sources this: a shell that waits for one in the foreground would not hear of
-# a signal, and one in the background not of the terminal's.
+# Guests run in process groups, all of which end with the script that sources this. A
+# shell that waits for a guest in the foreground would not handle signals, and a guest in
+# the background would not get those of the terminal.
 declare -A groups=()
 started=''
 
@@ -17,7 +17,7 @@ start()
 	groups[$started]=1
 }
 
-# finish <what start has set>: its exit status
+# finish <$started>: waits; its exit status
 finish()
 {
 	local status=0

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What does a scan cost, and what would it cost on a machine we do not have?
+"""A model of the time of a scan, and predictions for large machines.
 
-Runs scans of heaps in user space, counts what they do, and fits the time that
-each kind of work takes to some of them. The others tell how good the fit is.
-Then it says what to expect of large machines, and where adding CPUs ends.
+Runs scans of heaps in user space, counts their work, and fits the time of each kind of
+work to some of them. The others show how good the fit is. Then it predicts the times of
+large machines, and the number of CPUs beyond which more do not help.
 
     model.py BENCH-OURS [--quick] [--json FILE]
     model.py --from FILE          # the model of an earlier run, no measuring
@@ -19,7 +19,7 @@ import sys
 
 import results as res
 
-# heap, objects, for the fit?
+# heap, objects, used for the fit?
 RUNS = [
     ("dense", 500000, True), ("dense", 1000000, False), ("dense", 2000000, True),
     ("dense", 4000000, False),
@@ -36,7 +36,7 @@ RUNS = [
 QUICK = [(heap, max(objects // 50, 10000), fit) for heap, objects, fit in RUNS]
 THREADS = (1, 2, 4, 8, 16)
 
-# What a scan does, by which its time is explained, and the unit.
+# The kinds of work of a scan, and their units.
 WORK = [
     ("bytes", "byte read in large runs"),
     ("tracked", "object walked past, four times"),
@@ -47,7 +47,7 @@ WORK = [
     ("summed", "byte checksummed"),
     ("chained", "object that is found only through the one before"),
 ]
-# Beyond caches, and what a TLB covers, each level of tables adds to a miss.
+# Beyond the caches and the TLB, each level of page tables makes a miss longer.
 CACHE = 32e6
 FAR = {"dense": 483, "sparse": 483, "list": 483, "tiny": 32}	# bytes an object
 LARGE = {"huge", "blank"}
@@ -55,12 +55,12 @@ GOOD = 0.20	# how far off may a prediction be?
 
 
 def doublings(size):
-    """How often does a heap double before it has so many bytes?"""
+    """How often does a heap double until it has @size bytes?"""
     return math.log2(max(size / CACHE, 1))
 
 
 def run(program, heap, objects, threads, runs):
-    """One heap: the median time of a scan, and what it did."""
+    """The median time of a scan of one heap, and its work."""
     command = [program, "-j", "-s", "-n", str(objects), "-t", str(threads),
                "-r", str(runs), "-H", heap, "scan"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -87,7 +87,7 @@ def run(program, heap, objects, threads, runs):
 
 
 def solve(matrix, right):
-    """Gauss's elimination with pivots; what is undetermined becomes 0."""
+    """Gaussian elimination with pivots; undetermined values become 0."""
     n = len(right)
     rows = [list(row) + [r] for row, r in zip(matrix, right)]
     for col in range(n):
@@ -103,7 +103,7 @@ def solve(matrix, right):
 
 
 def fit(runs):
-    """Least squares of relative errors; what would cost less than 0 is left out."""
+    """Least squares of relative errors; work with a negative cost is left out."""
     names = [name for name, _ in WORK]
     while True:
         rows = [[r["work"][name] / (r["ms"] * 1e6) for name in names] for r in runs]
@@ -122,7 +122,7 @@ def predict(cost, work):
 
 
 def show_fit(cost, runs):
-    """The costs and how far they are from what was measured. Returns the worst miss."""
+    """Print the costs, and measured and fitted times. Returns the worst difference."""
     print("What a scan's time is made of, in ns (fitted):\n")
     for name, what in WORK:
         print(f"  {cost[name]:9.3f}  each {what}")
@@ -141,7 +141,7 @@ def show_fit(cost, runs):
 
 
 def show_sharing(scaling):
-    """How often do workers meet? Counted, for what they meet over is one line."""
+    """Print how often workers take over work, which takes one lock."""
     print("\nMeetings over the list of work, dense heap (counted; the machine has "
           "fewer CPUs\nthan workers):\n")
     print("  workers  blocks taken over   each worker's, per ms of its work")
@@ -150,8 +150,8 @@ def show_sharing(scaling):
         print(f"  {r['threads']:7}  {r['steals']:17}   {per:9.3f}")
 
 
-# Large hosts. Of tracked memory most is page cache's metadata, dentries, inodes:
-# 6 % of the memory, 483 bytes an object, 7 % of words candidates.
+# Large hosts. Tracked memory is mostly metadata of the page cache, dentries and inodes: 6 %
+# of the memory, 483 bytes for each object, 7 % of words are candidates.
 SHARE, MEAN, DENSITY, PAGE = 0.06, 483, 0.07, 64
 META = 63		# bytes of metadata an object: see the figures
 LINE = 250e-9		# s: one transfer of a contended line between sockets
@@ -162,9 +162,9 @@ HOSTS = [		# bytes, CPUs, GB/s of all memory
 
 def simulate(seconds, workers, meetings_per_s):
     """
-    How many s do @seconds of work take by @workers, who have to hold one lock for
-    LINE @meetings_per_s times a second of work? Mean-value analysis of a closed
-    queue with one server (Reiser and Lavenberg, Journal of the ACM 27, 1980).
+    The time in which @workers do @seconds of work, if they hold one lock for LINE,
+    @meetings_per_s times in a second of work. Mean-value analysis of a closed queue with
+    one server (Reiser and Lavenberg, Journal of the ACM 27, 1980).
     """
     think = 1 / meetings_per_s
     queue = 0.0
@@ -191,7 +191,7 @@ def show_hosts(cost, meetings_per_s):
                 "candidates": tracked / 8 * DENSITY, "lookups": 1.1 * objects,
                 "summed": 0, "chained": 0}
         one = predict(cost, work) / 1e3
-        # pages are read in runs, objects fetch a line more than they have
+        # pages are read in runs; each object fetches one line more than it has
         limit = (tracked + pages + 3 * 64 * objects) / (bandwidth * 1e9)
         queue = simulate(one, cpus, meetings_per_s)
         all_ = max(queue, limit)
@@ -244,8 +244,8 @@ def main():
     show_fit(cost, data["runs"])
     show_sharing(data["scaling"])
     last = data["scaling"][-1]
-    # a block taken over is a lock taken twice: to put it there and to take it;
-    # a scan as short as with --quick may do without any
+    # to take over a block takes the lock twice: to add it and to remove it; in
+    # a scan as short as those of --quick there may be none
     show_hosts(cost, 2 * max(last["steals"], 1) / (data["scaling"][0]["ms"] / 1e3))
     return 0
 

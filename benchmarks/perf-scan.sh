@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Profile scans: this machine's kernel by default, or a guest in user-mode Linux
-# by its process here. Counts events, shows time by stage and by function, leaves
-# folded stacks for flame graphs.
+# Profile scans, of this machine's kernel or of a guest in user-mode Linux, which is a
+# process here. Counts events, prints time by stage and by function, and writes folded
+# stacks for flame graphs.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/../tools/kmemleak/lib.sh"
@@ -21,53 +21,36 @@ usage()
 	  --frequency HZ samples a second and CPU (default 997)
 	  --out DIR      where perf.data, stat.txt, stages.txt and scan.folded go
 	                 (default: below the cache, by date)
-	  --uml          boot a guest of make kernel, and profile its process: kernels
-	                 as make bench uses them, with a heap of KIND (dense) and N
-	                 blocks (200000), on N CPUs (1) with N workers (all of them)
+	  --uml          profile the process of a guest: a kernel of make kernel, with a
+	                 heap of KIND (dense) and N blocks (200000), N CPUs (1) and N
+	                 workers (all CPUs)
 	EOT
 }
 
 scans=3 frequency=997 out='' uml=0 kernel=7.3 stock=0 cpus=1 workers='' heap=dense objects=200000
-guests_only=''
-number()
-{
-	case $2 in
-	'' | 0 | *[!0-9]*) usage_error "$1 $2 is not a number above 0" ;;
+parse_options "
+	--scans scans count
+	--frequency frequency count
+	--out out text
+	--uml uml flag
+	--kernel kernel kernel
+	--stock stock flag
+	--cpus cpus count
+	--workers workers count
+	--heap heap dense|local|sparse|list|white
+	--objects objects count
+" "$@"
+for word in $options_given; do
+	case $uml$word in
+	0--kernel | 0--stock | 0--cpus | 0--workers | 0--heap | 0--objects)
+		usage_error "$word goes with --uml" ;;
 	esac
-}
-while [ $# -gt 0 ]; do
-	case $1 in
-	--scans | --frequency | --out | --kernel | --cpus | --workers | --heap | --objects)
-		[ $# -ge 2 ] || usage_error "$1 needs a value" ;;
-	esac
-	case $1 in
-	--kernel | --stock | --cpus | --workers | --heap | --objects) guests_only=$1 ;;
-	esac
-	case $1 in
-	--scans) number "$1" "$2"; scans=$2; shift ;;
-	--frequency) number "$1" "$2"; frequency=$2; shift ;;
-	--out) out=$2; shift ;;
-	--uml) uml=1 ;;
-	--kernel) kernel=$2; shift ;;
-	--stock) stock=1 ;;
-	--cpus) number "$1" "$2"; cpus=$2; shift ;;
-	--workers) number "$1" "$2"; workers=$2; shift ;;
-	--heap) heap=$2; shift ;;
-	--objects) number "$1" "$2"; objects=$2; shift ;;
-	-h | --help) usage; exit 0 ;;
-	*) usage >&2; usage_error "unknown option $1" ;;
-	esac
-	shift
 done
-[ $uml = 1 ] || [ -z "$guests_only" ] || usage_error "$guests_only goes with --uml"
-check_kernel "$kernel"
 
 command -v perf >/dev/null || die "perf is not installed" "run: apt-get install linux-perf"
-[ -n "$out" ] || out=$KML_CACHE/checkout/$(checkout_key)/perf/$(date +%Y-%m-%d-%H%M%S)
-mkdir -p "$out"
-out=$(cd "$out" && pwd)
+results_directory perf
 
-# Does this machine count an event? perf says "<not supported>" and succeeds.
+# Does this machine count an event? If not, perf prints "<not supported>" and succeeds.
 counts()
 {
 	local said
@@ -102,7 +85,7 @@ profile_live()
 	local traced=()
 	[ "$(id -u)" = 0 ] || die "a scan of this kernel needs root" "or profile a guest: --uml"
 	[ -w $k ] || die "there is no $k" "boot a kernel with CONFIG_DEBUG_KMEMLEAK and mount debugfs, or profile a guest: --uml"
-	# A first one: checksums settle, caches fill; and it fails if kmemleak is off.
+	# The first scan takes checksums and fills caches, and fails if kmemleak is off.
 	echo scan >$k || die "kmemleak does not scan" "is it off?"
 
 	# shellcheck disable=SC2016 # the inner shell's
@@ -114,14 +97,14 @@ profile_live()
 	else
 		note "no tracepoints kmemleak:*: stages are told by the functions on the stack"
 	fi
-	# -F would thin out tracepoints, too
+	# -F would sample tracepoints, too
 	perf record -q -a -g -e "$sample_event/freq=$frequency/" "${traced[@]}" -o "$out/perf.data" -- \
 		sh -c "$loop" sh "$scans" $k
 	summary
 }
 
-# The guest's kernel is a program here, with symbols and frame pointers; what it
-# runs are others. Stacks tell scans from the rest, so all of it is recorded.
+# The guest's kernel is a program here, with symbols and frame pointers. Its processes are
+# recorded, too: only samples with a scan on their stacks count.
 profile_guest()
 {
 	local args=(--kernel "$kernel") module

@@ -16,10 +16,10 @@ import re
 import sys
 from collections import Counter
 
-# Samples count when one of these is on their stack: the initiator, a helper.
+# Samples count if one of these functions is on their stack: of the initiator, or a helper.
 ENTRIES = re.compile(r"^(kml_scan|kml_do_job|__kmemleak_scan|kmemleak_scan)$")
 
-# The first match from the outermost frame inwards. Both implementations.
+# The first match, from the outermost frame on. For both implementations.
 PHASES = [
     ("prepare", r"^(kml_prepare_all|kml_source_tables|kml_source_whiten|kml_scan_open|kml_interval_trim)$"),
     ("roots", r"^(kml_source_roots|kml_own_roots|kml_roots_\w+|scan_large_block|kmemleak_scan_task_stacks)$"),
@@ -52,7 +52,7 @@ def samples(lines):
         elif head and line.strip():
             frame = FRAME.match(line)
             if frame:
-                # gcc's clones of a function are that function
+                # clones of a function by gcc count as the function
                 frames.append(re.sub(r"\.(isra|part|constprop|cold)\b.*", "", frame["symbol"]))
         elif head:
             yield head, frames[::-1]

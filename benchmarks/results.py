@@ -22,7 +22,7 @@ from pathlib import Path
 
 FORMAT = 1
 
-# Units of what was counted, whatever machine it was.
+# Units of counts, which do not depend on the machine.
 COUNTS = {"%", "reports"}
 
 
@@ -169,8 +169,7 @@ class Results:
         return all(self.identical(case) is not False for case in self.leaks)
 
 
-# What moved: medians differ by more than a threshold, and no figure of one side
-# lies among the other's.
+# Changes: medians differ by more than a threshold, and the ranges do not overlap.
 def apart(old, new):
     return max(old) < min(new) or max(new) < min(old)
 

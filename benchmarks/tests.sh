@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck disable=SC2317 # the cases are called by name
 #
-# The benches themselves: do they run, refuse what is wrong, and leave results of
-# the form that is documented? Nothing here says how fast anything is. Prints TAP.
+# Tests of the benchmarks: they run, refuse wrong options, and write results in the
+# documented form. No speed is tested. Prints TAP.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/../tools/kmemleak/lib.sh"
@@ -16,24 +16,10 @@ trap 'rm -rf "$work"' EXIT
 kernel_paths um 7.3 1 0
 stock_src=${kml_pristine:?}
 
-n=0 failed=0
-check()
-{
-	local what=$1 rc=0
-	shift
-	(set -e; "$@") >"$work/out" 2>&1 &
-	wait $! || rc=$?
-	n=$((n + 1))
-	if [ "$rc" = 0 ]; then
-		echo "ok $n $what"
-	else
-		sed 's/^/  # /' "$work/out"
-		echo "not ok $n $what"
-		failed=1
-	fi
-}
+# shellcheck source=tools/kmemleak/tests/tap.sh
+. "$KML_TOOLS/tests/tap.sh"
 
-# expect <status> <expression its output must match> <command...>
+# expect <status> <expression for its output> <command...>
 expect()
 {
 	local want=$1 text=$2 rc=0
@@ -59,7 +45,7 @@ t_user_refuses()
 	expect 2 'set KSRC' make -s -C "$here" compare KSRC= BUILD="$work/build"
 }
 
-# Every bench, every heap, ours and stock; the same leaks.
+# All benches and heaps, ours and stock, with the same leaks.
 t_user_quick()
 {
 	expect 0 'identical' make -s -C "$here" compare KSRC="$stock_src" BUILD="$work/build" \
@@ -69,7 +55,7 @@ t_user_quick()
 	expect 0 ' 0 worse' "$here/compare.py" --regress "$work/user.json" "$work/user.json"
 }
 
-# structure <file> <kind> <bench...>: those are there, with numbers above 0.
+# structure <file> <kind> <bench...>: the file has these, with numbers above 0
 structure()
 {
 	python3 - "$@" <<-'EOT'
@@ -92,7 +78,7 @@ structure()
 	EOT
 }
 
-# Made-up figures: what moved is told from noise.
+# Artificial figures: changes are distinguished from noise.
 t_regress()
 {
 	cat >"$work/results_test.py" <<-'EOT'
@@ -121,7 +107,7 @@ t_regress()
 	grep -q '^unsure *noisy' "$work/said"
 	grep -q '^gone *gone' "$work/said"
 	grep -q '^new *added' "$work/said"
-	# twice as slow as before, and so is stock: the machine
+	# twice as slow as before, like stock: another machine
 	if grep -qE '^[a-z]+ +(same|machine)' "$work/said"; then return 1; fi
 	expect 1 'not a file of results' "$here/compare.py" --regress "$work/old.json" <(echo '{}')
 	expect 1 'No such file' "$here/compare.py" --regress "$work/old.json" "$work/none"
@@ -129,7 +115,7 @@ t_regress()
 	expect 2 'bench-ours and bench-stock' "$here/compare.py"
 }
 
-# Stages of a made-up profile, by symbols and by tracepoints.
+# Stages of an artificial profile, by symbols and by tracepoints.
 t_stages()
 {
 	cat >"$work/symbols" <<-'EOT'
@@ -171,11 +157,11 @@ t_scripts_refuse()
 	expect 2 'is not a number' "$here/bench-kernel.sh" --objects 1k
 	expect 2 'needs a value' "$here/bench-kernel.sh" --runs
 	expect 2 'choices: dense' "$here/bench-kernel.sh" --heaps vax
-	expect 2 'at least one' "$here/bench-kernel.sh" --cpus 0
+	expect 2 'not above 0' "$here/bench-kernel.sh" --cpus 0
 	expect 2 'choices: 7.3' "$here/bench-kernel.sh" --kernel 5.4
-	expect 2 'only um' make -s -C "$KML_TOP" bench FLAVOR=arm64
+	expect 2 'choices: um' make -s -C "$KML_TOP" bench FLAVOR=arm64
 	expect 2 'is not a number' "$here/accuracy.sh" --boots many
-	expect 2 'nothing to count' "$here/accuracy.sh" --boots 0
+	expect 2 'not above 0' "$here/accuracy.sh" --boots 0
 	expect 2 'needs a value' "$here/accuracy.sh" --out
 	expect 2 'choices: ours stock' "$here/accuracy.sh" --only theirs
 	expect 2 'per cent' "$here/accuracy.sh" --goal 101
@@ -183,9 +169,10 @@ t_scripts_refuse()
 	expect 2 'only an emulated machine' "$here/bench-pairs.sh" --flavor um
 	expect 2 'above 0' "$here/bench-pairs.sh" --size 0
 	expect 2 'choices: ours stock patched' "$here/bench-pairs.sh" --only theirs
+	expect 2 'choices: whole live off' "$here/bench-stacks.sh" --order 'live dead'
 	expect 2 'there is none' "$here/kernel/build.sh" --module kmemleak_vax
 	expect 2 'unknown option' "$here/perf-scan.sh" --vax
-	expect 2 'is not a number' "$here/perf-scan.sh" --scans 0
+	expect 2 'not above 0' "$here/perf-scan.sh" --scans 0
 	expect 2 '--stock goes with --uml' "$here/perf-scan.sh" --stock
 	expect 2 'is not a program' "$here/compare.py" "$work/none" "$work/none"
 	expect 2 'cannot be written' "$here/compare.py" --json "$work/none/x" /bin/true /bin/true
@@ -195,7 +182,7 @@ t_scripts_refuse()
 	expect 0 'usage: build.sh' "$here/kernel/build.sh" --help
 }
 
-# All of make bench, small.
+# make bench, with small heaps.
 t_kernel_quick()
 {
 	expect 0 'results: ' "$here/bench-kernel.sh" --quick --cpus 2 --heaps dense --out "$work/kernel"
@@ -210,9 +197,9 @@ t_kernel_quick()
 	if grep -q DIFFERENT "$work/kernel/table.txt"; then return 1; fi
 }
 
-# made_up <file> <first scan's reports> <two later>: what a guest would have said of
-# three leaks at 0x1000, 0x2000 and 0x3000, and of a control at 0x4000. The fifth
-# block was freed as a control and leaked then.
+# made_up <file> <first scan's reports> <two later>: the output of a guest with leaks at
+# 0x1000, 0x2000 and 0x3000, and a control at 0x4000. The block at 0x5000 was a control
+# that was freed, and leaked then.
 made_up()
 {
 	local kind address
@@ -233,7 +220,7 @@ made_up()
 	} >"$1"
 }
 
-# What was planted and what was reported become shares, verdicts and JSON.
+# From planted and reported blocks: shares, verdicts and JSON.
 t_accuracy_table()
 {
 	local collect=$here/kernel/accuracy.py dir=$work/made-up
@@ -253,7 +240,7 @@ t_accuracy_table()
 	expect 1 MISSED "$collect" --out "$dir" --goal 98 --strict "$dir"/*.log
 	expect 0 ': met, 75 %' "$collect" --out "$dir" --goal 75 --strict "$dir"/*.log
 	cp "$dir/results.json" "$work/accuracy-old.json"
-	# a block that is referenced is reported; another leak is found only in pages
+	# a referenced block is reported; pages refer to another leak
 	made_up "$dir/ours-1.log" '0x1000 0x4000' '0x1000 0x3000 0x5000'
 	printf 'KMLA\tstat\tfirst\tscan_in_pages\t1\nKMLA\tpages\tfirst\t0x2000\n' >>"$dir/ours-1.log"
 	expect 1 'is referenced: MISSED, reported: list' "$collect" --out "$dir" --goal 0 --strict "$dir"/*.log
@@ -271,7 +258,7 @@ t_accuracy_table()
 	expect 1 'No such file' "$collect" --out "$dir" "$dir/none"
 }
 
-# One boot of each: all kinds are there, and a share of them is reported.
+# One boot of each: leaks of all kinds are planted, and some are reported.
 t_accuracy_quick()
 {
 	expect 0 'results: ' "$here/accuracy.sh" --boots 1 --churn 2000 --out "$work/accuracy"
@@ -297,8 +284,8 @@ t_accuracy_quick()
 	grep -qE '^\| all +\| 460 ' "$work/accuracy/table.txt"
 }
 
-# Stretches of all three kinds are seen, with lines of ours; a stretch that is
-# made long on purpose is the longest.
+# Spans of all three kinds are found, with lines of the core. A span that is made long on
+# purpose is the longest.
 t_spans()
 {
 	local bench=$work/build/native/bench-spans
@@ -316,7 +303,7 @@ t_spans()
 	awk '/read-side/ { getline; getline; exit !($2 > 100) }' "$work/said"
 }
 
-# The fit finds costs that made the times; a file stands for a run.
+# The fit finds the costs from which times were computed. A file replaces a run.
 t_model()
 {
 	expect 2 'a program to measure' "$here/model.py"
@@ -336,7 +323,7 @@ t_model()
 	grep -qE '^ +4\.000  each candidate' "$work/said"
 }
 
-# Results become tables where the text wants them, and nothing else changes.
+# Results become tables at their places in the text, and nothing else changes.
 t_figures()
 {
 	python3 - "$work" <<-'EOT'
@@ -359,7 +346,7 @@ t_figures()
 	grep -qE '^scan, dense 0\.2 M, ms +1 +8 +8x$' "$work/text"
 	if grep -qE '^old$|^stack' "$work/text"; then return 1; fi
 	[ "$(grep -cE '^(before|between|after)$' "$work/text")" = 3 ]
-	# again, the same; without a place for them, an error and no change
+	# a second time there is no change; without a place for them, an error
 	cp "$work/text" "$work/once"
 	expect 0 'tables of user, kernel' "$here/figures.py" "$work/text" "$work/fu.json" "$work/fu2.json" "$work/fk.json"
 	cmp "$work/text" "$work/once"
@@ -369,24 +356,48 @@ t_figures()
 	cmp "$work/text" "$work/once"
 }
 
-# The guest's process under perf, where the machine lets us.
+# The figures of the plot are those of figures.rst, and the plot is that of its data.
+t_scan_time()
+{
+	python3 - "$here/scan-time.dat" "$here/figures.rst" <<-'EOT'
+	import sys
+	text = open(sys.argv[2]).read()
+	lines = [line.split() for line in open(sys.argv[1]) if line[0] != "#"]
+	assert len(lines) > 2, lines
+	for line in lines:
+	    for word in line[1:]:
+	        ms = f" {1000 * float(word):.6g} " if word != "-" else " "
+	        assert ms in text or f"{word} s" in text, f"{word} is not in figures.rst"
+	EOT
+	if command -v gnuplot >/dev/null; then
+		mkdir "$work/top"
+		(cd "$KML_TOP" && cp -r --parents tools/kmemleak benchmarks/scan-time.* "$work/top/")
+		rm "$work/top/benchmarks/scan-time.svg"
+		expect 0 'scan-time.svg' "$work/top/benchmarks/scan-time.sh"
+		grep -q '^<svg' "$work/top/benchmarks/scan-time.svg"
+	fi
+	expect 2 'usage' "$here/scan-time.sh" --nonsense
+}
+
+# A guest's process under perf, where the machine allows that.
 t_perf()
 {
 	expect 0 'samples of scans' "$here/perf-scan.sh" --uml --objects 20000 --scans 5 --out "$work/perf"
 	grep -qE '^(kml_scan|kml_do_job);.* [0-9]+$' "$work/perf/scan.folded"
 }
 
-check "user space: bad choices are refused, and say which there are" t_user_refuses
-check "user space: every bench and heap, ours and stock; the same leaks" t_user_quick
-check "regress: what moved, and what is noise" t_regress
+check "user space: wrong choices are refused, and the right ones named" t_user_refuses
+check "user space: all benches and heaps, ours and stock; the same leaks" t_user_quick
+check "regress: changes and noise" t_regress
 check "figures: tables in a text" t_figures
+check "scan-time: the plot and its data" t_scan_time
 check "perf: stages by symbols, by tracepoints" t_stages
-check "spans: who makes others wait" t_spans
-check "model: finds the costs behind the times" t_model
-check "accuracy: a table, goals and JSON of what guests have said" t_accuracy_table
-check "scripts: bad choices are refused" t_scripts_refuse
-check "make accuracy, small: every kind is planted" t_accuracy_quick
-check "make bench, small: every row is there, leaks are the same" t_kernel_quick
+check "spans: the longest waits and their lines" t_spans
+check "model: finds the costs from the times" t_model
+check "accuracy: a table, goals and JSON from the output of guests" t_accuracy_table
+check "scripts: wrong options are refused" t_scripts_refuse
+check "make accuracy, small: all kinds are planted" t_accuracy_quick
+check "make bench, small: all rows, and the same leaks" t_kernel_quick
 if command -v perf >/dev/null && perf record -q -e cpu-clock -o "$work/perf.data" true >/dev/null 2>&1; then
 	check "perf: a guest's process" t_perf
 else

@@ -10,11 +10,11 @@
 
 /**
  * struct acc_kind - a way to lose a block, or to hold one
- * @name: of its row in the table
- * @steps: how often @plant is called
- * @plant: allocates and records one block, or those that belong together; the
+ * @name: name of its row in the table
+ * @steps: number of calls of @plant
+ * @plant: allocates and records one block, or several that refer to each other; the
  *	argument counts from 0 to @steps - 1. May sleep. Returns 0 or -ENOMEM.
- *	NULL: this kernel cannot
+ *	NULL: this kernel does not have the kind
  */
 struct acc_kind {
 	const char *name;
@@ -33,8 +33,8 @@ int acc_holder_start(void);
 void acc_record(const void *block);
 
 /**
- * acc_keep() - record a block, and hand it on
- * @block: what an allocator returned
+ * acc_keep() - record a block
+ * @block: the result of an allocator
  *
  * Return: 0, or -ENOMEM if that is NULL.
  */
@@ -46,7 +46,7 @@ static inline int acc_keep(const void *block)
 	return 0;
 }
 
-/* Overwrites what functions called from here have left below this frame. */
+/* Overwrite the stack below the caller's frame, which earlier calls have used. */
 void acc_scrub_stack(unsigned int frames);
 
 int acc_churn(unsigned long loops, unsigned long seed);

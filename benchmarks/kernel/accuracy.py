@@ -37,7 +37,7 @@ class Boot:
                     sys.exit(f"error: {path}: cannot read {line!r}: {err!r}")
         if not blocks["leak"]:
             sys.exit(f"error: {path}: nothing was planted: the guest did not get that far")
-        # What waited for RCU may have been freed, and leaked then.
+        # A block that waited for RCU may have been freed, and leaked then.
         for address in blocks["leak"]:
             blocks["control"].pop(address, None)
         self.blocks = blocks
@@ -70,11 +70,11 @@ class Boot:
                    if k == kind and address in self.every_report())
 
     def foreign(self):
-        """Reports of what the module has nothing to do with."""
+        """Reports of blocks that the module has not planted."""
         return len(self.every_report() - self.blocks["leak"].keys() - self.blocks["control"].keys())
 
     def leaks_in_pages(self):
-        """Leaks that untracked memory refers to; None where nobody knows."""
+        """Leaks to which only untracked memory refers; None if not known."""
         if ("first", "scan_in_pages") not in self.stats:
             return None
         pages = self.in_pages["first"] | self.in_pages["later"]

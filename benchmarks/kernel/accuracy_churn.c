@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * kmemleak_accuracy: what happens before the leaks
+ * kmemleak_accuracy: allocations before the leaks
  *
- * A thread on each CPU replaces blocks of a window at random, then frees them all:
- * caches of allocators are full of pointers to what is free now, and will be
- * leaked. The window is cleared, the threads are gone when acc_churn() returns.
+ * A thread on each CPU replaces blocks of a window at random, and then frees all of them.
+ * Caches of allocators then have many pointers to free blocks, which will be leaked. When
+ * acc_churn() returns, the window is cleared and the threads have ended.
  */
 
 #include <linux/completion.h>
@@ -85,7 +85,7 @@ static void acc_churn_alloc(struct acc_churner *c, unsigned int i)
 		c->blocks[i] = kmem_cache_alloc(acc_bulk_cache, GFP_KERNEL);
 		break;
 	default:
-		/* as many of each size class, up to 8 KiB */
+		/* the same number of each size class, up to 8 KiB */
 		c->from[i] = ACC_FROM_KMALLOC;
 		c->blocks[i] = kmalloc(8 + (size >> 11) % (8UL << size % 11), GFP_KERNEL);
 		break;
@@ -116,7 +116,7 @@ static int acc_churn_fn(void *data)
 /**
  * acc_churn() - allocate and free on all CPUs
  * @loops: blocks that each CPU replaces
- * @seed: of what it replaces them by
+ * @seed: of the random sizes and kinds of blocks
  *
  * Context: process, may sleep.
  * Return: 0, or -ENOMEM.
@@ -129,7 +129,7 @@ int acc_churn(unsigned long loops, unsigned long seed)
 	churners = kvcalloc(nr, sizeof(*churners), GFP_KERNEL);
 	if (!churners)
 		return -ENOMEM;
-	/* one more: what is not started yet is not done */
+	/* one more, so that it is not 0 before all threads have started */
 	atomic_set(&acc_churning, nr + 1);
 	for_each_online_cpu(cpu) {
 		struct acc_churner *c;

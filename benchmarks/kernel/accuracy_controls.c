@@ -2,9 +2,9 @@
 /*
  * kmemleak_accuracy: ways to hold a block
  *
- * Each has one reference, in a place of the kind that its function is about.
- * Nobody reads those places but kmemleak: what the compiler could drop is written
- * by WRITE_ONCE(), or shown to it by barrier_data().
+ * Each block has one reference, in a place that its function names. Only kmemleak reads
+ * these places: WRITE_ONCE() or barrier_data() prevent the compiler from dropping the
+ * writes.
  */
 
 #include <linux/completion.h>
@@ -23,9 +23,9 @@
 
 #include "accuracy.h"
 
-#define ACC_CONTROLS	8		/* of a kind */
+#define ACC_CONTROLS	8		/* of each kind */
 
-/* Odd offsets, in a block and in a root. */
+/* Pointers at odd offsets, in a block and in a root. */
 struct acc_packed {
 	u8 kind;
 	void *block;
@@ -63,7 +63,7 @@ static noinline int acc_odd_in_data(unsigned int step)
 	return holder->block ? 0 : -ENOMEM;
 }
 
-/* Pages of the buddy allocator, which kmemleak does not know. */
+/* Pages of the buddy allocator, which kmemleak does not track. */
 static noinline int acc_page_by_address(unsigned int step)
 {
 	static unsigned long pages[ACC_CONTROLS];
@@ -93,7 +93,7 @@ static noinline int acc_page_by_struct(unsigned int step)
 #ifdef kmalloc_nolock
 #define ACC_HAVE_NOLOCK 1
 
-/* Nor does it know what comes from there; 0 where the processor cannot. */
+/* Blocks of kmalloc_nolock() are not tracked, either; 0 if the processor has none. */
 static noinline int acc_in_nolock(unsigned int step)
 {
 	static void **holders[ACC_CONTROLS];
@@ -108,8 +108,8 @@ static noinline int acc_in_nolock(unsigned int step)
 #endif
 
 /*
- * Freed, but not yet: a sheaf has them until it is full. Sizes that nobody else
- * here asks for, one for each kind.
+ * Blocks that RCU has not freed yet: a sheaf has them until it is full. Each kind has a
+ * size that is not used otherwise.
  */
 struct acc_pending {
 	char before[300];
@@ -159,7 +159,7 @@ static noinline int acc_in_variable(unsigned int step)
 	return READ_ONCE(places[step]) ? 0 : -ENOMEM;
 }
 
-/* By an address in its middle. */
+/* A pointer to the middle of the block. */
 static noinline int acc_inner_pointer(unsigned int step)
 {
 	static void *places[ACC_CONTROLS];
@@ -301,9 +301,8 @@ static noinline int acc_in_cache(unsigned int step)
 }
 
 /*
- * A thread that sleeps for good has them in its frame. It is made before anything
- * else happens: on its stack stays the address of what it was made with, which is
- * freed then, and would hide the leak that gets that memory.
+ * A thread that sleeps forever has the pointers in its frame. It is made first: its stack
+ * keeps the address of its argument, which is freed and would hide a leak in that memory.
  */
 static DECLARE_COMPLETION(acc_hold);
 static DECLARE_COMPLETION(acc_held);

@@ -2,8 +2,8 @@
 /*
  * kmemleak_accuracy: ways to lose a block
  *
- * Each function plants one leak, or those that belong together, and forgets them:
- * it is not inlined, and runs in a thread that wipes its stack and ends.
+ * Each function plants one leak, or several that refer to each other. It is not inlined,
+ * and runs in a thread that wipes its stack and ends.
  */
 
 #include <linux/list.h>
@@ -27,7 +27,7 @@ static void acc_ctor(void *block)
 /**
  * acc_caches_create() - make the caches that leaks come from
  *
- * They share slabs with nobody.
+ * Their slabs have no other blocks.
  *
  * Context: process, may sleep.
  * Return: 0, or -ENOMEM.
@@ -94,7 +94,7 @@ static noinline int acc_kmalloc_array(unsigned int step)
 	return acc_keep(kmalloc_array(1 + step * 3, 12, GFP_KERNEL));
 }
 
-/* Only what it is after it has grown: the first block is freed. */
+/* Only the block after it has grown: the first block is freed. */
 static noinline int acc_krealloc(unsigned int step)
 {
 	void *block = kmalloc(20 + 4 * step, GFP_KERNEL), *grown;
@@ -210,7 +210,7 @@ static noinline int acc_pair(unsigned int step)
 	return 0;
 }
 
-/* Taken off a list that lives on, and not freed. */
+/* Removed from a list that is still in use, and not freed. */
 static noinline int acc_unlinked(unsigned int step)
 {
 	static LIST_HEAD(list);
@@ -224,7 +224,7 @@ static noinline int acc_unlinked(unsigned int step)
 	return 0;
 }
 
-/* The container goes, what only it refers to stays. */
+/* The container is freed, the block to which only it refers is not. */
 struct acc_container {
 	long header[4];
 	void *members[3];
@@ -243,7 +243,7 @@ static noinline int acc_freed_container(unsigned int step)
 	return ret;
 }
 
-/* Another block takes the only place that had its address. */
+/* The only pointer to a block is overwritten by that of another block. */
 static noinline int acc_overwritten(unsigned int step)
 {
 	static void *place;

@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * kmemleak_accuracy: which leaks are reported, and which blocks that are none
+ * kmemleak_accuracy: leaks, and blocks that are no leaks
  *
- * When it is loaded, threads on all CPUs allocate and free for a while
- * (accuracy_churn.c). Then another thread plants, in random order, blocks that
- * nothing refers to (accuracy_leaks.c) and blocks that something does
- * (accuracy_controls.c), and ends. /sys/kernel/debug/kmemleak_accuracy lists them:
+ * When the module is loaded, threads on all CPUs allocate and free for a while
+ * (accuracy_churn.c). Then another thread plants, in random order, blocks without a
+ * reference (accuracy_leaks.c) and blocks with one (accuracy_controls.c), and ends.
+ * /sys/kernel/debug/kmemleak_accuracy lists them:
  *
  *	leak|control <tab> kind <tab> address, inverted, in hexadecimal
  *
- * and a line "kind" for each kind, with the number of its blocks (0: this kernel
- * cannot have any).
+ * and a line "kind" for each kind, with the number of its blocks (0: this kernel cannot
+ * have any).
  *
- * A leak that is not reported must have been hidden by somebody else. So no
- * address of one stays in memory as it is: the table has them inverted, what
- * handles plain ones runs in the thread that ends and is not inlined, and the
- * thread wipes its stack before.
+ * The module must not hide its own leaks. So no address of a leak stays in memory as it
+ * is: the table has inverted addresses, functions that handle plain ones are not inlined
+ * and run in the thread that ends, and the thread wipes its stack before.
  *
- * The module cannot be unloaded: nobody knows what it has leaked.
+ * The module cannot be unloaded, since its leaks cannot be freed.
  */
 
 #include <linux/completion.h>
@@ -50,7 +49,7 @@ struct acc_block {
 static struct acc_block acc_blocks[ACC_MAX_BLOCKS];
 static unsigned int acc_nr_blocks;
 
-/* What the planter does, in this order. */
+/* The steps of the planter, in their order. */
 struct acc_step {
 	u16 kind;
 	u16 nr;
@@ -80,8 +79,8 @@ noinline void acc_record(const void *block)
 }
 
 /**
- * acc_scrub_stack() - wipe what the functions called before have left
- * @frames: so many KiB below the caller's frame, and one more
+ * acc_scrub_stack() - overwrite the stack that earlier calls have used
+ * @frames: number of KiB below the caller's frame, minus one
  */
 noinline void acc_scrub_stack(unsigned int frames)
 {
@@ -90,7 +89,7 @@ noinline void acc_scrub_stack(unsigned int frames)
 	memzero_explicit(room, sizeof(room));
 	if (frames)
 		acc_scrub_stack(frames - 1);
-	/* not a tail call: each needs a frame of its own */
+	/* no tail call: each call needs a frame */
 	barrier_data(room);
 }
 
@@ -143,7 +142,7 @@ static noinline int acc_plant(void)
 	return ret;
 }
 
-/* What an allocation takes of a stack is less, the planter's own frames included. */
+/* More than the stack of an allocation, with the planter's frames. */
 #define ACC_STACK_KIB	6
 
 static DECLARE_COMPLETION(acc_planted);
@@ -157,7 +156,7 @@ static int acc_planter(void *unused)
 	return ret;
 }
 
-/* Return: what the thread returned, once it is gone. */
+/* Return: the result of the thread, when it has ended. */
 static int acc_plant_in_thread(void)
 {
 	struct task_struct *task;
@@ -168,7 +167,7 @@ static int acc_plant_in_thread(void)
 		return PTR_ERR(task);
 	get_task_struct(task);
 	wake_up_process(task);
-	/* a kthread that is stopped too early never runs */
+	/* a kthread that is stopped too early does not run */
 	wait_for_completion(&acc_planted);
 	ret = kthread_stop(task);
 	put_task_struct(task);
@@ -206,8 +205,8 @@ static int acc_show(struct seq_file *m, void *unused)
 DEFINE_SHOW_ATTRIBUTE(acc);
 
 /*
- * No way back from here on: an init function that fails is freed with its module,
- * and so are the blocks' only references.
+ * From here on it must not fail: the module would be freed, and with it the only
+ * references to blocks.
  */
 static int __init acc_init(void)
 {

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Build this directory's modules for a kernel that build-kernel.sh built. Prints
-# where the one that is asked for is.
+# Build the modules of this directory for a kernel that build-kernel.sh has built. Prints
+# the path of one of them.
 #   build.sh [--module M] [--kernel K] [--flavor F] [--stock] [--debug] [--config C]
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
@@ -26,21 +26,16 @@ assignments=$("$KML_TOOLS/build-kernel.sh" --print "${args[@]}")
 KSRC='' KOUT=''
 eval "$assignments"
 
-# A copy for each kernel: objects lie beside their sources.
+# Objects are built beside their sources, so each kernel has a copy.
 dir=$KOUT/kmemleak-scale
 mkdir -p "$dir"
-# Several benches may want them at a time.
+# One build at a time.
 exec 9>"$dir/.lock"
 flock 9
 for f in "$here"/Kbuild "$here"/*.[ch]; do
 	cmp -s "$f" "$dir/$(basename "$f")" || cp "$f" "$dir/"
 done
-arch=um cross=''
-if ! grep -q '^CONFIG_UML=y' "$KOUT/.config"; then
-	arch=$(sed -n 's/^CONFIG_X86_64=y$/x86_64/p; s/^CONFIG_ARM64=y$/arm64/p' "$KOUT/.config" | head -n 1)
-	flavour_facts "$arch"
-	cross=$kml_cross
-fi
+flavour_facts "$(built_flavour "$KOUT/.config")"
 logged "$dir/build.log" "building $module" \
-	make -C "$KSRC" O="$KOUT" M="$dir" ARCH="$arch" CROSS_COMPILE="$cross" modules
+	make -C "$KSRC" O="$KOUT" M="$dir" ARCH="$kml_arch" CROSS_COMPILE="$kml_cross" modules
 echo "$dir/$module.ko"

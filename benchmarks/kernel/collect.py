@@ -39,7 +39,7 @@ def read_log(found, path):
                 case, workers, planted, ids = cells[2:6]
                 nrs = sorted(map(int, ids.split()))
                 found.add("leaks", case, "%", series(who, workers), [100 * len(nrs) / int(planted)])
-                # slots of stock's allocators hide as many as happen to be there
+                # slots of allocators hide a varying number from stock
                 if who != "stock":
                     found.add_leaks(case, "planted", leak_text(range(int(planted))))
                     found.add_leaks(case, series(who, workers), leak_text(nrs))

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Runs in the guest, fresh from boot: load kmemleak_accuracy, which leaks blocks and
-# holds others, and print what is reported, for accuracy.py:
+# Runs in the guest, right after the boot: loads kmemleak_accuracy, which leaks some blocks
+# and holds others, and prints the reported blocks for accuracy.py:
 #   KMLA <line of the module's file>
 #   KMLA report <first|later> <address>...
-#   KMLA pages <first|later> <address>...      what only untracked pages refer to
+#   KMLA pages <first|later> <address>...      only untracked pages refer to these
 #   KMLA stat <first|later> <name> <value>
-# "first" is the first scan that may report what was planted, "later" two scans on.
+# "first" is the first scan that may report planted blocks, "later" is two scans later.
 # From the environment: SEED, CHURN.
 set -u
 k=/sys/kernel/debug/kmemleak
@@ -21,13 +21,13 @@ die()
 	exit 1
 }
 
-# stat_of <name>: empty where this kmemleak has no such counter
+# stat_of <name>: empty if this kmemleak has no such counter
 stat_of()
 {
 	awk -v name="$1" '$1 == name { print $2 }' $stats 2>/dev/null
 }
 
-# One whole scan, no more, no less; stock cannot tell.
+# Run one complete scan, and check that with the statistics; stock has none.
 scan()
 {
 	local before after
@@ -39,7 +39,7 @@ scan()
 	[ "$(stat_of scans_stopped)" = "$stopped" ] || die "a scan was stopped"
 }
 
-# lines <words>: what comes in by lines, so many addresses each
+# lines <words>: print the addresses of the input in lines of limited length
 lines()
 {
 	xargs -r -n 20 | while read -r words; do
@@ -47,7 +47,7 @@ lines()
 	done
 }
 
-# What is reported now.
+# The present report.
 show()
 {
 	grep -oE '^unreferenced object (\([a-z]+\) )?0x[0-9a-f]+' $k | sed 's/.* //' | lines "report	$1"
@@ -60,11 +60,11 @@ show()
 echo scan=off >$k || die "kmemleak is not running here"
 insmod /kml/kmemleak_accuracy.ko seed="$SEED" churn="$CHURN" ||
 	{ dmesg | tail -n 3; die "kmemleak_accuracy cannot be loaded"; }
-# Contents are new to this scan: it reports none of it.
+# This scan takes checksums of the planted blocks, and reports none of them.
 scan
 age=5000
 [ ! -e $min_age ] || age=$(cat $min_age)
-# Ages are counted in ticks.
+# Ages are in ticks.
 age=$((age + 100))
 sleep "$((age / 1000)).$(printf %03d $((age % 1000)))"
 scan

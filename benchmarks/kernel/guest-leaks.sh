@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Runs in the guest, fresh from boot: leak blocks on purpose in a heap, and print
-# which of them the first scan that may report them reports, for collect.py:
+# Runs in the guest, right after the boot: leaks blocks in a heap, and prints those that
+# the first scan that may report them reports, for collect.py:
 #   KMLB leaks <heap> <workers> <number planted> <those of them that are reported>
 # From the environment: HEAP, OBJECTS, LEAKS, and WORKERS as for guest.sh.
 set -u
@@ -14,7 +14,7 @@ echo scan >$k
 echo clear >$k
 insmod /kml/kmemleak_scale.ko heap="$HEAP" objects="$OBJECTS" leaks="$LEAKS" || exit 1
 echo plant >/sys/module/kmemleak_scale/parameters/run || exit 1
-# learns what they hold
+# takes their checksums
 echo scan >$k
 sleep 5.1
 echo scan >$k || exit 1

@@ -2,9 +2,9 @@
 # shellcheck shell=bash
 #
 # Runs in the guest, whose clock counts instructions (run.sh --icount): pairs of
-# kmemleak_scale, and of each kind the least of three runs, as an interrupt more or
-# less is in the others. Prints lines "KMLB <tab> kind <tab> instructions".
-# From the environment: SIZE, bytes a block.
+# kmemleak_scale. The result of each kind is the least of three runs, since interrupts add
+# instructions. Prints lines "KMLB <tab> kind <tab> instructions".
+# From the environment: SIZE, the size of a block in bytes.
 set -u
 p=/sys/module/kmemleak_scale/parameters
 
@@ -14,7 +14,7 @@ die()
 	exit 1
 }
 
-# no scan beside it; with kmemleak=off there is nothing to stop
+# no scans meanwhile; fails with kmemleak=off
 echo scan=off >/sys/kernel/debug/kmemleak 2>/dev/null
 insmod /kml/kmemleak_scale.ko loops=20000 objects=20000 size="$SIZE" nthreads=1 ||
 	die "kmemleak_scale cannot be loaded"

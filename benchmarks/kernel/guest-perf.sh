@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Runs in the guest: scans of a heap, for a profiler outside. From the
-# environment: HEAP, OBJECTS, SCANS, WORKERS as for guest.sh.
+# Runs in the guest: scans of a heap, for a profiler on the host. From the environment:
+# HEAP, OBJECTS, SCANS, WORKERS as for guest.sh.
 set -u
 k=/sys/kernel/debug/kmemleak
 

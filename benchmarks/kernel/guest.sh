@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Runs in the guest: every in-kernel bench on the kernel that is booted. Prints
-# tab-separated lines for collect.py:
+# Runs in the guest: all benches in a kernel. Prints lines for collect.py, with tabs:
 #   KMLB figure <bench> <parameters> <unit> <workers> <value> [at-least]
 #
 # From the environment: OBJECTS of the large dense heap, SMALL of the others,
-# HEAPS of that size, LEAKS planted in each, RUNS and BUDGET (seconds; no more runs
-# of one row when they are used up, but three), LOOPS of pairs, CHURN blocks,
-# LIMIT (seconds; a scan among churning threads is stopped then), WORKERS to try:
-# "1 2", or "stock" where a scan has no choice.
+# HEAPS of that size, LEAKS planted in each, RUNS of a row and BUDGET (seconds; after
+# them a row has no more runs, but at least three), LOOPS of pairs, CHURN blocks, LIMIT
+# (seconds; a scan with churning threads is stopped then), WORKERS: numbers of workers,
+# like "1 2", or "stock".
 # shellcheck disable=SC2153 # from the environment
 set -u
 k=/sys/kernel/debug/kmemleak
@@ -37,7 +36,7 @@ choose_workers()
 		die "this kmemleak has no command parallel=$workers"
 }
 
-# Sets took, in us. The shell's own clock: no process is started in between.
+# Sets took, in us. By the shell's clock: no process is started in between.
 timed_scan()
 {
 	local t0=${EPOCHREALTIME/./}
@@ -45,7 +44,7 @@ timed_scan()
 	took=$((${EPOCHREALTIME/./} - t0))
 }
 
-# As above, but stopped by a signal after LIMIT seconds; then stopped is 1.
+# As above, but a signal stops it after LIMIT seconds, and sets stopped to 1.
 stopped=0
 limited_scan()
 {
@@ -60,14 +59,14 @@ limited_scan()
 	wait "$guard" 2>/dev/null
 }
 
-# How long scans that would take TOOK us still take after the signal that ends
-# them, sent at several moments of their middle. The sender's clock is read just
-# before it sends, so its system call is in the figure.
+# The time from a signal to the end of the scan that it stops. Scans take TOOK us without
+# a signal, which is sent at several times in their middle. The sender reads the clock
+# before it sends, so the figure contains its system call.
 # stops <parameters> <took>
 stops()
 {
 	local me=$$ sent=/tmp/sent n=$((4 * RUNS)) i us guard t0 t1
-	# half a scan each, on average
+	# on average each takes half a scan
 	[ $(($2 * n / 2)) -lt $((BUDGET * 1000000)) ] || n=3
 	trap ':' USR1
 	for ((i = 1; i <= n; i++)); do
@@ -80,14 +79,14 @@ stops()
 		t1=${EPOCHREALTIME/./}
 		# the signal may end the first
 		wait "$guard" || wait "$guard"
-		# no figure if the scan was over before the signal came
+		# no figure if the scan has ended before the signal
 		read -r t0 <$sent || die "nothing has stopped a scan"
 		t0=${t0/./}
 		[ "$t0" -ge "$t1" ] || figure scan-stop "$1" us $((t1 - t0))
 	done
 }
 
-# How long scan=off takes while the scan thread scans.
+# The time of scan=off during a scan of the scan thread.
 # offs <parameters> <took>
 offs()
 {
@@ -103,7 +102,7 @@ offs()
 	done
 }
 
-# scans <bench> <parameters>: RUNS figures, or what the budget allows.
+# scans <bench> <parameters>: RUNS figures, or fewer, within the budget
 scans()
 {
 	local i spent=0 least=3
@@ -112,12 +111,12 @@ scans()
 		limited_scan
 		figure "$1" "$2" us "$took" "${stopped/1/at-least}"
 		spent=$((spent + took))
-		# a scan that had to be stopped once need not be seen again
+		# a scan that was stopped at the limit is not repeated
 		[ "$stopped" = 0 ] || break
 	done
 }
 
-# Lines of the module since the last call, as "name value unit".
+# Lines of the module in the log since the last call, as "name value unit".
 said()
 {
 	dmesg | sed -n 's/.*kmemleak_scale: \([^ ]* [0-9]* [a-z]*\)$/\1/p'
@@ -137,12 +136,12 @@ load()
 unload()
 {
 	rmmod kmemleak_scale || die "kmemleak_scale cannot be unloaded"
-	# what it leaked on purpose is gone; what is old must not look new
+	# forget old reports: later ones are of new leaks
 	echo clear >$k
 }
 
-# Print what the module said as figures of <bench> <parameters>; names end in
-# the number of threads.
+# Print the module's results as figures of <bench> <parameters>. Their names end in the
+# number of threads.
 module_figures()
 {
 	local name value unit
@@ -171,7 +170,7 @@ bench_pairs()
 	unload
 }
 
-# While threads allocate and free, each timed by itself.
+# During allocations and frees by threads, each of which is timed.
 bench_latency()
 {
 	local begin=$SECONDS
@@ -197,12 +196,12 @@ bench_heap()
 	load heap="$1" objects="$2" leaks="$LEAKS"
 	said | while read -r _ value _; do figure heap-size "$what" bytes "$value"; done
 	run plant
-	# checksums settle, blocks get the age a report asks for
+	# take checksums, and wait until blocks are old enough to be reported
 	timed_scan
 	sleep 5.1
 	dmesg -C
 	if [ "$3" = 1 ] && [ -e $min_unref ]; then
-		# never enough: they stay suspects, to be confirmed in each scan
+		# never reported: they stay suspects, which each scan confirms
 		echo 1000 >$min_unref
 		for w in $WORKERS; do
 			choose_workers "$w"

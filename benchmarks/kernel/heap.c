@@ -2,10 +2,9 @@
 /*
  * Heaps of real kmalloc() blocks, and leaks.
  *
- * Block 0 is referenced from this module's data, each block refers to the next
- * with its first word, so all are alive; the other words are pointers to blocks
- * or none, as the kind says. The table of them all is not scanned: it would be a
- * root that makes every heap flat.
+ * This module's data refer to block 0, and the first word of each block to the next block,
+ * so all are alive. Other words may be pointers to blocks, as the kind says. The table of
+ * all blocks is not scanned: it would refer to each block directly.
  */
 
 #include <linux/completion.h>
@@ -21,7 +20,7 @@ static const struct kind {
 	const char *name;
 	unsigned int percent;		/* of the words are pointers */
 	bool local;			/* to blocks allocated soon after */
-	bool shuffled;			/* the next is anywhere */
+	bool shuffled;			/* the next block is anywhere */
 	unsigned int alive;		/* in per cent */
 } kinds[] = {
 	{ "dense",	26, false, false, 100 },
@@ -32,15 +31,15 @@ static const struct kind {
 };
 
 /*
- * An address on no machine. A small number is one in user-mode Linux: 6 % of all
- * 32-bit numbers were in its memory, and most leaks had a reference.
+ * A number that is no address on any machine. In user-mode Linux, 6 % of all 32-bit
+ * numbers are addresses of its memory: with such numbers most leaks had a reference.
  */
 #define NO_POINTER	(0x5a5aUL << (BITS_PER_LONG - 16))
 
-/* The one in use. A copy: the parameter may be changed. */
+/* The heap in use; its size is a copy, since the parameter may be changed. */
 static void **blocks;
 static unsigned long nr_blocks;
-/* Nobody reads it but kmemleak: WRITE_ONCE(), or the compiler drops it. */
+/* Only kmemleak reads it: WRITE_ONCE(), or the compiler drops it. */
 static void *root;
 
 static int heap_alloc(void)
@@ -89,7 +88,7 @@ static void heap_fill(const struct kind *kind)
 				continue;
 			r = prandom_u32_state(&rnd);
 			to = kind->local ? (i + r % 512) % nr_blocks : r % nr_blocks;
-			/* one in eight to the middle, as container_of() has it */
+			/* one in eight points to the middle, as for container_of() */
 			words[j] = (unsigned long)blocks[to] + (j % 8 ? 0 : 8);
 		}
 		words[0] = i + 1 < alive ? (unsigned long)blocks[i + 1] : 0;
@@ -126,16 +125,15 @@ int scale_heap_build(const char *name)
 }
 
 /*
- * Leaks: of several sizes, every other one and its neighbour refer to each
- * other. They are parts of a page block, filed by the hooks that allocators use:
- * slab caches keep pointers to what they have handed out, and those would hide
- * some, other ones each time.
+ * Leaks of several sizes; every other one and its neighbour refer to each other. They are
+ * parts of a block of pages, registered by the hooks that allocators use: slab caches keep
+ * pointers to allocated blocks, which would hide some leaks, not always the same.
  */
 static const u16 leak_sizes[] = { 48, 96, 200, 1000, 3000 };
-#define LEAK_ROOM	8192UL		/* for one: page blocks are large enough */
+#define LEAK_ROOM	8192UL		/* for each leak, a part of a block of pages */
 
 static struct {
-	unsigned long not_base;		/* inverted, so that it refers to nothing */
+	unsigned long not_base;		/* inverted, so that it is no reference */
 	unsigned long nr;
 	unsigned int order;
 } leaked;
@@ -166,7 +164,7 @@ static noinline int plant_leaks(void)
 	return 0;
 }
 
-/* Overwrite what the functions above have left below this frame. */
+/* Overwrite the stack below this frame, which the functions above have used. */
 static noinline void scrub_stack(unsigned int times)
 {
 	char room[1024];
@@ -174,7 +172,7 @@ static noinline void scrub_stack(unsigned int times)
 	memzero_explicit(room, sizeof(room));
 	if (times)
 		scrub_stack(times - 1);
-	/* not a tail call: each needs a frame of its own */
+	/* no tail call: each call needs a frame */
 	barrier_data(room);
 }
 
@@ -193,7 +191,7 @@ static int plant_fn(void *data)
 	return 0;
 }
 
-/* In a thread of its own: no other stack or register holds an address. */
+/* In a thread of its own: no other stack or register has an address. */
 int scale_plant(void)
 {
 	struct plant p = {};
@@ -236,7 +234,7 @@ void scale_heap_free(void)
 	leaks_free();
 	WRITE_ONCE(root, NULL);
 	for (i = 0; blocks && i < nr_blocks; i++) {
-		/* what is freed keeps its content: pointers, to the next heap */
+		/* cleared: pointers in freed blocks could refer to the next heap */
 		kfree_sensitive(blocks[i]);
 		if (!(i & 0x3ff))
 			cond_resched();

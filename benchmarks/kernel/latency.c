@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How long one allocation takes, and one free: quantiles and the worst. Two
- * readings of the clock with nothing between are measured the same way: what
- * interrupts and the host do to everybody.
+ * The times of single allocations and frees: quantiles and the maximum. Two readings of
+ * the clock with nothing between them are measured in the same way: the share of
+ * interrupts and of the host.
  */
 
 #include <linux/bitops.h>

@@ -1,28 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * kmemleak_scale: what kmemleak costs a running kernel.
+ * kmemleak_scale: the cost of kmemleak for a running kernel
  *
- * Builds as a module for any kernel with CONFIG_DEBUG_KMEMLEAK, so that the same
- * object code measures two implementations. Writing a word to its parameter
- * "run", or giving it when the module is loaded, does something; results are
- * lines "kmemleak_scale: name value unit" in the log.
+ * A module for any kernel with CONFIG_DEBUG_KMEMLEAK, so that the same sources measure two
+ * implementations. A word that is written to its parameter "run", or given when the module
+ * is loaded, is a command. Results are lines "kmemleak_scale: name value unit" in the log.
  *
  *	pairs	kmalloc() and kfree() of the same block, tight loop (hot)
  *	cold	the same over a window of live objects, oldest freed first
- *	untracked	pairs, from a cache kmemleak does not see
- *	stack	what a hook spends on the stack trace and its depot
+ *	untracked	pairs, from a cache that kmemleak does not track
+ *	stack	the part of a hook that is the stack trace and its depot
  *	churn	blocks of a window are replaced at random
- *	latency	the same, each allocation and each free timed by itself
+ *	latency	the same, with the time of each allocation and each free
  *
- * These run nthreads= threads, each on its CPU, loops= times. "background-" before
- * the name returns at once; the threads run, loops= times at most (0: they only
- * hold what they have allocated), until
+ * These run nthreads= threads, each on its CPU, loops= times. With "background-" before
+ * the name the write returns at once, and the threads run loops= times at most (0: they
+ * only hold the blocks that they have allocated), until
  *
- *	stop	ends them, and prints what they have found
- *	plant	leaks leaks= blocks, whose text says "kml-leak-" and a number
+ *	stop	ends them, and prints their results
+ *	plant	leaks leaks= blocks, which have the text "kml-leak-" and a number
  *
- * heap=<kind> when the module is loaded builds a heap of objects= blocks, which
- * stays until the module goes: see heap.c.
+ * heap=<kind>, when the module is loaded, builds a heap of objects= blocks, which exists
+ * until the module is unloaded: see heap.c.
  */
 
 #include <linux/completion.h>
@@ -53,7 +52,7 @@ MODULE_PARM_DESC(objects, "heap: blocks; others: live blocks a thread");
 
 unsigned long scale_leaks = 100;
 module_param_named(leaks, scale_leaks, ulong, 0644);
-MODULE_PARM_DESC(leaks, "plant: blocks nobody points to");
+MODULE_PARM_DESC(leaks, "plant: number of leaked blocks");
 
 static char *heap;
 module_param(heap, charp, 0444);
@@ -70,12 +69,12 @@ struct scale_thread {
 	bool failed;
 };
 
-/* One run; the lock of the module's parameters keeps others out. */
+/* One run. The lock of the module's parameters serialises runs. */
 static struct {
 	const struct scale_test *test;	/* NULL: none */
 	struct scale_thread *threads;
 	unsigned int nr;
-	bool warm;			/* pairs nobody counts come first */
+	bool warm;			/* pairs for warming up, not counted */
 	atomic_t starting, running;
 	struct completion started, done;
 } run;
@@ -111,7 +110,7 @@ static int scale_thread_fn(void *data)
 	if (!t->failed && run.warm)
 		pairs_until(arg, t, loops / 10);
 
-	/* all start together; the last one to finish says so */
+	/* all start together; the last one to finish completes the run */
 	if (atomic_dec_and_test(&run.starting))
 		complete_all(&run.started);
 	wait_for_completion(&run.started);
@@ -131,7 +130,7 @@ static int scale_thread_fn(void *data)
 	return 0;
 }
 
-/* End the threads, print. Return: 0, or what went wrong in one of them. */
+/* End the threads, and print. Return: 0, or the error of one of them. */
 static int run_stop(void)
 {
 	u64 ns = 0, pairs = 0;
@@ -194,14 +193,14 @@ static int run_start(const struct scale_test *test, bool background)
 		}
 		run.threads[run.nr++].task = task;
 	}
-	/* without all of them, none: a kthread stopped now never runs */
+	/* all threads or none: a kthread that is stopped now does not run */
 	if (ret) {
 		run_stop();
 		return ret;
 	}
 	for (i = 0; i < run.nr; i++)
 		wake_up_process(run.threads[i].task);
-	/* nobody is stopped before it runs: the others would wait for it */
+	/* no thread is stopped before it runs: the others would wait for it */
 	wait_for_completion(&run.started);
 	if (background)
 		return 0;
@@ -236,7 +235,7 @@ static int run_word(const char *word)
 	return -EINVAL;
 }
 
-/* Given at load time, it waits for the module to be there. */
+/* A word given at load time is run when the module is loaded. */
 static char first_word[32];
 
 static int run_set(const char *val, const struct kernel_param *kp)

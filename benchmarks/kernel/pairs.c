@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Pairs of an allocation and a free, and what of them is not kmemleak's. */
+/* Pairs of an allocation and a free, and the share of them that is not kmemleak's. */
 
 #include <linux/stackdepot.h>
 #include <linux/stacktrace.h>
@@ -42,7 +42,7 @@ static void pair_stack(void *arg)
 	stack_depot_save(entries, nr, GFP_NOWAIT);
 }
 
-/* A ring of live blocks: metadata of what is freed has long left the caches. */
+/* A ring of live blocks: metadata of a freed block are in no cache any more. */
 struct ring {
 	void **slot;
 	unsigned long nr, next;

@@ -9,7 +9,7 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
-/* What scripts look for in the log: a name, a number, a unit. */
+/* A result in the log, for scripts: a name, a number, a unit. */
 #define scale_out(fmt, ...) pr_info("kmemleak_scale: " fmt "\n", ##__VA_ARGS__)
 
 /* Parameters, main.c. */
@@ -17,12 +17,12 @@ extern unsigned int scale_size;
 extern unsigned long scale_objects, scale_leaks;
 
 /**
- * struct scale_test - what threads do over and over
- * @name: to choose it by
- * @pair: once
- * @init: before, in the thread; NULL for want of memory
- * @exit: behind, in the thread; takes what @init returned
- * @print: prints more than the time of one @pair; all threads have ended
+ * struct scale_test - a test that threads run
+ * @name: its name in commands
+ * @pair: called again and again
+ * @init: called before, in the thread; returns NULL without memory
+ * @exit: called afterwards, in the thread, with the result of @init
+ * @print: prints results besides the time of @pair, when all threads have ended
  */
 struct scale_test {
 	const char *name;

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# In the guest: let tasks leak and sleep, or end; then read stacks in each way of
-# ORDER (whole, live, off), and count what is reported. See bench-stacks.sh.
+# Runs in the guest: has tasks leak and sleep, or end; then scans with stacks read in each
+# way of ORDER (whole, live, off), and counts reported leaks. See bench-stacks.sh.
 set -eu
 
 file=/sys/kernel/debug/kmemleak
@@ -20,7 +20,7 @@ way()
 
 echo scan=off >$file
 insmod /kml/stacks/kmemleak_sleepers.ko seed="$SEED"
-# stacks are blocks, too, until they were once read alive
+# stacks are read as blocks, too, until they were read once by live_stacks
 way "${ORDER%% *}"
 echo scan >$file
 echo "threads $SLEEPERS" >$plant
@@ -30,11 +30,11 @@ echo "ends $ENDERS" >$plant
 /kml/stacks/sleepers end "$ENDERS"
 sleep 1
 echo scan >$file
-# nothing younger is reported
+# younger blocks are not reported
 sleep 6
 for w in $ORDER; do
 	way "$w"
-	# what was referenced before has a checksum after the first
+	# the first scan takes checksums of blocks that were referenced before
 	echo scan >$file
 	echo scan >$file
 	/kml/stacks/sleepers count "$w"

@@ -2,17 +2,17 @@
 /*
  * kmemleak_sleepers: leaks by tasks that then sleep, or end
  *
- * In debugfs, kmemleak-sleepers/plant is told who leaks two or three blocks, in
- * functions called 1 to 12 deep:
+ * A command to kmemleak-sleepers/plant in debugfs has tasks leak two or three blocks each,
+ * in functions that are called 1 to 12 deep:
  *
  *	here N		the writer, by the plan of that number
- *	end N		the same; it is about to end
- *	threads N	so many threads, which then sleep
- *	ends N		so many, which end
- *	works N		so many works, each by some kworker
+ *	end N		the writer, which is about to end
+ *	threads N	N threads, which then sleep
+ *	ends N		N threads, which end
+ *	works N		N works, in kworkers
  *
- * kmemleak-sleepers/leaks lists them: by whom, of what kind, and the address,
- * inverted, so that nothing that handles the list is a reference.
+ * kmemleak-sleepers/leaks lists the leaks: the kind of task, the kind of leak, and the
+ * inverted address, so that programs that read the list have no reference.
  */
 #include <linux/debugfs.h>
 #include <linux/delay.h>
@@ -106,7 +106,7 @@ static noinline int ksl_forget(struct ksl_plan *p)
 	return leak ? 0 : -ENOMEM;
 }
 
-/* the box is freed, what is in it is not */
+/* the box is freed, its content is not */
 static noinline struct ksl_box *ksl_fill(struct ksl_plan *p)
 {
 	struct ksl_box *box = kzalloc(sizeof(*box), GFP_KERNEL);
@@ -154,7 +154,7 @@ static noinline int ksl_half(struct ksl_plan *p)
 	return 0;
 }
 
-/* a list that is emptied, one node lost */
+/* a list is emptied, and one node not freed */
 static noinline int ksl_list(struct ksl_plan *p)
 {
 	struct ksl_node *node, *next;
@@ -252,7 +252,7 @@ static noinline void ksl_plant(u8 who, u32 seed)
 	ksl_deep(&p, 1 + ksl_rnd(&p, 12));
 }
 
-/* what else a thread may do before it sleeps */
+/* other work of a thread before it sleeps */
 static noinline void ksl_churn(unsigned int n)
 {
 	while (n--) {

@@ -2,9 +2,9 @@
 /*
  * Processes that leak by kmemleak_sleepers and sleep in system calls, or end.
  *
- *	sleepers sleep N	N processes; returns when all have leaked
- *	sleepers end N		N that end
- *	sleepers count NAME	a line: how many of the leaks are reported, by whom
+ *	sleepers sleep N	N processes that sleep; returns when all have leaked
+ *	sleepers end N		N processes that end
+ *	sleepers count NAME	a line with the number of reported leaks, by kind of task
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -79,7 +79,7 @@ static void wait_by_select(int fd)
 	select(fd + 1, &set, NULL, NULL, NULL);
 }
 
-/* @fd: the end of a pipe that nobody writes to */
+/* @fd: a pipe without a writer */
 static void doze(int way, int fd)
 {
 	struct timespec long_time = { .tv_sec = 1000000 };
@@ -168,8 +168,8 @@ static int enders(int nr)
 }
 
 /*
- * Addresses are kept inverted here, too: memory of a process that has ended is
- * given to the kernel as it is.
+ * Addresses are inverted here, too: the kernel may use memory of a process that has ended
+ * without clearing it.
  */
 static unsigned long reports[MAX_REPORTS];
 

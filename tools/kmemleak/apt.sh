@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Packages without installing any. Sourced, after lib.sh.
+# Download packages without installing them. Sourced, after lib.sh.
 
-# Options that say where packages come from; empty: this machine's sources.
+# Options that name the sources of packages; empty: those of this machine.
 apt_sources=()
 
-# A private apt: own lists, own cache, own status. "Sandbox::User root" keeps
-# apt from warning that its _apt user cannot write here.
+# Run apt with lists, a cache and a status of its own. "Sandbox::User root" avoids
+# the warning that the user _apt cannot write here.
+# private_apt <name> <program> [arguments]
 private_apt()
 {
 	local state=$KML_CACHE/apt/$1 tool=$2

@@ -1,20 +1,21 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Name what this machine lacks for a job, and install it when that is possible
-# without asking anyone: as root, or through a sudo that needs no password.
+# Name the packages that this machine lacks for a job, and install them if nobody has
+# to be asked: as root, or by a sudo that needs no password.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# program, /file, <header>, compiler<header> or +sanitizer -> Debian package. Where
-# headers and runtime libraries lie differs between releases, so the compiler is asked.
+# need:Debian package. A need is a program, a /file, a <header>, a header
+# of another compiler (compiler<header>) or a +sanitizer. The places of headers and
+# runtime libraries differ between releases, so the compiler is asked for them.
 kernel_needs='gcc:gcc make:make flex:flex bison:bison bc:bc perl:perl
 	python3:python3 xz:xz-utils cpio:cpio depmod:kmod
 	<libelf.h>:libelf-dev <openssl/opensslv.h>:libssl-dev <stdlib.h>:libc6-dev'
 guest_needs='cpio:cpio busybox:busybox-static bash:bash modprobe:kmod gzip:gzip'
 harness_needs='gcc:gcc make:make clang:clang +fuzzer:libclang-rt-dev spin:spin'
-# What the harness is built with and run by: arm64, a 32-bit and a big-endian one.
+# Compilers and emulators for the harness: arm64, 32 bits, big endian.
 cross_needs='aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu
 	arm-linux-gnueabihf-gcc:gcc-arm-linux-gnueabihf i686-linux-gnu-gcc:gcc-i686-linux-gnu
 	s390x-linux-gnu-gcc:gcc-s390x-linux-gnu
@@ -23,18 +24,20 @@ cross_needs='aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu
 	i686-linux-gnu-gcc<stdlib.h>:libc6-dev-i386-cross
 	s390x-linux-gnu-gcc<stdlib.h>:libc6-dev-s390x-cross
 	qemu-aarch64:qemu-user qemu-arm:qemu-user qemu-i386:qemu-user qemu-s390x:qemu-user'
-# Debian 12's clang is too old for 7.x; clang 19 is in 12 and in 13. loongarch has
-# no gcc there.
+# The default clang of Debian 12 is too old for 7.x; clang 19 is in 12 and 13. Neither
+# has a gcc for loongarch.
 builds_needs='arm-linux-gnueabihf-gcc:gcc-arm-linux-gnueabihf aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu
 	riscv64-linux-gnu-gcc:gcc-riscv64-linux-gnu s390x-linux-gnu-gcc:gcc-s390x-linux-gnu
 	powerpc64le-linux-gnu-gcc:gcc-powerpc64le-linux-gnu mips64-linux-gnuabi64-gcc:gcc-mips64-linux-gnuabi64
 	clang-19:clang-19 ld.lld-19:lld-19 llvm-nm-19:llvm-19 sparse:sparse'
-# The load of busy.sh. Not fio: it would bring Ceph, Gluster and InfiniBand along.
+# The load of busy.sh. Not fio, which depends on Ceph, Gluster and InfiniBand.
 busy_needs='stress-ng:stress-ng iperf3:iperf3 ip:iproute2 bpftool:bpftool
 	mkfs.ext4:e2fsprogs unshare:util-linux mount:mount losetup:mount'
 # The menu of kconfig.sh.
 menu_needs='<ncurses.h>:libncurses-dev'
-# What nothing needs, but saves the second of two builds.
+# The plot of benchmarks/scan-time.sh.
+plot_needs='gnuplot:gnuplot-nox'
+# Not needed, but it saves most of a second build.
 speed_needs='ccache:ccache'
 lint_needs='shellcheck:shellcheck sparse:sparse clang:clang perl:perl python3:python3
 	/usr/lib/python3/dist-packages/docutils:python3-docutils'
@@ -48,11 +51,12 @@ builds) needs=$builds_needs ;;
 busy) needs=$busy_needs ;;
 lint) needs=$lint_needs ;;
 menu) needs=$menu_needs ;;
+plot) needs=$plot_needs ;;
 speed) needs=$speed_needs ;;
-*) usage_error "usage: build-deps.sh kernel|guest|harness|cross|builds|busy|lint|menu|speed [$(echo "$KML_FLAVOURS" | tr ' ' '|')]" ;;
+*) usage_error "usage: build-deps.sh kernel|guest|harness|cross|builds|busy|lint|menu|plot|speed [$(echo "$KML_FLAVOURS" | tr ' ' '|')]" ;;
 esac
-# A flavour that is not this machine's own: a compiler, its C library for the
-# selftests, and an emulator for the guest.
+# A flavour for another processor needs a compiler, a C library for the selftests,
+# and an emulator for the guest.
 if [ -n "${2:-}" ]; then
 	flavour_facts "$2"
 	case $1:$kml_cross in
@@ -93,7 +97,8 @@ done
 missing=$(printf '%s\n' $missing | sort -u | tr '\n' ' ')
 missing=${missing% }
 
-# One at a time: whoever waited looks again at what is missing.
+# One installation at a time: a script that has waited starts again, since the other
+# one may have installed the packages.
 mkdir -p "$KML_CACHE/apt"
 if [ -z "${KML_DEPS_LOCKED:-}" ]; then
 	exec 7>"$KML_CACHE/apt/.install-lock"

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Build a kernel with (or, for comparisons, without) this checkout's kmemleak.
-# Re-running after an edit rebuilds only what the edit touches.
+# Build a kernel with this checkout's kmemleak or, for comparisons, with the tree's own.
+# After an edit, only the files that the edit affects are compiled again.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -10,41 +10,32 @@ set -euo pipefail
 usage()
 {
 	cat <<-EOT
-	usage: build-kernel.sh [--print] [--flavour F] [--kernel K] [--stock] [--debug]
-	                       [--config NAME]
-	  --flavour   $KML_FLAVOURS (default um)
+	usage: build-kernel.sh [option]...
+	  --flavor    $KML_FLAVOURS (default um)
 	  --kernel    $KML_KERNELS or the path of a kernel tree (default 7.3)
-	  --stock     the tree's own mm/kmemleak.c, same configuration
+	  --stock     with the tree's own mm/kmemleak.c, and the same configuration
 	  --debug     lockdep, PROVE_RCU, sleep and list checks, fault injection
-	  --config    $(extra_configs): configs/NAME.config on top, in
-	              a build directory of its own
-	  --variant   NAME: a build directory of its own (lint, experiments)
+	  --config    adds configs/NAME.config, in a build directory of its own; one of
+	              $(extra_configs)
+	  --variant   NAME of a build directory of its own (lint, experiments)
 	  --cc        the compiler (default gcc)
 	  --prepare   stop before compiling the kernel proper
-	  --print     print KSRC=, KOUT= and IMAGE= of one already built
+	  --print     only print KSRC=, KOUT= and IMAGE= of a kernel that was built
 	EOT
 }
 
 flavour=um kernel=7.3 stock=0 debug=0 print=0 prepare=0 config='' variant='' cc=gcc
-while [ $# -gt 0 ]; do
-	case $1 in
-	--flavour | --flavor) flavour=${2:?}; shift ;;
-	--kernel) kernel=${2:?}; shift ;;
-	--stock) stock=1 ;;
-	--debug) debug=1 ;;
-	--print) print=1 ;;
-	--config) config=${2:?}; shift ;;
-	--variant) variant=${2:?}; shift ;;
-	--cc) cc=${2:?}; shift ;;
-	--prepare) prepare=1 ;;
-	-h | --help) usage; exit 0 ;;
-	*) usage >&2; usage_error "unknown option $1" ;;
-	esac
-	shift
-done
-check_flavour "$flavour"
-check_kernel "$kernel"
-[ -z "$config" ] || check_extra_config "$config"
+parse_options "
+	--flavor|--flavour flavour flavour
+	--kernel kernel kernel
+	--stock stock flag
+	--debug debug flag
+	--print print flag
+	--config config config
+	--variant variant text
+	--cc cc text
+	--prepare prepare flag
+" "$@"
 kernel_paths "$flavour" "$kernel" "$stock" "$debug"
 kml_out=$kml_out${config:+-$config}${variant:+-$variant}
 
@@ -63,8 +54,8 @@ fi
 
 "$KML_TOOLS/build-deps.sh" kernel "$flavour"
 
-# One builder at a time per build directory; source copies are shared by the
-# plain and the debug build, hence the lock one level up.
+# One build at a time. The plain and the debugging build share a copy of the source,
+# hence the lock is in the directory above.
 mkdir -p "$kml_out"
 exec 9>"$(dirname "$kml_out")/.lock"
 flock -n 9 || { note "  ... waiting for another build in $(dirname "$kml_out")"; flock 9; }
@@ -80,16 +71,16 @@ fi
 if [ "$stock" = 0 ]; then
 	"$KML_TOOLS/overlay.py" install "$kml_src" >&2
 fi
-# UML before 6.13 keeps a process' vector registers in a room of fixed size, and
-# where the host's processor has more (AMX: 11008 bytes) no guest gets as far as
-# init. Newer trees ask the host. Only in our copy: the stock tree stays as it is.
+# UML before 6.13 has a fixed size for the vector registers of a process. If the host's
+# processor has more (AMX: 11008 bytes), the guest does not reach init. Newer trees ask
+# the host for the size. Only our copy is changed: the stock tree stays as it is.
 um_offsets=$kml_src/arch/x86/um/user-offsets.c
 if [ "$flavour" = um ] && [ "$kml_src" != "$kml_pristine" ] &&
    grep -qs 'HOST_FP_SIZE, 2696)' "$um_offsets"; then
 	sed -i 's/HOST_FP_SIZE, 2696)/HOST_FP_SIZE, 11008)/' "$um_offsets"
 fi
-# UML takes a page that a fault could not make for want of memory for one that is
-# there, and reads its entry at address 0: exec() under failslab.
+# If a fault finds no memory for a page table, UML still reads the page's entry, at
+# address 0. That happens in exec() under failslab.
 um_uaccess=$kml_src/arch/um/kernel/skas/uaccess.c
 if [ "$flavour" = um ] && [ "$kml_src" != "$kml_pristine" ] &&
    grep -qs '^	if (!pte_present(\*pte))$' "$um_uaccess"; then
@@ -107,7 +98,7 @@ kmake()
 		CC="$compiler" HOSTCC="${ccache}gcc" -j"$jobs" "$@"
 }
 
-# The fragments of this build, by what the tree offers.
+# The fragments of this build. Some depend on what the tree has.
 fragments()
 {
 	local dir=$KML_TOOLS/configs
@@ -146,9 +137,9 @@ configure()
 	# shellcheck disable=SC2046 # one word per fragment
 	cat $(fragments) >"$kml_out/.kmemleak-allconfig"
 	cp "$kml_out/.kmemleak-allconfig" "$frag.new"
-	# A new option in the tree's Kconfig (ours, mostly) needs a new .config
-	# as much as a changed fragment does; make's own syncconfig covers the
-	# rest, and an unchanged .config keeps every object.
+	# A changed fragment needs a new .config, and so does a new option in the
+	# Kconfig files of kmemleak. All else is left to syncconfig. A .config that
+	# is not written again keeps all objects.
 	cat "$kml_src/mm/Kconfig.debug" "$kml_src"/mm/kmemleak/Kconfig >>"$frag.new" 2>/dev/null || :
 	if [ -f "$kml_out/.config" ] && cmp -s "$frag" "$frag.new"; then
 		rm -f "$frag.new"
@@ -161,8 +152,8 @@ configure()
 	mv "$frag.new" "$frag"
 }
 
-# An option that a dependency silently dropped would make every later result
-# something else than what it says.
+# If an option of the fragments is not in the configuration, the name of the build would
+# be wrong.
 check_config()
 {
 	local lost

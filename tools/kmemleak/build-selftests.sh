@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Build tools/testing/selftests/kmemleak, its module included, for a kernel that
-# build-kernel.sh built. Prints the directory to put into the guest.
+# build-kernel.sh built. Prints the directory that goes into the guest.
 #   build-selftests.sh [--kernel K] [--flavor F] [--stock] [--debug]
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
@@ -17,17 +17,17 @@ assignments=$("$KML_TOOLS/build-kernel.sh" --print "$@")
 KSRC='' KOUT=''
 eval "$assignments"
 
-# A small tree of their own: in the source directory the module would be built
-# for one kernel at a time, and the private copy would fill with objects.
+# They are built in a small tree below the build directory. In the source directory
+# the modules could be built for one kernel only.
 tests=tools/testing/selftests
 top=$KOUT/kselftest
 mkdir -p "$top/$tests/kmemleak"
-# One at a time; the one that waited finds it built.
+# One build at a time. One that has waited finds all objects made.
 exec 8>"$top/.lock"
 flock 8
 cp -u -p "$KSRC/$tests/lib.mk" "$KSRC/$tests/"*.h "$top/$tests/"
 cp -u -p -R "$KSRC/$tests/kselftest" "$top/$tests/"
-# From the checkout: a stock kernel's tree does not have them.
+# The files are those of the checkout: a stock kernel's tree does not have them.
 find "$KML_TOP/$tests/kmemleak" -type f ! -name '*.o' ! -name '*.ko' ! -name '*.cmd' ! -name '*.mod*' \
 	-printf '%P\n' | sort >"$top/files.new"
 if ! cmp -s "$top/files.new" "$top/files"; then
@@ -41,12 +41,10 @@ while read -r f; do
 done <"$top/files.new"
 mv "$top/files.new" "$top/files"
 
-# The flavour by what was built: callers pass options of build-kernel.sh.
-flavour=$(sed -n 's/^CONFIG_UML=y$/um/p; s/^CONFIG_X86_64=y$/x86_64/p; s/^CONFIG_ARM64=y$/arm64/p' "$KOUT/.config" | head -n 1)
-! grep -q '^CONFIG_UML=y' "$KOUT/.config" || flavour=um
-flavour_facts "$flavour"
+# The flavour of the kernel: callers pass options of build-kernel.sh.
+flavour_facts "$(built_flavour "$KOUT/.config")"
 cross=()
-# The guest has another C library than the one that cross compilers bring.
+# Static, since the guest's C library is not the one of the cross compiler.
 [ -z "$kml_cross" ] || cross=(CROSS_COMPILE="$kml_cross" LDFLAGS=-static)
 logged "$top/build.log" "building the selftests" \
 	make -C "$top/$tests/kmemleak" ARCH="$kml_arch" "${cross[@]}" KDIR="$KOUT" OUTPUT="$top/$tests/kmemleak"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# A guest that does something: a load on network, block devices, file systems,
-# namespaces, control groups, BPF and io_uring, and scans beside it. What they report
-# is alive, or a leak of the kernel's own. See guest/busy.sh.
+# make busy: a guest with a load on network, block devices, file systems, namespaces,
+# control groups, BPF and io_uring, and scans at the same time. A block that is reported
+# is alive, or leaked by the kernel. See guest/busy.sh.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -12,15 +12,16 @@ usage()
 {
 	cat <<-EOT
 	usage: busy.sh [options]
-	  --seconds N       the load runs that long at least (default 60)
-	  --scans N         and until there have been so many scans (default 20)
-	  --floor N         of the control's 14 leaks so many must be reported
+	  --seconds N       the load runs for at least N seconds (default 60),
+	  --scans N         and until N scans are done (default 20)
+	  --floor N         the number of the control's 14 leaks that must be reported
 	                    (default $default_floor; 0 with --stock)
+	  --flavor F        um, the only one that this guest is made for
 	  --kernel K        $KML_KERNELS or the path of a kernel tree (default 7.3)
 	  --stock           the tree's own kmemleak
-	  --compare         the same for the tree's own kmemleak, which is not judged;
-	                    fails where ours reports what stock does not, by call site
-	  --debug           with lockdep and its like
+	  --compare         run the tree's own kmemleak, too, without judging it; fails
+	                    if ours reports a call site that stock does not report
+	  --debug           with lockdep and other checks
 	  --mem SIZE        memory of the guest (default 1G)
 	  --append ARGS     more kernel parameters
 	  --out DIR         where logs go (default: below the cache, by date)
@@ -28,65 +29,42 @@ usage()
 	EOT
 }
 
-# Of 14: 11 were found on 7.3 with the patches to the allocators, 1 and 2 without. What
-# hides the others are words that the load's programs and drivers leave behind, so it
-# is not the same number each time.
+# Of 14 leaks, 11 were found on 7.3 with the patches to the allocators, and 1 or 2
+# without. The others are hidden by words that the load's programs and drivers leave
+# in memory, so the number differs from run to run.
 default_floor=7
 seconds=60 scans=20 floor='' kernel=7.3 stock=0 compare=0 debug=0 mem=1G append='' out=''
-number()
-{
-	case $2 in
-	'' | *[!0-9]*) usage_error "$1 $2 is not a number" ;;
-	esac
-}
-while [ $# -gt 0 ]; do
-	case $1 in
-	--seconds | --scans | --floor | --flavor | --flavour | --kernel | --config | --mem | --append | --out)
-		[ $# -ge 2 ] || usage_error "$1 needs a value" ;;
-	esac
-	case $1 in
-	--seconds) number "$1" "$2"; seconds=$2; shift ;;
-	--scans) number "$1" "$2"; scans=$2; shift ;;
-	--floor) number "$1" "$2"; floor=$2; shift ;;
-	--flavor | --flavour)
-		[ "$2" = um ] || usage_error "FLAVOR=$2: the busy guest is a user-mode one"
-		shift
-		;;
-	--kernel) kernel=$2; shift ;;
-	--config)
-		[ "$2" = busy ] || usage_error "CONFIG=$2: the busy guest has a configuration of its own"
-		shift
-		;;
-	--stock) stock=1 ;;
-	--compare) compare=1 ;;
-	--debug) debug=1 ;;
-	--mem) mem=$2; shift ;;
-	--append) append=$2; shift ;;
-	--out) out=$2; shift ;;
-	-h | --help) usage; exit 0 ;;
-	*) usage >&2; usage_error "unknown option $1" ;;
-	esac
-	shift
-done
-check_kernel "$kernel"
+flavour=um config=busy
+parse_options "
+	--seconds seconds number
+	--scans scans number
+	--floor floor number
+	--flavor|--flavour flavour um
+	--kernel kernel kernel
+	--config config busy
+	--stock stock flag
+	--compare compare flag
+	--debug debug flag
+	--mem mem text
+	--append append words
+	--out out text
+" "$@"
 [ $compare = 0 ] || [ $stock = 0 ] || usage_error "--compare runs both: leave --stock out"
 [ -n "$floor" ] || floor=$([ $stock = 1 ] && echo 0 || echo $default_floor)
-[ -n "$out" ] || out=$KML_CACHE/checkout/$(checkout_key)/busy/$(date +%Y-%m-%d-%H%M%S)
-mkdir -p "$out"
-out=$(cd "$out" && pwd)
+results_directory busy
 "$KML_TOOLS/build-deps.sh" busy
 
 # run <name> [--stock]: one guest; its figures go to <name>.figures.
 failed=0
 run()
 {
-	local name=$1 build=(--kernel "$kernel" --config busy) guest=() selftests status=0
+	local name=$1 build=(--flavor "$flavour" --kernel "$kernel" --config "$config") guest=() selftests status=0
 	shift
 	build+=("$@")
 	[ $debug = 0 ] || build+=(--debug)
 	"$KML_TOOLS/build-kernel.sh" "${build[@]}"
 	selftests=$("$KML_TOOLS/build-selftests.sh" "${build[@]}")
-	# devices that come and go are all named there
+	# the log names all devices that come and go
 	guest+=(--append log_buf_len=8M)
 	[ -z "$append" ] || guest+=(--append "$append")
 	[ "$name" = stock ] || guest+=(--append 'kmemleak=on,parallel')
@@ -98,7 +76,7 @@ run()
 		--env "BUSY_SECONDS=$seconds" --env "BUSY_SCANS=$scans" --env "BUSY_FLOOR=$floor" \
 		-- "$KML_TOOLS/guest/busy.sh" >"$out/$name.log" || status=$?
 	sed -n 's/^# figure //p' "$out/$name.log" >"$out/$name.figures"
-	# What it fails is no failure of ours.
+	# Failures of stock are not ours.
 	if [ $compare = 1 ] && [ "$name" = stock ]; then
 		sed 's/^not ok - /# not ok, not judged: /; s/^ok - /# ok: /' "$out/$name.log"
 		echo "# busy $name: exit $status"
@@ -128,7 +106,7 @@ if [ $compare = 1 ]; then
 		done
 		echo
 	done
-	# By call site: an object of which stock has reported none.
+	# Call sites that stock has not reported.
 	more=$(awk '
 		$1 !~ /^site_/ { next }
 		FILENAME == ARGV[1] { stock[$1] = $2; next }

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Compile our directories, not whole kernels, for every architecture and
-# configuration of builds.tab, without a word from the compiler at W=1 or from
-# sparse. Results on stdout as TAP, progress on stderr.
+# Compile our directories, not whole kernels, for each architecture and configuration
+# of builds.tab. A message of the compiler at W=1 or of sparse is a failure. Results on
+# stdout as TAP, progress on stderr.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -15,47 +15,28 @@ usage()
 {
 	cat <<-EOT
 	usage: check-builds.sh [--list] [--quick] [--resume] [--configure] [--kernel K] [--cc C] [NAME]...
-	  --kernel  only this one of: $KML_KERNELS
-	  --cc      only this one of: $compilers
-	  --quick   the cheap subset that is part of make check
-	  --resume  take for passed what has passed before, with the same sources,
-	            configuration and compiler
-	  --configure  see whether the options exist, and compile nothing
-	  --list    the names of builds.tab
-	  NAME      only builds whose name is this, or a pattern like 'arm64*'
+	  --kernel K   only this kernel of: $KML_KERNELS
+	  --cc C       only this compiler of: $compilers
+	  --quick      the cheap subset that is part of make check
+	  --resume     skip builds that have passed with the same sources, configuration
+	               and compiler
+	  --configure  only check whether the options exist, and compile nothing
+	  --list       print the names of builds.tab
+	  NAME         only builds of this name, or of a pattern like 'arm64*'
 	EOT
 }
 
 kernels=$KML_KERNELS wanted_cc=$compilers quick=0 list=0 configure=0 resume=0
-while [ $# -gt 0 ]; do
-	case $1 in
-	--kernel)
-		kernels=${2:?}
-		case " $KML_KERNELS " in
-		*" $kernels "*) ;;
-		*) usage_error "--kernel $kernels is not known; choices: $KML_KERNELS" ;;
-		esac
-		shift
-		;;
-	--cc)
-		wanted_cc=${2:?}
-		case " $compilers " in
-		*" $wanted_cc "*) ;;
-		*) usage_error "--cc $wanted_cc is not known; choices: $compilers" ;;
-		esac
-		shift
-		;;
-	--quick) quick=1 ;;
-	--resume) resume=1 ;;
-	--configure) configure=1 ;;
-	--list) list=1 ;;
-	-h | --help) usage; exit 0 ;;
-	-*) usage >&2; usage_error "unknown option $1" ;;
-	*) break ;;
-	esac
-	shift
-done
-patterns=("$@")
+patterns=()
+parse_options "
+	--kernel kernels ${KML_KERNELS// /|}
+	--cc wanted_cc ${compilers// /|}
+	--quick quick flag
+	--resume resume flag
+	--configure configure flag
+	--list list flag
+	... patterns
+" "$@"
 all_names=$(awk '!/^#/ && NF && !seen[$1]++ { print $1 }' "$table")
 if [ "$list" = 1 ]; then
 	echo "$all_names"
@@ -69,7 +50,8 @@ for pattern in "${patterns[@]}"; do
 	usage_error "no build is called $pattern; choices: $(echo "$all_names" | tr '\n' ' ')"
 done
 
-# selected NAME KERNELS COMPILERS WORDS: for the kernel and compiler at hand?
+# Is a row to be built, for the present kernel and compiler?
+# selected <name> <kernels> <compilers> <words>
 selected()
 {
 	local pattern
@@ -86,8 +68,7 @@ selected()
 	return 1
 }
 
-# How kbuild calls an architecture, and the compiler for it. Sets arch, srcarch
-# and cross.
+# kbuild's names of an architecture, and its compiler. Sets arch, srcarch and cross.
 architecture()
 {
 	arch=$1 srcarch=$1
@@ -104,8 +85,8 @@ architecture()
 	esac
 }
 
-# Find the compiler, and the newest clang there is. Sets toolchain, the words
-# for make, and nm; or skip.
+# Find the compiler; of several clangs, the newest. Sets toolchain, the words for make,
+# and nm; or skip, the reason.
 find_compiler()
 {
 	local tool=$1 suffix least
@@ -113,7 +94,7 @@ find_compiler()
 		toolchain=("CROSS_COMPILE=$cross" "CC=$ccache${cross}gcc")
 		nm=${cross}nm
 		command -v "${cross}gcc" >/dev/null || { skip="no ${cross}gcc"; return; }
-		# its rows are those that sparse sees
+		# rows of gcc are checked by sparse
 		command -v sparse >/dev/null || { skip="no sparse"; return; }
 		have=$("${cross}gcc" -dumpfullversion)
 		least=$(SRCARCH=$srcarch "$kml_src/scripts/min-tool-version.sh" gcc)
@@ -138,7 +119,7 @@ kmake()
 		-j"${JOBS:-$(nproc)}" "$@" </dev/null
 }
 
-# The configuration of a row's words, in $fragment; sets goal and what to build.
+# Write the configuration of a row's words to $fragment. Sets goal, targets and base.
 write_fragment()
 {
 	local word
@@ -177,9 +158,10 @@ write_fragment()
 	} >"$fragment"
 }
 
-# Who includes linux/kmemleak.h, where kmemleak is off; else what is ours. Sets
-# targets and arch_target: kbuild comes to arch/<name>/lib twice at a time, and
-# to a single file of it without the file's own flags. So it is the directory.
+# With kmemleak, the targets are our directories; without, files that include
+# linux/kmemleak.h. Sets targets and arch_target. The latter is a directory, built
+# alone: kbuild builds a single file of arch/<name>/lib without the file's own flags,
+# and enters that directory twice if other targets are built with it.
 choose_targets()
 {
 	arch_target=''
@@ -200,8 +182,8 @@ our_objects()
 		\( -path '*/mm/kmemleak/*' -o -name 'kmemleak-filter-*' \) 2>/dev/null || :
 }
 
-# What only libgcc has: divisions of 64 bits (shifts the kernel has) and the
-# compiler's own atomics link nowhere.
+# Objects must not need functions of libgcc: divisions of 64 bits (the kernel has
+# shifts) and atomic operations.
 check_symbols()
 {
 	our_objects | xargs -r "$nm" -u |
@@ -210,7 +192,7 @@ check_symbols()
 	[ ! -s "$log.libgcc" ] || { echo "undefined, and libgcc's:"; cat "$log.libgcc"; return 1; }
 }
 
-# Configure, prepare, compile anew. What is wrong goes to stdout.
+# Configure, prepare, and compile all objects again. Errors go to stdout.
 build()
 {
 	local lost word check=() rc=0 arch_target
@@ -222,16 +204,16 @@ build()
 	[ -z "$lost" ] || { echo "options that this kernel did not accept:"; echo "$lost"; return 1; }
 	for word in "$@"; do
 		[ "${word#!}" = "$word" ] || grep -qx "# CONFIG_${word#!} is not set" "$out/.config" ||
-			{ echo "CONFIG_${word#!} is not there, or on though nobody asked for it"; return 1; }
+			{ echo "CONFIG_${word#!} does not exist, or is on without being asked for"; return 1; }
 	done
 	[ "$configure" = 0 ] || return 0
-	# With the warnings that follow: what others have made already is not
-	# made, and complained of, again.
+	# At W=1 as well: files that are made here, and their warnings, do not
+	# appear again below.
 	kmake W=1 prepare >"$log" 2>&1 ||
 		{ echo "make prepare failed:"; tail -n 20 "$log"; return 1; }
 	choose_targets
 	[ -z "$arch_target" ] || kmake -k -j1 W=1 "$arch_target" >"$log" 2>&1 || :
-	# What is up to date would have nothing to say.
+	# The compiler says nothing about objects that are up to date.
 	our_objects | xargs -r rm -f
 	(cd "$out" && for t in $targets; do [ "${t%.o}" = "$t" ] || rm -f "$t"; done)
 	[ "$cc" != gcc ] || check=(C=1 "CHECK=$KML_TOOLS/sparse.sh" 'CF=-D__CHECK_ENDIAN__')
@@ -242,11 +224,12 @@ build()
 	if [ "$targets" = vmlinux ]; then
 		complaints=$(grep -iE '(mm/kmemleak/|kmemleak-filter|kml_|kmemleak_).*(warning|error)|(warning|error|mismatch).*(kml_|kmemleak_)' "$log" || :)
 	else
-		# mips tells sparse twice what the compiler predefines. A checker
-		# that is not good enough is left out by kbuild, with this line.
-		# Files that are not ours have their own: sparse knows no locks that
-		# are kept on a condition. And 6.12 has inb() and its like on s390 at
-		# a null PCI_IOBASE, of which clang warns in all that include them.
+		# kbuild leaves out a checker that is too old, with the line "C=1
+		# specified, but". Four kinds of warnings are not about our code: mips
+		# passes predefined macros to sparse twice; sparse knows no locks that
+		# are taken conditionally, nor some declarations of the kernel; and on
+		# s390 of 6.12 inb() adds to a null PCI_IOBASE, of which clang warns in
+		# each file that includes it.
 		complaints=$(grep -E '(warning|error|WARNING|ERROR):|C=1 specified, but' "$log" |
 			grep -vE '^builtin:[0-9]+:[0-9]+: warning: preprocessor token .* redefined' |
 			grep -vE '/(mm|kernel|lib)(/module)?/[a-z_]+\.c:.* warning: (context imbalance in|symbol .* was not declared)' |
@@ -257,15 +240,15 @@ build()
 	check_symbols
 }
 
-# All that decides how a row ends: our files and scripts, the kernel, the
-# compiler, the words.
+# Everything that the result of a row depends on: our files and scripts, the kernel,
+# the compiler, the words.
 key_of()
 {
 	printf '%s\n' "$sources" "$kernel" "$cc" "$have" "$*"
 }
 
 nr=0 failed=0 skipped=0
-# row NAME WORDS...: one line of TAP
+# row <name> <words>: one line of TAP
 row()
 {
 	local name=$1 t0=$SECONDS what family skip='' said
@@ -302,7 +285,7 @@ row()
 	fi
 }
 
-# A row that a missing compiler skips says so.
+# Rows are skipped if their compiler cannot be installed.
 "$KML_TOOLS/build-deps.sh" kernel
 "$KML_TOOLS/build-deps.sh" builds || :
 build_env

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# make check-full: the whole matrix, row by row. A row that passed is not run
-# again until a source changes, so an interrupted run is continued by the next,
-# and from a table that is kept by one on another machine.
+# make check-full: the whole matrix, row by row. A row that has passed is not run again
+# until one of its sources changes. So the next run continues an interrupted one, and a
+# run on another machine continues from a table of results.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -13,35 +13,31 @@ usage()
 	cat <<-EOT
 	usage: check-full.sh [--again] [--table FILE] [ROW]...
 	       check-full.sh --list | --show [--table FILE]
-	  --again       run rows again that have passed
-	  --table FILE  keep the table of results there as well, after each row; what
-	                it has already, of rows that were not run here, is taken over
-	  --list        name the rows
-	  --show        only print the table of what has been run
-	A row may end in *: all that begin so. Rows come from *.rows in
-	tools/kmemleak/matrix (or KMEMLEAK_MATRIX=<directory>), one a line:
-	    name | minutes at most | sources it has nothing to do with, or - | command [arguments]
-	The command, below tools/kmemleak unless absolute, prints TAP; a line
-	"# suite: NAME" begins a part that the table shows by itself. Sources are
-	files, directories, or what begins as before a *, from the top; groups of
-	them have a line of their own:
+	  --again       also run rows that have passed
+	  --table FILE  also write the table of results to FILE, after each row; results
+	                that it has of rows that were not run here are kept
+	  --list        print the names of the rows
+	  --show        only print the table of results
+	  ROW           a name, or the beginning of names with a * after it
+	Rows come from *.rows in tools/kmemleak/matrix (or KMEMLEAK_MATRIX=<directory>),
+	one a line:
+	    name | minutes at most | sources that do not matter, or - | command [arguments]
+	The command, below tools/kmemleak unless it is absolute, prints TAP. A line
+	"# suite: NAME" begins a part that has its own line in the table. Sources are
+	files or directories, from the top, or the beginning of names with a * after it.
+	Groups of sources have a line of their own:
 	    @name | sources
 	EOT
 }
 
-again=0 table='' mode=run wanted=()
-while [ $# -gt 0 ]; do
-	case $1 in
-	--again) again=1 ;;
-	--table) table=${2:?}; shift ;;
-	--list) mode=list ;;
-	--show) mode=show ;;
-	-h | --help) usage; exit 0 ;;
-	-*) usage >&2; usage_error "unknown option $1" ;;
-	*) wanted+=("$1") ;;
-	esac
-	shift
-done
+again=0 table='' list=0 show=0 wanted=()
+parse_options "
+	--again again flag
+	--table table text
+	--list list flag
+	--show show flag
+	... wanted
+" "$@"
 
 names=()
 declare -A minutes=() without=() commands=() groups=()
@@ -92,7 +88,7 @@ for name in "${names[@]}"; do
 	done
 	[ "$hit" = 0 ] || rows+=("$name")
 done
-if [ $mode = list ]; then
+if [ $list = 1 ]; then
 	printf '%s\n' "${rows[@]}"
 	exit 0
 fi
@@ -100,11 +96,12 @@ fi
 results=$KML_CACHE/checkout/$(checkout_key)/full
 mkdir -p "$results"
 
-# What a result depends on: every source but texts, benchmarks, what only calls
-# others, tests of these tools, and what the row names; and the row's command.
+# A result depends on the row's command and on all sources but texts, benchmarks,
+# scripts that only call others, tests of these tools, and the sources that the row
+# excludes.
 never='Documentation benchmarks .ci tools/kmemleak/tests tools/kmemleak/lint.sh
 	tools/kmemleak/check.sh tools/kmemleak/check-full.sh tools/kmemleak/matrix
-	tools/kmemleak/matrix-table.awk tools/kmemleak/cover-letter.txt'
+	tools/kmemleak/matrix-table.awk tools/kmemleak/cover-letter.txt tools/kmemleak/road.svg'
 declare -A sums=()
 read_sources()
 {
@@ -127,12 +124,12 @@ sources_id()
 		for word in ${without[$1]}; do
 			out+=" ${groups[$word]:-$word}"
 		done
-		# configurations by choice that it does not choose
+		# configurations by choice, except those that the row chooses
 		for word in $(extra_configs); do
 			[[ "${commands[$1]} " = *" --config $word "* ]] ||
 				out+=" tools/kmemleak/configs/$word.config"
 		done
-		# other flavours' configurations
+		# configurations of other flavours
 		for word in $KML_FLAVOURS; do
 			case "${commands[$1]} " in
 			*" --flavor $word "*) continue ;;
@@ -155,7 +152,8 @@ sources_id()
 	id=${sums[$1]}
 }
 
-# A row's verdict is a file "id passed failed skipped seconds date", written last.
+# A field of a row's verdict. That is a file with "id passed failed skipped seconds
+# date", which is written last.
 # field <row> <name>
 field()
 {
@@ -188,7 +186,7 @@ run_row()
 	esac
 	[ -x "${words[0]}" ] || die "row $name: no such program: ${words[0]}"
 	: >"$dir/progress"
-	# The guests' logs of this run, for as long as its results are kept.
+	# The guests' logs of this run are kept as long as its results.
 	rm -rf "$dir/guests"
 	mkdir "$dir/guests"
 	export KML_LOG_DIR=$dir/guests
@@ -220,7 +218,7 @@ run_row()
 	fi
 }
 
-# Minutes the rows from the n-th on may take: what they took last, or may.
+# The minutes that the rows from the n-th on need: those of the last run, or the limit.
 minutes_left()
 {
 	local sum=0 name
@@ -235,7 +233,7 @@ minutes_left()
 	echo $(((sum + 59) / 60))
 }
 
-# Lines may come from a table that had less room for names.
+# Align lines that may come from a table with narrower columns.
 aligned()
 {
 	awk -v indent="$1" '{
@@ -246,8 +244,8 @@ aligned()
 }
 
 # show_table <row>...
-# What a row adds to the table is kept in its file "part": the results of its
-# suites and their sum, and indented why tests were skipped.
+# The lines of a row are in its file "part": the results of its suites and their sum,
+# and, indented, the reasons for which tests were skipped.
 show_table()
 {
 	local name reasons='' part
@@ -270,7 +268,7 @@ show_table()
 	[ -z "$reasons" ] || printf '\nSkipped:\n%s' "${reasons//$'\n'./$'\n'}"
 }
 
-# What is there stays until all of the new one is written.
+# Replace the table when the new one is complete.
 keep_table()
 {
 	local tmp
@@ -284,7 +282,7 @@ keep_table()
 	fi
 }
 
-# Rows of a table that was kept, unless this machine knows as much.
+# Take over the rows of the table that this machine has no current results of.
 take_over()
 {
 	local name p f s date t src
@@ -305,14 +303,14 @@ take_over()
 }
 [ ! -s "$table" ] || take_over
 
-if [ $mode = show ]; then
+if [ $show = 1 ]; then
 	show_table "${rows[@]}"
 	exit 0
 fi
 
-# What ccache knows of one row's kernel serves the next.
+# ccache has most objects of a row's kernel from the row before.
 "$KML_TOOLS/build-deps.sh" speed || note "  ... without ccache: kernels are compiled from the start"
-# What is new is preprocessed once, not twice: the compiler says what it included.
+# New sources are preprocessed once, not twice: the compiler lists its includes.
 export CCACHE_DEPEND=1
 
 keep_table
@@ -322,7 +320,7 @@ interrupted()
 {
 	[ -z "$child" ] || kill "$child" 2>/dev/null || :
 	wait || :
-	note "interrupted; the same command goes on where this one stopped"
+	note "interrupted; the same command continues with this row"
 	exit 130
 }
 trap interrupted INT TERM HUP

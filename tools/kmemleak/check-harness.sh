@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The user-space harness, with the stock file of a fetched tree as its peer:
-# here, or built for other architectures and run by qemu-user.
+# The user-space harness, compared with the mm/kmemleak.c of a fetched tree: natively, or
+# built for other architectures and run by qemu-user.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -17,7 +17,7 @@ native) "$KML_TOOLS/build-deps.sh" harness ;;
 cross) shift ;;
 *) usage_error "$usage" ;;
 esac
-# Without these other architectures are skipped.
+# Architectures without a compiler are skipped.
 "$KML_TOOLS/build-deps.sh" cross || :
 "$KML_TOOLS/fetch-kernel.sh" 7.3
 kernel_paths um 7.3 1 0

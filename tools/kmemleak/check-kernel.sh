@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Everything that runs inside one kernel, each part in a boot of its own (a
-# test may leave kmemleak disabled). Prints TAP.
+# All tests that run in one kernel. Each part has a boot of its own, since a test may
+# leave kmemleak disabled. Prints TAP.
 #
-# "boot" is one boot of an emulated machine with some of everything in it: what
-# make check runs of it. It comes alone only when asked for by name.
+# The part "boot" is one boot of an emulated machine with some tests of each kind, for
+# make check. It is run only if it is named.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -18,28 +18,23 @@ usage()
 	  --kernel K        $KML_KERNELS or the path of a kernel tree (default 7.3)
 	  --stock, --debug, --config NAME
 	                    which build of it (see build-kernel.sh)
-	  --list            name the parts that such a kernel has
-	  PART              only these; "boot" is run only if it is named
-	With KML_LOG_DIR=<directory> the guests' logs are kept there, by part.
+	  --list            print the names of the parts that such a kernel has
+	  PART              only these parts; "boot" is run only if it is named
+	With KML_LOG_DIR=<directory> the log of each part's guest is kept there.
 	EOT
 }
 
-flavour=um kernel=7.3 debug=0 stock=0 config='' list=0 wanted=''
-while [ $# -gt 0 ]; do
-	case $1 in
-	--flavour | --flavor) flavour=${2:?}; shift ;;
-	--kernel) kernel=${2:?}; shift ;;
-	--config) config=${2:?}; shift ;;
-	--list) list=1 ;;
-	--debug) debug=1 ;;
-	--stock) stock=1 ;;
-	-h | --help) usage; exit 0 ;;
-	-*) usage >&2; usage_error "unknown option $1" ;;
-	*) wanted="$wanted $1" ;;
-	esac
-	shift
-done
-check_flavour "$flavour"
+flavour=um kernel=7.3 debug=0 stock=0 config='' list=0 words=()
+parse_options "
+	--flavor|--flavour flavour flavour
+	--kernel kernel kernel
+	--config config config
+	--list list flag
+	--debug debug flag
+	--stock stock flag
+	... words
+" "$@"
+wanted=${words[*]:+ ${words[*]}}
 flavour_facts "$flavour"
 build=(--flavor "$flavour" --kernel "$kernel")
 [ $debug = 0 ] || build+=(--debug)
@@ -51,7 +46,7 @@ if [ $list = 0 ]; then
 	"$KML_TOOLS/build-kernel.sh" "${build[@]}"
 	selftests=$("$KML_TOOLS/build-selftests.sh" "${build[@]}")
 fi
-# The tree's own scripts; 6.12 has none, and must behave like 7.3.
+# The tree's own scripts are those of 7.3: 6.12 has none, and should pass these, too.
 "$KML_TOOLS/fetch-kernel.sh" 7.3
 kernel_paths "$flavour" 7.3 0 0
 tree_tests=${kml_pristine:?}/tools/testing/selftests
@@ -62,8 +57,8 @@ in_guest=(--add "$KML_TOOLS/guest:/kml/guest" --add "$selftests:$here/kmemleak" 
 	--add "$tree_tests/mm/ksft_kmemleak_dedup.sh:$here/mm/ksft_kmemleak_dedup.sh")
 suite=$selftests/run_in_guest.sh
 
-# Guests spend most of their time waiting for objects to age: several at once,
-# unless each emulates more processors than there are.
+# Guests mostly wait for objects to age, so several run at a time. Emulated machines run
+# one by one, since each has more CPUs than this machine.
 slots=$(nproc)
 [ "$slots" -le 4 ] || slots=4
 if [ -n "$kml_qemu" ]; then
@@ -71,7 +66,7 @@ if [ -n "$kml_qemu" ]; then
 	in_guest+=(--cpus "$cpus")
 	[ "$debug$config" = 0 ] || in_guest+=(--mem 1G)
 fi
-# Emulation is slow, and so are debugging kernels in it.
+# Emulation is slow, and slower with debugging kernels.
 slow=1
 if [ -n "$kml_qemu" ]; then
 	slow=4
@@ -83,8 +78,8 @@ trap 'kill $(jobs -p) 2>/dev/null || :; wait; rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM HUP
 
 parts=0
-# part <name> <run.sh options> -- <script> [arguments]: one boot, which starts
-# when there is a slot free.
+# part <name> <run.sh options> -- <script> [arguments]: one boot, as soon as a slot is
+# free
 part()
 {
 	local name=$1
@@ -113,54 +108,54 @@ one_part()
 	trap 'kill $runner 2>/dev/null; wait $runner; exit 130' INT TERM
 	wait $runner || status=$?
 	note "  ${kml_qemu:+$flavour }$kernel$([ $debug = 0 ] || echo ' debug')${config:+ $config}: $name, $((SECONDS - t0)) s"
-	# What the tests said counts by itself; this line is about the rest: the
-	# guest lived to the end and its log is clean.
+	# The tests have results of their own. This line is about the guest, which
+	# must live to its end and leave a clean log.
 	case $status in
-	0) echo "ok - $name: the guest ended well, its log is clean" ;;
+	0) echo "ok - $name: the guest ended, its log is clean" ;;
 	123) echo "not ok - $name: the kernel complained" ;;
 	124) echo "not ok - $name: timed out" ;;
 	125) echo "not ok - $name: the guest crashed" ;;
 	*)
 		echo "# $name: exit $status"
-		# the others have said what failed
+		# other parts print what failed
 		[ "$name" != demo ] || echo "not ok - demo: it shows all leaks"
 		;;
 	esac
 	[ "$status" = 0 ] || : >"$work/failed"
 }
 
-# seconds <n>: a time limit, longer where things are slow
+# seconds <n>: a time limit, longer on slow machines
 seconds()
 {
 	echo $(($1 * slow))
 }
 
-# What keeps a CPU for four seconds is too long, where that is looked for (RCU's
-# limit is in debug.config); eight where every access is checked.
+# Debugging kernels complain about a CPU that is kept for four seconds (RCU's limit is in
+# debug.config), sanitizers about eight.
 if [ $debug = 1 ]; then
 	in_guest+=(--append watchdog_thresh=2)
 elif [ -n "$config" ]; then
 	in_guest+=(--append watchdog_thresh=4 --append rcupdate.rcu_cpu_stall_timeout=10)
 fi
 case $config in
-# Built in, but off until it is asked for.
+# Built in, but enabled by a parameter only.
 poison) in_guest+=(--append page_poison=1 --env KML_POISON=1) ;;
 default-off) in_guest+=(--env KMEMLEAK_DEFAULT=off) ;;
 esac
 
-# The long ones first, to end together. On kernels with SMP all CPUs scan; the
-# others of these boots, and kernels without, use one.
+# Long parts come first, so that all end at about the same time. All CPUs scan in parts
+# with "parallel", if the kernel has SMP.
 parallel=()
 [ $stock = 1 ] || parallel=(--append 'kmemleak=on,parallel')
 kunit=(--append 'kunit.enable=1 kunit.autorun=1')
 
-# The real architectures: what happens to a machine, and what is on it.
+# Emulated machines: hotplug, suspend, reboot, and other processors.
 if [ -n "$kml_qemu" ]; then
 	case $flavour in
 	x86_64) filter=avx2 plain=Nehalem ;;
 	arm64) filter=neon plain='' ;;
 	esac
-	# Sanitizers may be compiled in and not at work.
+	# A sanitizer that is compiled in may be inactive: expect its message.
 	case $config in
 	kcsan) alive='kcsan: enabled early' ;;
 	kasan*) alive='KernelAddressSanitizer initialized' ;;
@@ -168,11 +163,11 @@ if [ -n "$kml_qemu" ]; then
 	rt) alive='PREEMPT_RT' ;;
 	*) alive='' ;;
 	esac
-	# Two nodes, memory in a slot and by virtio-mem.
+	# Two nodes, memory in a slot, and memory by virtio-mem.
 	nodes=2
 	machine=(--nodes "$nodes" --hotmem 256M --env KMEMLEAK_MEMORY_MODULE=virtio_mem --env KMEMLEAK_EJECT=1)
 	machine+=(--env "KML_CPUS=$cpus" --env "KML_NODES=$nodes")
-	# What ends suspend to idle: with qemu 7.2 the PC's alarm does not.
+	# A key ends suspend to idle: with qemu 7.2 the PC's alarm does not.
 	machine+=(--keys 5 --env KMEMLEAK_KEYS=1)
 	happenings='cpu_hotplug.sh memory_hotplug.sh suspend.sh module_load.sh'
 	case "$wanted " in
@@ -187,7 +182,7 @@ if [ -n "$kml_qemu" ]; then
 	# shellcheck disable=SC2086 # words on purpose
 	part machine "${parallel[@]}" "${machine[@]}" --timeout "$(seconds 300)" -- \
 		"$suite" -d $here/kmemleak $happenings
-	# To RAM, which virtio-mem would not let the machine do, and arm64's cannot.
+	# Suspend to RAM: not with virtio-mem, and not on arm64.
 	[ "$flavour" != x86_64 ] ||
 		part sleep "${parallel[@]}" --nodes 2 --env KMEMLEAK_ALARM=mem --timeout "$(seconds 120)" -- \
 			"$suite" -d $here/kmemleak suspend.sh
@@ -196,14 +191,14 @@ if [ -n "$kml_qemu" ]; then
 		part plain "${parallel[@]}" "${kunit[@]}" --model "$plain" --env KML_FILTER=generic \
 			--timeout "$(seconds 120)" -- "$KML_TOOLS/guest/boot.sh" abi_test
 fi
-# Emulated, any filter may be the fastest: these tests are of this processor's own.
+# On an emulated machine, name the filter that the processor has.
 own=()
 [ -z "$kml_qemu" ] || [ $stock = 1 ] || own=(--append "kmemleak.filter=$filter")
 part selftests "${parallel[@]}" "${own[@]}" --timeout "$(seconds 600)" -- "$suite" -d $here/kmemleak -g core
 part users "${parallel[@]}" --timeout "$(seconds 600)" -- "$suite" -d $here/kmemleak -g users
 part tree --timeout "$(seconds 300)" -- "$KML_TOOLS/guest/kselftests.sh" $here/mm \
 	ksft_kmemleak_confirm.sh ksft_kmemleak_dedup.sh
-# What "make run" does, but for its number of CPUs.
+# Like "make run", except for the number of CPUs.
 part demo "${parallel[@]}" --env "KML_STOCK=$stock" --append no_hash_pointers \
 	--timeout "$(seconds 120)" -- "$KML_TOOLS/guest/demo.sh"
 part kunit "${kunit[@]}" --timeout "$(seconds 300)" -- "$KML_TOOLS/guest/kunit.sh"
@@ -211,13 +206,13 @@ part kunit "${kunit[@]}" --timeout "$(seconds 300)" -- "$KML_TOOLS/guest/kunit.s
 part isolated "${parallel[@]}" --append isolcpus=1 --timeout "$(seconds 120)" -- "$suite" -d $here/kmemleak isolated.sh
 part off --timeout "$(seconds 300)" -- "$suite" -d $here/kmemleak -l off disable_test
 part overlap --timeout "$(seconds 300)" -- "$suite" -d $here/kmemleak -l overlap abi_test
-# What this one provokes are kmemleak's own warnings, which are no complaints.
+# This part provokes warnings of kmemleak itself, which check-log.sh does not count.
 part warnings --timeout "$(seconds 300)" -- "$suite" -d $here/kmemleak -l warnings abi_test
 for words in off on parallel on,parallel bogus ON on,bogus on,,parallel off,parallel; do
 	part "boot-$words" --append "kmemleak=$words" --timeout "$(seconds 120)" -- \
 		"$suite" -d $here/kmemleak boot_param.sh
 done
-# The option without a word, and with an empty one.
+# The option without a value, and with an empty one.
 part boot-bare --append kmemleak --timeout "$(seconds 120)" -- "$suite" -d $here/kmemleak boot_param.sh
 part boot-empty --append kmemleak= --timeout "$(seconds 120)" -- "$suite" -d $here/kmemleak boot_param.sh
 part boot-bad-parameters --append 'kmemleak.min_unref_scans=-1 kmemleak.verbose=maybe' \
@@ -225,7 +220,7 @@ part boot-bad-parameters --append 'kmemleak.min_unref_scans=-1 kmemleak.verbose=
 	"$suite" -d $here/kmemleak boot_param.sh
 part boot-parameters --append 'kmemleak.min_unref_scans=3 kmemleak.verbose=1' --timeout "$(seconds 120)" -- \
 	"$suite" -d $here/kmemleak boot_param.sh
-# It takes all of this machine's time: alone, and nobody else's waits suffer.
+# The torture test uses all CPUs, so it runs alone.
 if [ "$kernel" = 7.3 ] && [ $debug = 0 ]; then
 	case "$wanted " in
 	' ' | *' torture '*) wait ;;

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Look for kernel complaints in console logs. Exit 1 and show them when there are
-# any that known-splats.txt does not name.
+# Look for complaints of the kernel in console logs. Shows those that known-splats.txt
+# does not list, and then exits with 1.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -12,7 +12,7 @@ injected=0
 case ${1:-} in
 -h | --help)
 	echo "$usage"
-	echo "  --injected  allocations were made to fail: that some did is no complaint"
+	echo "  --injected  allocations were made to fail: messages about that are no complaints"
 	exit 0
 	;;
 --injected) injected=1; shift ;;
@@ -28,16 +28,16 @@ complaints="$complaints|ODEBUG:|(list_add|list_del) corruption|refcount_t:|gener
 complaints="$complaints|Voluntary context switch within RCU|bad unlock balance|held lock freed"
 complaints="$complaints|UBSAN:|pagealloc: |detected expedited stall|trying to register non-static key"
 complaints="$complaints|Freezing .* failed|kml_[a-z_]* hogged CPU"
-# The first two are how arm64 says what x86 calls an Oops.
+# The first two are messages of arm64 about an Oops.
 complaints="$complaints|Unable to handle|Internal error:|hard LOCKUP|nobody cared"
 [ $injected = 1 ] || complaints="$complaints|page allocation failure|SLUB: Unable to allocate"
 
 bad=0
 for log in "$@"; do
 	[ -f "$log" ] || usage_error "no such log: $log"
-	# Only printk's lines, known by their time: a test may well print one of
-	# these words. The same line is on the console and in the dump of the
-	# ring buffer; its time and text make it one complaint.
+	# Only lines of printk(), which begin with a time: a test may print such a
+	# word, too. The same line is on the console and in the dump of the ring
+	# buffer, and counts once, by its time and text.
 	awk -v complaints="$complaints" '
 		FILENAME == ARGV[1] {
 			if ($0 ~ /^#/ || $0 == "")
@@ -59,8 +59,8 @@ for log in "$@"; do
 				said = substr(text[i], RSTART)
 				if (said !~ complaints || said in seen)
 					continue
-				# A kernel races in many places; the line names
-				# the two functions of each.
+				# Other code of the kernel has data races, too. The
+				# line names both functions.
 				if (said ~ /BUG: KCSAN: data-race/ && said !~ /kml_|kmemleak|kst_| kt_/)
 					continue
 				seen[said] = 1

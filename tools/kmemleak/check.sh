@@ -1,19 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# make check: what CI runs, in stages: every test on user-mode kernels, some of
-# everything on emulated machines (check-full.sh: all). One line a stage while it
-# runs, its log in a file, and at the very end one line of totals.
-#   check.sh [--list | STAGE...]
+# make check: the tests that CI runs, in stages. All tests run on user-mode kernels, and
+# some on emulated machines (check-full.sh: all). Each stage has a line and a log; the
+# last line has the totals.   check.sh [--list | STAGE...]
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# name | lane | command. Two lanes run side by side, each one stage after the
-# other: most stages use one processor, or wait for objects to age. Nothing here
-# is judged by the time it takes. Each stage must leave its results in its log, as
-# TAP or as a line "N passed, N failed, N skipped". Of a debugging kernel the parts
-# that could tell it something: check-full has the others.
+# name | lane | command. There are two lanes, since most stages use one CPU, or wait for
+# objects to age; the stages of a lane run one after another. No test depends on the
+# time that it takes. The results of a stage are in its log, as TAP or as a line "N
+# passed, N failed, N skipped". On the debugging kernel, only the parts run in which it
+# can find most; check-full has the others.
 STAGES="
 overlay   | 1 | $KML_TOOLS/tests/overlay_test.sh
 tools     | 1 | $KML_TOOLS/tests/tools_test.sh
@@ -47,14 +46,14 @@ logs=$KML_CACHE/checkout/$(checkout_key)/check
 mkdir -p "$logs"
 rm -f "$logs"/*.count
 
-# Leaves "passed failed skipped" in $logs/<name>.count.
+# Writes "passed failed skipped" to $logs/<name>.count.
 run_stage()
 {
 	local name=$1 log=$logs/$1.log t0=$SECONDS status=0 p f s
 	shift
 	echo "=== $name (log: $log)"
-	# Progress of the stage is its stderr; results go to the log. Both in
-	# the log, only progress here.
+	# Results, from stdout, go to the log. Progress, from stderr, goes to the
+	# terminal and to another log.
 	"$@" </dev/null 2> >(tee -a "$log.progress" >&2) >"$log" || status=$?
 	read -r p f s < <(judge_log "$log" "$name" "$status")
 	if [ "$f" -gt 0 ]; then
@@ -66,7 +65,7 @@ run_stage()
 	echo "$p $f $s" >"$logs/$name.count"
 }
 
-# Names of the stages that are wanted, of one lane or all: wanted <lane or ''>
+# Names of the stages to run, of one lane or of all: wanted <lane or ''>
 wanted()
 {
 	awk -F '|' -v lane="$1" -v words=" $words " 'NF == 3 {
@@ -88,7 +87,7 @@ run_lane()
 	done
 }
 
-# A lane is a process group: interrupted, all of it ends.
+# A lane is a process group, so that an interruption ends all of it.
 lanes=()
 start_lane()
 {
@@ -107,13 +106,13 @@ interrupted()
 }
 trap interrupted INT TERM HUP
 
-# Most objects of a kernel are those of the last run, or of another checkout.
+# Most objects of a kernel are in ccache, from the last run or another checkout.
 "$KML_TOOLS/build-deps.sh" speed || note "  ... without ccache: kernels are compiled from the start"
-# What is new is preprocessed once, not twice: the compiler says what it included.
+# New sources are preprocessed once, not twice: the compiler lists its includes.
 export CCACHE_DEPEND=1
 
 t0=$SECONDS
-# what never gets to count has failed
+# a stage that does not end has failed
 for name in $(wanted ''); do
 	echo "0 1 0" >"$logs/$name.count"
 done

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Remove what this checkout built; with "all", what it measured and fetched as well.
+# Remove the builds of this checkout; with "all", also its results, and fetched files.
 #   clean.sh builds|all
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
@@ -13,8 +13,7 @@ builds | all) ;;
 esac
 
 key=$(checkout_key)
-# Results may have taken hours: of bench, perf, torture, and those that make
-# check-full goes on from.
+# Results that may have taken hours stay: of bench, perf, torture and check-full.
 for entry in "$KML_CACHE/checkout/$key"/*; do
 	case $1:$(basename "$entry") in
 	builds:bench | builds:perf | builds:torture | builds:full) ;;
@@ -26,7 +25,7 @@ find "$KML_CACHE/source" -mindepth 2 -maxdepth 2 -name "*-$key*" -exec rm -rf {}
 rm -rf "$KML_TOP/tools/testing/kmemleak/build"
 [ "$1" = all ] || exit 0
 
-# Other checkouts fetch again what they miss.
+# Other checkouts fetch these again.
 rm -rf "$KML_CACHE/guest" "$KML_CACHE/apt"
 for kernel in $KML_KERNELS; do
 	rm -rf "$KML_CACHE/source/$kernel/src" "$KML_CACHE/source/$kernel/id"

@@ -4,8 +4,8 @@
 
 usage: copy-tree.py SOURCE COPY
 
-The first run copies. Later runs carry over only what changed in SOURCE since,
-so that a rebuild compiles only that. SOURCE is never written to.
+The first run copies all files. Later runs copy only files that changed in SOURCE, so
+that a build compiles only those again. SOURCE is not written to.
 """
 
 import os
@@ -15,14 +15,14 @@ import shutil
 import subprocess
 import sys
 
-# What a build in the source directory leaves behind is no source.
+# Files that a build in the source directory writes are not copied.
 PRODUCTS = re.compile(
     r"(^|/)(\.git|\.kmemleak-overlay|\.tmp_versions|generated|modules\.order|\.config(\.old)?|Module\.symvers"
     r"|System\.map|vmlinux[^/]*)(/|$)|^include/config/|\.(o|ko|a|cmd|d|mod|mod\.c|order|symvers)$")
 
 
 def snapshot(top: str) -> dict[str, tuple]:
-    """Path -> what changes when the file does."""
+    """Path -> size, time and mode, to see whether the file changes."""
     found = {}
     for where, dirs, files in os.walk(top):
         rel = os.path.relpath(where, top)
@@ -45,7 +45,7 @@ def first_copy(source: str, copy: str) -> None:
     done = subprocess.run(["cp", "-a", "--reflink=auto", "--", *entries, new + "/"],
                           stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode:
-        # On a full disk cp says so of each file.
+        # On a full disk cp prints a line for each file.
         raise OSError(done.stderr.split("\n", 1)[0])
     if any(os.path.exists(os.path.join(new, n)) for n in (".config", "vmlinux.o", "include/config/auto.conf")):
         # kbuild refuses to build elsewhere from a tree that was built in.
@@ -60,7 +60,7 @@ def carry_over(source: str, copy: str, old: dict, new: dict) -> None:
     if not changed and not gone:
         return
     print(f"  ... carrying over {len(changed) + len(gone)} changed files of {source}", file=sys.stderr)
-    # The copy's overlay hides or replaces some files: out with it first.
+    # The overlay hides or replaces some files of the copy: uninstall it first.
     if os.path.exists(os.path.join(copy, ".kmemleak-overlay/manifest.json")):
         overlay = os.path.join(os.path.dirname(os.path.abspath(__file__)), "overlay.py")
         subprocess.run([overlay, "uninstall", copy], check=True, stdout=sys.stderr)
@@ -74,8 +74,8 @@ def carry_over(source: str, copy: str, old: dict, new: dict) -> None:
         os.makedirs(os.path.dirname(to), exist_ok=True)
         if os.path.lexists(to):
             os.unlink(to)
-        # Not the source's time: a file that went back to an older version
-        # must still look new to make.
+        # With a new time: make must see a file that went back to an older version
+        # as changed.
         shutil.copy(os.path.join(source, path), to, follow_symlinks=False)
 
 
@@ -95,7 +95,7 @@ def main(argv: list[str]) -> int:
             with open(record, "rb") as f:
                 old = pickle.load(f)
             if old.get("source") == source:
-                # Until done, no record: an interrupted run copies afresh.
+                # No record until the end: after an interruption all is copied.
                 if old["files"] != now:
                     os.unlink(record)
                 carry_over(source, copy, old["files"], now)

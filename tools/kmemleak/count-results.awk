@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Count the results in a log of TAP or KTAP, nested or not: prints
-# "<passed> <failed> <skipped>". A line that sums up nested results is no
-# result of its own, unless it fails and none of them does.
+# "<passed> <failed> <skipped>". The line with the sum of nested results does not
+# count, unless it fails and none of them does.
 # A line "N passed, N failed, N skipped" counts instead of all above it.
 
 function result(indent, bad, skip) {
 	if (last > indent) {
-		# The sum of what was deeper.
+		# The sum of nested results.
 		if (bad && !below[indent])
 			failed++
 		below[indent] = 0
@@ -37,7 +37,7 @@ function result(indent, bad, skip) {
 	next
 }
 
-# A whole plan skipped, and no verdict above it to say so.
+# A whole plan that was skipped, if no outer result says so.
 /^ *1\.\.0 # *SKIP/ {
 	match($0, /^ */)
 	if (RLENGTH == 0)

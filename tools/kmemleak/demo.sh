@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# make run: build what is missing, boot it, leak memory, show the report. Fails if
-# that lacks a leak; of a stock kernel it only says how many were found.
+# make run: build a kernel, boot it, leak memory, and show the report. Fails if a leak is
+# not in it. For a stock kernel it only prints how many leaks were found.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"

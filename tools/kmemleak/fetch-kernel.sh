@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Bring an unpacked kernel source into the cache, from the Debian archive that
-# this machine's apt already uses. The machine's own apt state is not changed.
+# Fetch and unpack a kernel source into the cache, from the Debian archive of this
+# machine's apt. The state of that apt is not changed.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -11,7 +11,7 @@ set -euo pipefail
 
 usage="usage: fetch-kernel.sh $(echo "$KML_KERNELS" | tr ' ' '|')"
 kernel=${1:-}
-case $kernel in -h | --help) echo "$usage; into $KML_CACHE/source, unless it is there"; exit 0 ;; esac
+case $kernel in -h | --help) echo "$usage; into $KML_CACHE/source, if it is not there"; exit 0 ;; esac
 [ $# -eq 1 ] || usage_error "$usage"
 case " $KML_KERNELS " in
 *" $kernel "*) ;;
@@ -38,9 +38,9 @@ work=$(mktemp -d "$dest/.fetch.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 
-# The address of the main Debian archive as this machine's apt knows it: the
-# entry for the release's own suite and component main. Security archives and
-# third parties use other suite names or components.
+# The address of the main Debian archive in this machine's apt: the entry of the
+# release's own suite and component main. Entries of security archives and third parties
+# have other suites or components.
 debian_site()
 {
 	local codename
@@ -72,15 +72,15 @@ download()
 from_machine_sources()
 {
 	package=linux-source-$1
-	# First with the lists the machine already has, then with fresh ones.
+	# First with the package lists of the machine, then with new ones.
 	apt_sources=()
 	if (cd "$work" && apt-get -q -o APT::Sandbox::User=root download "$package") >"$work/apt.log" 2>&1; then
 		deb=$(find "$work" -maxdepth 1 -name '*.deb' | head -n 1)
 		return
 	fi
 	note "  ... reading package lists"
-	# A third party's list that fails is no reason to give up: what counts
-	# is whether the package is known afterwards.
+	# A list of a third party may fail. It only matters whether the package is
+	# known afterwards.
 	private_apt machine apt-get -q update >"$work/apt.log" 2>&1 || :
 	private_apt machine apt-cache show "$package" >/dev/null 2>&1 ||
 		no_network "find $package in this machine's apt sources"
@@ -129,7 +129,7 @@ esac
 
 note "  ... unpacking $(basename "$deb") (half a minute)"
 mkdir "$work/unpacked"
-# tar says the same of each file on a full disk; the first line will do.
+# On a full disk tar prints a line for each file; show the first.
 if ! (
 	dpkg-deb --fsys-tarfile "$deb" |
 		tar -xO --wildcards './usr/src/linux-source-*.tar.xz' |
@@ -142,7 +142,7 @@ tree=$(find "$work/unpacked" -mindepth 1 -maxdepth 1 -type d)
 [ -f "$tree/Kbuild" ] || die "$(basename "$deb") holds no kernel tree (looked for */Kbuild)"
 rm -rf "$dest/src" "$dest/id"
 mv "$tree" "$dest/src"
-# Written last: a source without it is not used.
+# The id is written last: a source without it is not used.
 dpkg-deb -f "$deb" Package Version >"$work/id"
 mv "$work/id" "$dest/id"
 note "  ok  $package, Linux $(tree_version "$dest/src")"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The programs of a guest whose processor is not this machine's: Debian's
-# packages for it, unpacked into the cache and installed nowhere. Prints the
-# directory.   guest-programs.sh amd64|arm64
+# Programs for a guest with another processor than this machine's: Debian's packages,
+# unpacked in the cache and not installed. Prints the directory.
+#   guest-programs.sh amd64|arm64
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -16,7 +16,7 @@ amd64 | arm64) ;;
 *) usage_error "usage: guest-programs.sh amd64|arm64" ;;
 esac
 
-# Whose programs initramfs.sh copies; their libraries are found by apt.
+# Packages of the programs that initramfs.sh copies. apt adds their libraries.
 packages='bash busybox-static coreutils diffutils findutils gawk grep kmod procps sed util-linux'
 
 dest=$KML_CACHE/guest/programs-$deb
@@ -48,10 +48,10 @@ failed()
 }
 
 note "  ... downloading the guest's programs for $deb (about 20 MB)"
-# A third party's list that fails is no reason to give up: what counts is
-# whether the packages are known afterwards.
+# A list of a third party may fail. It only matters whether the packages are known
+# afterwards.
 foreign_apt apt-get -q update >"$work/log" 2>&1 || :
-# What an installation would bring; of that, what programs are linked with.
+# Of the packages that an installation would need, take the libraries.
 # shellcheck disable=SC2086 # words on purpose
 foreign_apt apt-get -q -s --no-install-recommends install $packages >"$work/plan" 2>"$work/log" ||
 	failed "find packages for $deb"

@@ -1,13 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Build the guest's root file system: an archive in memory, so that a guest,
-# whatever it does as root, has no way to the host's files.
+# Build the guest's root file system. It is an archive in memory, so that the guest cannot
+# reach the host's files, even as root.
 #
-# The programs are the host's own, with the libraries they name, or, for another
-# processor (as Debian calls it), those of guest-programs.sh. That part is cached;
-# modules, script and additions make a second archive behind it, which the kernel
-# unpacks over the first.
+# The programs are the host's, with their libraries, or, for another processor, those of
+# guest-programs.sh. They make a first archive, which is cached. Modules, script and
+# additions make a second one, which the kernel unpacks over the first.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -17,11 +16,11 @@ usage()
 	cat <<-'EOT'
 	usage: initramfs.sh [--programs "NAME..."] OUT.cpio PROCESSOR MODROOT SCRIPT
 	                    ENVFILE [DIR:GUESTPATH]...
-	  --programs     more programs of this machine that the guest needs
-	  PROCESSOR      as Debian calls it: amd64, arm64
+	  --programs     more programs of this machine for the guest
+	  PROCESSOR      Debian's name: amd64, arm64
 	  MODROOT        has lib/modules of the kernel, or '' for none
-	  SCRIPT         what the guest runs, ENVFILE what it sources before
-	  DIR:GUESTPATH  a directory or file that the guest has there as well
+	  SCRIPT         is run in the guest, after it has sourced ENVFILE
+	  DIR:GUESTPATH  a directory or file, and its place in the guest
 	EOT
 }
 
@@ -36,8 +35,8 @@ fi
 out=$1 deb=$2 modroot=$3 script=$4 envfile=$5
 shift 5
 
-# What the kernel tree's kselftests and ours call. Everything else comes from
-# busybox; these are the real ones because scripts rely on their options.
+# Programs that the kernel tree's kselftests and ours call, with their real options. All
+# others are those of busybox.
 programs='bash kmod dmesg grep awk sed sort readlink cat cp cut date dd diff
 	echo env expr find flock head id ls mkdir mkfifo mktemp mv nice nproc
 	od paste printf ps realpath rm seq sleep stat stdbuf tail taskset tee
@@ -53,8 +52,8 @@ archive()
 	(cd "$1" && find . -mindepth 1 | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet)
 }
 
-# Where a program is: here, or among the foreign ones. Debian chooses awk when
-# it is installed; nobody has installed the foreign one.
+# The path of a program, of this machine or of guest-programs.sh. The latter have no awk,
+# which is a link that Debian makes on installation.
 find_program()
 {
 	local p=$1 dir
@@ -88,7 +87,7 @@ libraries()
 			[ -z "${seen[$name]:-}" ] || continue
 			seen[$name]=1
 			case $name in
-			# The dynamic linker, by the path that programs have for it.
+			# The dynamic linker has an absolute path in programs.
 			/*) lib=$programs_root$name ;;
 			*) lib=$(find "$programs_root/lib" "$programs_root/usr/lib" -name "$name" | head -n 1) ;;
 			esac
@@ -99,8 +98,8 @@ libraries()
 	done
 }
 
-# Copy a program and the libraries it is linked with to the same places below
-# the new root; /bin, /sbin and /lib are links into /usr there.
+# Copy a program and its libraries to the same places below the new root, in which /bin,
+# /sbin and /lib are links into /usr.
 copy_program()
 {
 	local root=$1 file=$2 name=$3 lib
@@ -127,7 +126,7 @@ build_base()
 	printf 'root:x:0:\n' >"$root/etc/group"
 
 	cp -L "$(find_program busybox)" "$root/usr/bin/busybox"
-	# The host's list: a foreign one of the same release has the same applets.
+	# The applets of the host's busybox: the other one is of the same release.
 	for p in $(busybox --list); do
 		ln -s busybox "$root/usr/bin/$p" 2>/dev/null || :
 	done
@@ -149,7 +148,7 @@ build_base()
 	chmod 755 "$root/init"
 }
 
-# The cached part's name changes with anything that goes into it.
+# The name of the cached archive depends on all its contents.
 base_id()
 {
 	local p file
@@ -175,8 +174,8 @@ if ldd "$(command -v busybox)" 2>/dev/null | grep -q '=>'; then
 fi
 
 base=$KML_CACHE/guest/base-$deb-$(base_id).cpio
-# One at a time: other runs, of other checkouts, too, have their bases beside it.
-# Who uses one marks it, and only what nobody has used for a week goes: nobody's
+# All runs of all checkouts keep their archives here, under a lock. A run touches the
+# archive that it uses. Archives that were not used for a week are removed, so none
 # disappears before it is read.
 mkdir -p "$KML_CACHE/guest"
 exec 9>"$KML_CACHE/guest/.lock"
@@ -195,7 +194,7 @@ mkdir -p "$work/top/kml" "$work/top/usr/lib"
 cp "$script" "$work/top/kml/script"
 cp "$envfile" "$work/top/kml/env"
 if [ -n "$modroot" ] && [ -d "$modroot/lib/modules" ]; then
-	# -L would follow the links back into the source tree.
+	# -L would follow the links into the source tree.
 	cp -a "$modroot/lib/modules" "$work/top/usr/lib/"
 	rm -f "$work"/top/usr/lib/modules/*/build "$work"/top/usr/lib/modules/*/source
 fi
@@ -214,7 +213,7 @@ for add in "$@"; do
 		cp -L "$from" "$work/top$to"
 	fi
 done
-# /lib, /bin and /sbin are links in the base: put additions behind them.
+# /lib, /bin and /sbin are links in the first archive: move additions to their targets.
 for d in lib bin sbin; do
 	if [ -d "$work/top/$d" ] && [ ! -L "$work/top/$d" ]; then
 		to=$work/top/usr/$d

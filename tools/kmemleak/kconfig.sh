@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Configure what is built outside of a kernel tree: the programs of the newest
-# kernel's scripts/kconfig with this repository's Kconfig.
+# make menuconfig and make defconfig: run the newest kernel's scripts/kconfig with the
+# Kconfig of this repository.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -21,8 +21,8 @@ esac
 "$KML_TOOLS/fetch-kernel.sh" 7.3
 kernel_paths um 7.3 0 0
 
-# Building the program is a matter of make's: it compiles what is missing. The
-# configuration of a kernel that it writes beside is not used.
+# The kernel's make builds the program. The kernel configuration that it also writes is
+# not used.
 out=$KML_CACHE/kconfig
 mkdir -p "$out"
 exec 9>"$out/.lock"
@@ -37,7 +37,7 @@ exec 9>&-
 
 cd "$KML_TOP"
 export srctree=. KCONFIG_CONFIG=.config
-# what a kernel's make would read is not wanted here
+# files for the kernel's make do not belong in this directory
 export KCONFIG_AUTOCONFIG=$out/auto.conf KCONFIG_AUTOHEADER=$out/autoconf.h
 export KCONFIG_RUSTCCFG=$out/rustc_cfg
 "$out/scripts/kconfig/$program" "${args[@]}" Kconfig

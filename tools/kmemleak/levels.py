@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Are the files of mm/kmemleak/ in the order of levels.txt?
+"""Check that the files of mm/kmemleak/ follow the order of levels.txt.
 
 usage: levels.py SOURCES [OBJECTS]
 
-Each file of the directory SOURCES may include headers of lower levels only; with a
-directory OBJECTS, in which these sources were compiled, each object may need only
-symbols of lower levels. Prints what goes upward; exits with 1 if there is any.
+Each file of the directory SOURCES may include headers of lower levels only. With a
+directory OBJECTS, in which these sources were compiled, each object may use only
+symbols of lower levels. Prints each exception, and exits with 1 if there is one.
 """
 
 import os

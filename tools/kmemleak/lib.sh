@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# What the scripts of this directory share: messages, where things live, and
-# the choices a user may name. Sourced, never run.
+# The part that scripts share: messages, options, directories, and the choices that
+# a user may name. Sourced, never run.
 
 KML_TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 KML_TOP=$(cd "$KML_TOOLS/../.." && pwd)
@@ -11,11 +11,11 @@ KML_FLAVOURS="um x86_64 arm64"
 KML_KERNELS="7.3 6.12"
 export KML_TOOLS KML_TOP KML_CACHE
 
-# A make above us has nothing to say to the makes below: -s would hide their
-# progress, variables would configure the kernel.
+# The options of a make that called us are not for the makes that we call: -s would
+# hide their progress, and variables would configure the kernel.
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
-# Progress goes to stderr: stdout belongs to what a script was asked for.
+# Progress goes to stderr: stdout is for the output that the script was asked for.
 note()
 {
 	printf '%s\n' "$*" >&2
@@ -28,17 +28,123 @@ die()
 	exit 1
 }
 
-# Wrong usage is exit 2, so that callers can tell it from a failed build.
+# Wrong usage exits with 2, so that callers can tell it from a failed build.
 usage_error()
 {
 	printf 'error: %s\n' "$*" >&2
 	exit 2
 }
 
-# Run a long command with its output in a log, one line before it and one after,
-# and a sign of life in between; on failure show the log's end, which is where
-# the reason is.
-# logged <log> <what> <command...>
+# Read a script's options into its variables.
+# parse_options "<table>" <argument>...
+# The table has one option a line, "names variable kind". Names are separated by |.
+# The kind says which values the option takes:
+#	flag		none; the variable becomes 1
+#	text		any
+#	words		any; appended to the variable, after a blank
+#	each		any; becomes one more element of the array
+#	number		digits
+#	count		digits, above 0
+#	flavour, kernel, config
+#			what build-kernel.sh can build
+#	A|B|C		one of these words
+# A kind with .. after it takes a list of such values, separated by blanks. The line
+# "... array" accepts arguments that are no options, and "-- array" accepts all
+# arguments after --. $options_given becomes the list of the options, with a blank
+# before and after each. Needs a function usage.
+parse_options()
+{
+	local _names _variable _kind _name _free='' _rest=''
+	local -A _variables=() _kinds=()
+	while read -r _names _variable _kind; do
+		case $_names in
+		'') ;;
+		...) _free=$_variable ;;
+		--) _rest=$_variable ;;
+		*)
+			for _name in ${_names//|/ }; do
+				_variables[$_name]=$_variable _kinds[$_name]=$_kind
+			done
+			;;
+		esac
+	done <<<"$1"
+	shift
+	options_given=' '
+	while [ $# -gt 0 ]; do
+		_name=$1
+		shift
+		case $_name in
+		-h | --help) usage; exit 0 ;;
+		-*) ;;
+		*) [ -z "$_free" ] || { eval "$_free+=(\"\$_name\")"; continue; } ;;
+		esac
+		if [ -n "$_rest" ] && [ "$_name" = -- ]; then
+			eval "$_rest+=(\"\$@\")"
+			return
+		fi
+		_kind=${_kinds[${_name:-none}]:-}
+		[ -n "$_kind" ] || { usage >&2; usage_error "unknown option $_name"; }
+		_variable=${_variables[$_name]}
+		options_given+="$_name "
+		if [ "$_kind" = flag ]; then
+			printf -v "$_variable" 1
+			continue
+		fi
+		[ $# -gt 0 ] || usage_error "$_name needs a value"
+		check_values "$_name" "$_kind" "$1"
+		case $_kind in
+		words) printf -v "$_variable" '%s' "${!_variable:+${!_variable} }$1" ;;
+		each) eval "$_variable+=(\"\$1\")" ;;
+		*) printf -v "$_variable" '%s' "$1" ;;
+		esac
+		shift
+	done
+}
+
+# check_values <option> <kind> <value>: one value, or a list where the kind ends in ..
+check_values()
+{
+	local value
+	case $2 in
+	*..) for value in $3; do check_value "$1" "${2%..}" "$value"; done ;;
+	*) check_value "$1" "$2" "$3" ;;
+	esac
+}
+
+check_value()
+{
+	local option=$1 kind=$2 value=$3
+	case $kind in
+	text | words | each) return ;;
+	flavour) check_flavour "$value"; return ;;
+	kernel) check_kernel "$value"; return ;;
+	config) check_extra_config "$value"; return ;;
+	number | count)
+		case $value in
+		'' | *[!0-9]*) usage_error "$option $value is not a number" ;;
+		esac
+		[ "$kind" = number ] || [ "$value" -gt 0 ] || usage_error "$option $value is not above 0"
+		return
+		;;
+	esac
+	case "|$kind|" in
+	*"|$value|"*) ;;
+	*) usage_error "$option $value is not known here; choices: ${kind//|/ }" ;;
+	esac
+}
+
+# Set and make the directory $out of a script's results, if --out has not named one.
+# results_directory <name>
+results_directory()
+{
+	[ -n "$out" ] || out=$KML_CACHE/checkout/$(checkout_key)/$1/$(date +%Y-%m-%d-%H%M%S)
+	mkdir -p "$out"
+	out=$(cd "$out" && pwd)
+}
+
+# Run a long command with its output in a log, a line before and after it, and a
+# sign of life in between. If it fails, show the end of the log, where the reason is.
+# logged <log> <title> <command...>
 logged()
 {
 	local log=$1 what=$2 t0=$SECONDS rc=0 alive
@@ -61,9 +167,9 @@ logged()
 	note "  ok  $what ($((SECONDS - t0)) s)"
 }
 
-# What a log of results says, as "passed failed skipped". A command that failed
-# without a failed test, or that tested nothing, is a failure: it is written to
-# the log.
+# Count the results in a log: prints "passed failed skipped". A command that failed
+# without a failed test, or that left no result, is one more failure, which is
+# added to the log.
 # judge_log <log> <name> <exit status>
 judge_log()
 {
@@ -80,7 +186,7 @@ judge_log()
 	echo "$p $f $s"
 }
 
-# Only what failed, with enough around it to know which test that was.
+# Only the failures, with enough lines around each to know which test it was.
 show_failures()
 {
 	grep -nE -B 4 '^ *not ok|^error:' "$1" | tail -n 60 | sed 's/^/    /'
@@ -89,8 +195,8 @@ show_failures()
 sign_of_life()
 {
 	local t0=$SECONDS
-	# bash keeps a sleeping child alive when it is killed: read's timeout
-	# sleeps without one.
+	# A bash that is killed leaves its sleep running: the timeout of read waits
+	# without a child.
 	exec {never}<> <(:)
 	while kill -0 $$ 2>/dev/null; do
 		read -r -t 20 -u "$never" || :
@@ -98,7 +204,7 @@ sign_of_life()
 	done
 }
 
-# A short name for this checkout, so that two of them never share a build.
+# A short name for this checkout, so that two checkouts never share a build.
 checkout_key()
 {
 	printf '%s' "$KML_TOP" | sha256sum | cut -c1-8
@@ -112,7 +218,7 @@ check_flavour()
 	esac
 }
 
-# Configurations by choice: fragments that no flavour or release brings along.
+# Configurations by choice: fragments that no flavour or release implies.
 extra_configs()
 {
 	local f name
@@ -133,7 +239,7 @@ check_extra_config()
 	esac
 }
 
-# A kernel is a release this project fetches or the path of an unpacked tree.
+# A kernel is a release that this project fetches, or the path of a kernel tree.
 check_kernel()
 {
 	case " $KML_KERNELS " in
@@ -153,7 +259,7 @@ check_kernel()
 	esac
 }
 
-# The version a tree's own Makefile states, as "7.3.4".
+# The version in a tree's Makefile, as "7.3.4".
 tree_version()
 {
 	awk -F ' *= *' '
@@ -163,12 +269,12 @@ tree_version()
 		END { if (v != "") print v "." p "." s }' "$1/Makefile"
 }
 
-# What a flavour is called elsewhere. Sets
+# The names that other programs have for a flavour. Sets
 #   kml_arch    kbuild's ARCH
-#   kml_cross   CROSS_COMPILE: empty where this machine's own compiler will do
+#   kml_cross   CROSS_COMPILE, empty if the compiler of this machine will do
 #   kml_target  the make target that builds the image, kml_image its path
 #   kml_deb     Debian's name of the guest's processor
-#   kml_qemu    the emulator; empty for a kernel that is a program
+#   kml_qemu    the emulator, empty for a kernel that is a program
 # shellcheck disable=SC2034 # the callers use what it sets
 flavour_facts()
 {
@@ -196,6 +302,17 @@ flavour_facts()
 	esac
 }
 
+# The flavour of a kernel that was built.
+# built_flavour <.config>
+built_flavour()
+{
+	if grep -q '^CONFIG_UML=y' "$1"; then
+		echo um
+	else
+		sed -n 's/^CONFIG_X86_64=y$/x86_64/p; s/^CONFIG_ARM64=y$/arm64/p' "$1" | head -n 1
+	fi
+}
+
 # Does a guest of that Debian architecture run this machine's programs?
 native_guest()
 {
@@ -205,13 +322,13 @@ native_guest()
 	esac
 }
 
-# Where a kernel's files live. Sets
-#   kml_pristine  the untouched source this project fetched, or the user's tree
-#   kml_src       what gets built: a private copy with the overlay, or (STOCK)
-#                 an untouched one
+# The directories of a kernel. Sets
+#   kml_pristine  the untouched source that this project fetched, or the user's tree
+#   kml_src       the source that is built: a private copy with the overlay, or
+#                 (stock) an untouched source
 #   kml_out       the build directory
-# Build directories are siblings of the source, one level apart, so that
-# relative paths are the same everywhere and ccache serves all of them.
+# Build directories lie beside the source, so that relative paths are the same
+# everywhere, and one ccache serves all builds.
 # kernel_paths <flavour> <kernel> <stock 0|1> <debug 0|1>
 # shellcheck disable=SC2034 # the callers use what it sets
 kernel_paths()
@@ -230,8 +347,8 @@ kernel_paths()
 	*)
 		kml_pristine=$KML_CACHE/source/$kernel/src
 		if [ "$stock" = 1 ]; then
-			# Out-of-tree builds leave the source alone, so every
-			# checkout may build from the one pristine copy.
+			# Builds in another directory leave the source alone, so
+			# all checkouts may build from the same copy.
 			kml_src=$kml_pristine
 			kml_out=$KML_CACHE/source/$kernel/$flavour-$key
 		else
@@ -243,23 +360,24 @@ kernel_paths()
 	[ "$debug" = 0 ] || kml_out=$kml_out-debug
 }
 
-# What builds share: $ccache is a prefix for compilers.
+# The environment of all builds. Sets $ccache, a prefix for compilers.
 # shellcheck disable=SC2034 # the callers use it
 build_env()
 {
 	ccache=''
 	if command -v ccache >/dev/null; then
 		ccache='ccache '
-		# Paths relative to the build directory, which lies beside every
-		# source: one checkout's objects serve the next one's build.
+		# Paths are relative to the build directory, which lies beside the
+		# source: objects of one checkout serve the builds of others.
 		export CCACHE_BASEDIR=$KML_CACHE CCACHE_NOHASHDIR=1
 	fi
-	# The build's own identity would change every object that prints a banner.
+	# Objects that contain the version banner should not change with each build.
 	export KBUILD_BUILD_TIMESTAMP='2026-01-01' KBUILD_BUILD_USER=kmemleak
 	export KBUILD_BUILD_HOST=kmemleak KBUILD_BUILD_VERSION=1
 }
 
-# Options of a fragment that a dependency silently dropped.
+# Options of a fragment that the configuration does not have, for example since they
+# depend on others.
 # lost_options <.config> <fragment>
 lost_options()
 {

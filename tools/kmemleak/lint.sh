@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck disable=SC2317 # the checks are called by name
 #
-# Every static check, one TAP line each; what a check has to say comes before
-# its line.   lint.sh [CHECK]...   (checks: see CHECKS below)
+# All static checks, one line of TAP each, after the output of the check.
+#   lint.sh [CHECK]...   (checks: see CHECKS below)
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -19,29 +19,30 @@ for check in $wanted; do
 	esac
 done
 cd "$KML_TOP"
-# Without it no check would find a file, and all would pass.
+# Without git no check would find a file, and all would pass.
 git rev-parse --is-inside-work-tree >/dev/null 2>&1 ||
 	die "lint asks git which files are ours, and $KML_TOP is not a git checkout" "clone the repository"
 "$KML_TOOLS/build-deps.sh" lint
 "$KML_TOOLS/build-deps.sh" kernel um
 
-# The checkers are those of the newest tree, as it was fetched.
+# checkpatch and kernel-doc are those of the newest tree.
 "$KML_TOOLS/fetch-kernel.sh" 7.3
 kernel_paths um 7.3 0 0
 checkers=${kml_pristine:?}/scripts
 work=$(mktemp -d "${TMPDIR:-/tmp}/kmemleak-lint.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-# Our files by name pattern, tracked or just written.
+# Our files by name pattern, tracked or not.
 ours()
 {
 	git ls-files -co --exclude-standard -- "$@" 2>/dev/null |
 		sort -u | while read -r f; do [ ! -f "$f" ] || echo "$f"; done
 }
 
-# compiler_check <kernel> <variant> <compiler> [make variables]: build our
-# objects, all of them anew, in a build directory of its own (other warning
-# flags would rebuild the real one); pass when nothing is said about our files.
+# Compile all our objects again; pass if the compiler prints nothing about our files. The
+# build directory is not that of make kernel, whose objects other warning flags would
+# make out of date.
+# compiler_check <kernel> <variant> <compiler> [make variables]
 compiler_check()
 {
 	local kernel=$1 variant=$2 cc=$3 log=$work/compiler.log rc=0
@@ -57,7 +58,7 @@ compiler_check()
 	[ "$rc" -eq 0 ] && [ -z "$(about_us "$log")" ]
 }
 
-# What a compiler said about our files (headers of others may be noisy).
+# The messages of a compiler about our files, without those about other headers.
 about_us()
 {
 	grep -E '(mm/kmemleak/|kmemleak-filter|include/linux/kmemleak|asm/kmemleak|include/trace/events/kmemleak)[^ ]*:[0-9]+.*(warning|error|note)' "$1" || :
@@ -104,8 +105,7 @@ check_length()
 	return "$bad"
 }
 
-# What checkpatch says of code that plays the kernel in user space: how the
-# kernel would spell it.
+# Types of messages that are wrong for code that stands in for the kernel in user space.
 userspace_ignores=$(tr -d ' \t\n' <<-EOT
 	MACRO_ARG_REUSE,MACRO_ARG_UNUSED,MACRO_ARG_PRECEDENCE,COMPLEX_MACRO,MACRO_WITH_FLOW_CONTROL,
 	SINGLE_STATEMENT_DO_WHILE_MACRO,MEMORY_BARRIER,NEW_TYPEDEFS,PREFER_DEFINED_ATTRIBUTE_MACRO,
@@ -124,8 +124,8 @@ run_checkpatch()
 	shift
 	mapfile -t files < <(ours "$@" | grep -E '\.[chS]$')
 	[ ${#files[@]} -gt 0 ] || return 0
-	# -f judges whole files: it cannot know who maintains them. GIT_DIR away:
-	# its SPDX check needs more Python than a plain machine has.
+	# With -f, checkpatch does not know who maintains a file. Without GIT_DIR, it
+	# leaves out its SPDX check, which needs more Python packages.
 	printf '%s\0' "${files[@]}" | GIT_DIR=/nonexistent xargs -0 -P "$(nproc)" -n 12 \
 		perl "$checkers/checkpatch.pl" --root="$kml_pristine" --strict --terse \
 		--no-summary --show-types --ignore "FILE_PATH_CHANGES,EMBEDDED_FILENAME,$ignore" -f
@@ -135,12 +135,12 @@ check_checkpatch()
 {
 	local rc=0
 	run_checkpatch '' 'mm/*' 'include/linux/*' || rc=1
-	# The layout of trace events, everywhere.
+	# Trace events have a layout of their own in all of the kernel.
 	run_checkpatch OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT 'include/trace/*' || rc=1
-	# linux/cpufeature.h does not include the one of User Mode Linux.
+	# linux/cpufeature.h does not include asm/cpufeature.h of User Mode Linux.
 	run_checkpatch ARCH_INCLUDE_LINUX 'arch/*' || rc=1
 	run_checkpatch "$userspace_ignores" 'tools/testing/*' 'benchmarks/*' || rc=1
-	# The patches to the kernel's own code; who signs them is open.
+	# The patches to the kernel's own code, which are not signed yet.
 	GIT_DIR=/nonexistent perl "$checkers/checkpatch.pl" --root="$kml_pristine" --strict --terse \
 		--no-summary --show-types --no-signoff tools/kmemleak/patches/*.patch || rc=1
 	return "$rc"
@@ -151,7 +151,7 @@ check_gcc()
 	compiler_check 7.3 lint-gcc gcc W=1
 }
 
-# Neither an include nor a call goes upward: levels.txt.
+# No include and no call goes to a higher level of levels.txt.
 check_levels()
 {
 	compiler_check 7.3 lint-gcc gcc W=1 || return 1
@@ -179,10 +179,10 @@ check_sparse()
 {
 	command -v sparse >/dev/null || { skip='no sparse'; return 0; }
 	local kernel
-	# What the older tree's annotations say of locks, the newer tree's leave to clang.
+	# The older tree has lock annotations for sparse; in the newer, clang checks them.
 	for kernel in 7.3 6.12; do
 		compiler_check "$kernel" lint-gcc gcc C=2 "CHECK=$KML_TOOLS/sparse.sh" || return 1
-		# A checker that is not good enough is left out by kbuild, with one line.
+		# kbuild leaves out a checker that is too old, with this line.
 		! grep 'C=2 specified, but' "$work/compiler.log" || return 1
 	done
 }
@@ -195,8 +195,7 @@ check_kernel-doc()
 	[ ! -s "$work/kerneldoc" ]
 }
 
-# The kernel's own directives are not known here: only what every reader of
-# reStructuredText would stumble over.
+# Errors of reStructuredText only: docutils does not know the kernel's directives.
 check_rst()
 {
 	local files
@@ -225,8 +224,8 @@ echo "1..$(echo "$wanted" | wc -w)"
 for check in $wanted; do
 	n=$((n + 1))
 	skip=''
-	# In this shell, for $skip; "if" keeps set -e out of the check, so each
-	# one ends with its own verdict.
+	# Checks run in this shell, since they set $skip. set -e has no effect inside
+	# "if": each check returns its own verdict.
 	if "check_$check" >"$work/out"; then verdict=ok; else verdict='not ok'; failed=1; fi
 	sed 's/^/  # /' "$work/out"
 	echo "$verdict $n lint: $check${skip:+ # SKIP $skip}"

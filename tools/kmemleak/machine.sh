@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2154,SC2034,SC2054
 #
-# The machine a guest runs on. Sourced by run.sh; uses its options, and sets
-# command, kernel_args, and console and console_shell: what is added to the
-# command for a script and for a shell.
+# The machine of a guest. Sourced by run.sh; uses its options. Sets command, kernel_args,
+# and console and console_shell, the arguments of the command for a script and a shell.
 
-# User Mode Linux: a program, its memory a file that is mapped executable.
+# User Mode Linux: a program, whose memory is a file that is mapped executable.
 machine_um()
 {
 	local megabytes
@@ -13,8 +12,8 @@ machine_um()
 		usage_error "--model, --nodes, --hotmem, --kvm and --icount are for an emulated machine, not for FLAVOR=um"
 	command=("$IMAGE" mem="$mem" initrd="$work/root.cpio" con=null ssl=null
 		"uml_dir=$work/" console=tty0)
-	# In /dev/shm where that is big enough (containers have 64 MB) and may
-	# hold programs.
+	# The file is in /dev/shm if there is room (containers have 64 MB) and it is
+	# not mounted noexec.
 	TMPDIR=$work
 	megabytes=$(to_megabytes "$mem")
 	if [ "$(df -BM --output=avail /dev/shm 2>/dev/null | tr -dc '0-9\n' | tail -n 1)" -gt "$megabytes" ] 2>/dev/null &&
@@ -35,7 +34,7 @@ to_megabytes()
 	echo $((bytes / 1048576))
 }
 
-# Hardware help only when asked for: where it is offered it need not work.
+# Hardware acceleration only if it is asked for: it may be offered and not work.
 acceleration()
 {
 	[ "$kvm$icount" != 11 ] || usage_error "--icount: only an emulated processor's instructions are counted"
@@ -50,7 +49,7 @@ acceleration()
 	[ "$kml_deb" = "$(dpkg --print-architecture 2>/dev/null)" ] ||
 		usage_error "--kvm: this machine's processor cannot run $flavour"
 	[ -w /dev/kvm ] || die "--kvm: /dev/kvm is not there or not ours" "leave --kvm away"
-	# A machine that does nothing shows whether there is any.
+	# An idle machine shows whether it works.
 	timeout 10 "$kml_qemu" -accel kvm -machine none -display none -monitor none \
 		-serial none -S -daemonize -pidfile "$work/kvm.pid" 2>"$work/kvm.log" ||
 		die "--kvm: $(tail -n 1 "$work/kvm.log")" "leave --kvm away"
@@ -58,7 +57,7 @@ acceleration()
 	echo kvm
 }
 
-# Memory split evenly, CPUs dealt out in turn.
+# Memory is split evenly, and CPUs are assigned in turn.
 numa_nodes()
 {
 	local n=$1 total=$2 i cpu share=$(($2 / $1))
@@ -80,7 +79,7 @@ cpu_place()
 	esac
 }
 
-# An emulated machine without any device that is not asked for.
+# An emulated machine, without default devices.
 machine_qemu()
 {
 	local megabytes memory accel tty
@@ -95,21 +94,21 @@ machine_qemu()
 		;;
 	arm64)
 		tty=ttyAMA0
-		# The real signature of pointers takes longer to emulate than all
-		# the rest.
+		# The architected signature of pointers takes longer to emulate
+		# than everything else.
 		command=("$kml_qemu" -machine virt,gic-version=3 -cpu "${model:-max,pauth-impdef=on}" -smp "$cpus")
 		;;
 	esac
 	command+=(-accel "$accel" -nodefaults -no-user-config -display none -monitor none -no-reboot)
-	# Memory the guest may take and give back: by virtio-mem, whose driver is a
-	# module, on both; in a slot of the board where ACPI tells the guest.
+	# Memory that the guest may add and remove: by virtio-mem, whose driver is a
+	# module, on both; and in a slot of the board, which needs ACPI.
 	if [ -n "$hotmem" ]; then
 		local hot
 		hot=$(to_megabytes "$hotmem")
 		memory="$megabytes,slots=2,maxmem=$((megabytes + 4 * hot + 2048))M"
 	fi
 	command+=(-m "$memory")
-	# Idle, the clock jumps to what it waits for.
+	# On an idle machine, the clock jumps to the next event.
 	[ "$icount" = 0 ] || command+=(-icount shift=0,sleep=off)
 	[ -z "$nodes" ] || numa_nodes "$nodes" "$megabytes"
 	if [ -n "$hotmem" ]; then
@@ -122,8 +121,8 @@ machine_qemu()
 	command+=(-chardev stdio,id=tty,signal=off -serial chardev:tty
 		-kernel "$IMAGE" -initrd "$work/root.cpio" -append)
 	kernel_args="console=$tty "
-	# A busy host leaves too few ticks in the moment in which the PC's timer is
-	# tried: "IO-APIC + timer doesn't work!", and the kernel panics.
+	# While the kernel checks the PC's timer, a busy host may deliver too few ticks:
+	# "IO-APIC + timer doesn't work!", and a panic.
 	[ "$flavour" != x86_64 ] || kernel_args="${kernel_args}no_timer_check "
 	console=() console_shell=()
 }

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What one row of check-full.sh adds to its table: a line for each suite, then one
-# of the sum, then, indented, why tests were skipped. Input is the row's log;
-# suites are what it has between lines "# suite: NAME". Variables: row; verdict,
-# "sources passed failed skipped seconds date"; counter, the program that counts
-# results; scratch, a file for it.
+# The lines of one row in the table of check-full.sh: one for each suite, one for the
+# sum, and, indented, the reasons for which tests were skipped. Input is the row's log,
+# in which a line "# suite: NAME" begins a suite. Variables: row; verdict, "sources
+# passed failed skipped seconds date"; counter, the program that counts results;
+# scratch, a file for it.
 
 function count(text,    cmd, out) {
-	# The same counting as everywhere, on a part of the log.
+	# Count a part of the log.
 	cmd = "awk -f '" counter "' >'" scratch "'"
 	printf "%s", text | cmd
 	close(cmd)
@@ -38,7 +38,7 @@ function emit(    c) {
 
 { text = text $0 "\n" }
 
-# Results and plans; the sum of a plan that was skipped says nothing new.
+# Results and plans, except the sum of a plan that was skipped.
 /^ *((not )?ok|1\.\.0) .*# *SKIP/ {
 	match($0, /# *SKIP */)
 	reason = substr($0, RSTART + RLENGTH)

@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Put this checkout's mm/kmemleak into a kernel tree, and take it out again.
+"""Install this checkout's mm/kmemleak in a kernel tree, or uninstall it.
 
-usage: overlay.py install KDIR        add our files, replace mm/kmemleak.c
+usage: overlay.py install KDIR        add our files and replace mm/kmemleak.c
        overlay.py uninstall KDIR      restore the tree byte for byte
        overlay.py patches KDIR OUT    the same change as a git am series
        overlay.py status KDIR         installed, modified or absent
 
-Exit status: 0 done, 1 failed (the tree is as it was), 2 wrong usage, 3 refused:
-nothing was touched, or the message names what is left to do by hand.
+Exit status: 0 done, 1 failed (the tree is as it was), 2 wrong usage, 3 refused: either
+nothing was changed, or the message says what to do by hand.
 """
 
 import os
 import signal
 import sys
 
-# Imports below must not leave a cache in the checkout.
+# The imports below must not leave a cache in the checkout.
 sys.dont_write_bytecode = True
 
 from overlay_patches import write_series  # noqa: E402
@@ -26,7 +26,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 
 
 def refuse_changed(tree: Tree, manifest: dict) -> None:
-    """Never write over what someone edited since we installed."""
+    """Refuse if files were edited since the overlay was installed."""
     changed = tree.changed_since_install(manifest)
     if changed:
         lines = "".join(f"\n  {path}" for path in changed)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The edits the overlay makes to files a kernel tree already has.
+"""The edits that the overlay makes to files of a kernel tree.
 
-EDITS at the end is the whole list: one row per edit. Each function takes the
-original text and returns the new one, or raises Missing with what it looked
-for; nothing is guessed when the context is not there.
+EDITS at the end is the whole list, one row for each edit. Each function takes the
+original text and returns the new one. If the context is not there, it raises Missing,
+which says what it looked for.
 """
 
 import re
@@ -11,23 +11,23 @@ from typing import Callable, NamedTuple
 
 
 class Missing(Exception):
-    """The text an edit hangs on is not in the file."""
+    """The text that an edit needs is not in the file."""
 
 
 class Edit(NamedTuple):
     path: str
     apply: Callable[[str], str]
-    # Made only when this checkout holds a file whose path starts like this.
+    # The edit is made only if this checkout has a file whose path begins like this.
     when: str
 
 
 def whole_line(line: str) -> re.Pattern[str]:
-    """That line, runs of blanks counted as one and those around it as none."""
+    """That line; blanks inside it may differ in number, and those around it do not count."""
     return re.compile(r"^[ \t]*" + r"[ \t]+".join(map(re.escape, line.split())) + r"[ \t]*$", re.M)
 
 
 def replace_line(old: str, new: str) -> Callable[[str], str]:
-    """One whole line; it must be there once."""
+    """Replace one whole line, which must occur once."""
     pattern = whole_line(old)
 
     def apply(text: str) -> str:
@@ -39,10 +39,10 @@ def replace_line(old: str, new: str) -> Callable[[str], str]:
 
 
 def drop_object_flags(name: str, known: tuple[str, ...]) -> Callable[[str], str]:
-    """The per-object opt-outs 'FLAG_<name>.o := n' of one object.
+    """Drop the opt-outs 'FLAG_<name>.o := n' of one object.
 
-    Our own Makefile carries the known ones. One it does not know is an opt-out
-    that would be lost without a word, so it is refused.
+    Our own Makefile has the known ones. An unknown one would be lost silently, so it
+    is refused.
     """
 
     def apply(text: str) -> str:
@@ -89,7 +89,7 @@ def source_kconfig(option: str, source: str) -> Callable[[str], str]:
 
 
 def insert_sorted(prefix: str, word: str, after: str, heading: str = "") -> Callable[[str], str]:
-    """Add the line prefix+word behind the last sorted neighbour.
+    """Add the line prefix+word after the last line that sorts before it.
 
     The list is the run of lines 'prefix<word>' that holds the line
     prefix+after; with a heading, the first such run below it.
@@ -118,7 +118,7 @@ def insert_sorted(prefix: str, word: str, after: str, heading: str = "") -> Call
 
 
 def append_after(anchor: str, *new: str) -> Callable[[str], str]:
-    """Add lines behind one line that must be there once (arch files)."""
+    """Add lines after a line that must occur once (files of architectures)."""
     pattern = whole_line(anchor)
 
     def apply(text: str) -> str:
@@ -130,7 +130,7 @@ def append_after(anchor: str, *new: str) -> Callable[[str], str]:
 
 
 def replace_below(heading: str, old: str, *new: str) -> Callable[[str], str]:
-    """The first line 'old' of the paragraph that one whole line begins."""
+    """Replace the first line 'old' of the paragraph that begins with the line heading."""
     start = whole_line(heading)
     pattern = whole_line(old)
 
@@ -147,8 +147,8 @@ def replace_below(heading: str, old: str, *new: str) -> Callable[[str], str]:
     return apply
 
 
-# An arch that brings files adds its rows here and needs nothing else. Order
-# matters only between rows of one file.
+# An architecture with files of its own needs rows here and nothing else. The order only
+# matters between rows of one file.
 EDITS = (
     Edit("mm/Makefile",
          drop_object_flags("kmemleak", ("KASAN_SANITIZE", "KCSAN_SANITIZE", "KCOV_INSTRUMENT")),
@@ -163,7 +163,7 @@ EDITS = (
     Edit("tools/testing/selftests/Makefile",
          insert_sorted("TARGETS += ", "kmemleak", after="kexec"),
          "tools/testing/selftests/kmemleak/"),
-    # What names the file that goes, or the option's words.
+    # Texts with the name of the file that is removed, or with the option's words.
     Edit("Documentation/core-api/mm-api.rst",
          replace_line(".. kernel-doc:: mm/kmemleak.c", ".. kernel-doc:: mm/kmemleak/hooks.c"),
          "mm/kmemleak/"),
@@ -225,5 +225,5 @@ EDITS = (
          "arch/arm64/lib/"),
 )
 
-# Files of the tree that ours replace.
+# Files of the tree that ours replace; the overlay removes them.
 REMOVED = ("mm/kmemleak.c",)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Patches to the kernel's own code that come with the overlay.
 
-Each is a file below patches/: a subject, a body and a unified diff, as git am
-takes it. A hunk's line numbers mean nothing here, because trees differ: its
-context must be in the file, to the letter and once.
+Each is a file below patches/: a subject, a body and a unified diff, as for git am. The
+line numbers of hunks are not used, because trees differ. Instead, the context of a hunk
+must occur in the file exactly once, to the letter.
 
 FIXES is the whole list, in the order of the series.
 """
@@ -18,12 +18,12 @@ PATCHES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "patches")
 
 
 class Fix(NamedTuple):
-    """One patch, for every tree or for those that have what it mends.
+    """One patch, for all trees or for some.
 
-    line: the patch is for trees in whose file (the first that it changes) this
-    line is; such a tree must have the context, too.
-    otherwise: the patch for trees without that line. Without one they need none.
-    last: the patch uses what the series adds, so it comes at its end.
+    line: the patch is for trees that have this line in the first file that the patch
+    changes. Such a tree must have the context, too.
+    otherwise: the patch for trees without that line. If it is empty, they need none.
+    last: the patch uses code that the series adds, so it comes at the end of the series.
     """
 
     patch: str
@@ -36,7 +36,7 @@ class Patch(NamedTuple):
     name: str
     subject: str
     body: str
-    # Per path the hunks: (old text, new text).
+    # The hunks of each path: (old text, new text).
     files: dict[str, list[tuple[str, str]]]
     last: bool = False
 
@@ -60,14 +60,14 @@ FIXES = (
     Fix("kvm.patch"),
     Fix("kvfree_rcu.patch", line="struct kvfree_rcu_bulk_data {",
         otherwise="kvfree_rcu-6.12.patch"),
-    # The core calls it.
+    # The core calls the function that this one adds.
     Fix("memory-hotplug.patch"),
     Fix("slub-nolock.patch", line="void kfree_nolock(const void *object)", last=True),
 )
 
 
 def parse(name: str) -> Patch:
-    """Read patches/<name>; ValueError says what is wrong with it."""
+    """Read patches/<name>, or raise ValueError, which says what is wrong."""
     with open(os.path.join(PATCHES, name), encoding="utf-8") as f:
         text = f.read()
     head, found, diff = text.partition("\n---\n")
@@ -97,9 +97,9 @@ def parse(name: str) -> Patch:
 
 
 def apply_hunks(patch: Patch, path: str, text: str) -> str:
-    """The text after one patch; Missing says which hunk's context is not there."""
+    """Apply the hunks of a path, or raise Missing, which names the context not found."""
     for old, new in patch.files[path]:
-        # Counted from the beginning of a line on.
+        # The context begins at the beginning of a line.
         if ("\n" + text).count("\n" + old) != 1:
             begin = next(line for line in old.split("\n") if line.strip())
             raise Missing(f"the {old.count(chr(10))} lines from '{begin.strip()}' on, exactly once "
@@ -109,7 +109,7 @@ def apply_hunks(patch: Patch, path: str, text: str) -> str:
 
 
 def choose(read: Callable[[str], Optional[str]]) -> list[Patch]:
-    """The patches for one tree; read() returns its files' original text."""
+    """The patches for one tree; read() returns the original text of its files."""
     chosen = []
     for fix in FIXES:
         patch = parse(fix.patch)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The overlay as a series for git am, in steps that each build.
+"""The overlay as a series for git am. After each patch the tree can be built.
 
-The steps run in a temporary repository that holds only the touched files, so
-neither the tree nor the checkout is written to. The patches to the kernel's own
-code come first: they need nothing of ours. Then new code comes and is not
-referenced; one patch switches the build over. Patches that use it come last.
-The cover letter is the text of COVER_LETTER, with git's list of the patches.
+The series is made in a temporary repository that has only the changed files, so neither
+the tree nor the checkout is written to. The patches to the kernel's own code come
+first: they do not need our files. Then new files are added, which are not built until
+one patch makes the build use them. Patches that use new code come last. The cover
+letter is the text of COVER_LETTER, with git's list of the patches.
 """
 
 import os
@@ -22,7 +22,7 @@ from overlay_tree import File, Plan, Refused, patched
 class Step(NamedTuple):
     subject: str
     body: str
-    # A path belongs to the first step whose expression matches it.
+    # A path is in the first step whose expression matches it.
     paths: str
 
 
@@ -91,7 +91,7 @@ programs that use it.""",
 
 
 def fixes(plan: Plan) -> tuple[list[tuple[Step, Plan]], list[tuple[Step, Plan]]]:
-    """The patches to the kernel's own code, as this tree has them: first, last."""
+    """The patches to this tree's own code: those that come first, those that come last."""
 
     def read(path: str) -> Optional[str]:
         before = plan.get(path, (None, None))[0]
@@ -110,7 +110,7 @@ def fixes(plan: Plan) -> tuple[list[tuple[Step, Plan]], list[tuple[Step, Plan]]]
 
 
 def split(plan: Plan) -> list[tuple[Step, Plan]]:
-    """Each changed path in its step, in order; empty steps fall away."""
+    """Assign each changed path to its step; steps without paths are left out."""
     series, last = fixes(plan)
     done = {p for _, mine in series + last for p in mine}
     left = {p: c for p, c in plan.items() if c[0] != c[1] and p not in done}
@@ -196,8 +196,8 @@ def write_series(top: str, plan: Plan, out: str) -> list[str]:
             git("add", "-A", "-f")
             git("commit", "-q", "-F", "-", text=f"{step.subject}\n\n{step.body}\n")
         os.makedirs(out, exist_ok=True)
-        # Renames are shown in full: git am of the result must not depend on
-        # how similar a removed and an added file happen to be.
+        # No renames: git am must not depend on the similarity of a removed and
+        # an added file.
         git("format-patch", "-q", "--no-renames", "--full-index", "--binary", "--no-signature", "--cover-letter",
             "--cover-from-description=none", "-o", os.path.abspath(out), "HEAD~%d" % len(series))
     cover = os.path.join(out, "0000-cover-letter.patch")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the overlay would do to a kernel tree, and whether it may.
+"""The changes of the overlay to a kernel tree, and whether the tree can take them.
 
-plan() only reads. It refuses, naming what it looked for and where, before
-anyone has written a byte.
+plan() only reads. If it refuses, it says what it looked for and where, before anything
+was written.
 """
 
 import hashlib
@@ -16,13 +16,13 @@ from overlay_edits import EDITS, REMOVED, Missing, kconfig_blocks
 from overlay_fixes import Patch, apply_hunks, choose
 
 OLDEST = (6, 12)
-# The parts of this checkout that mirror a kernel tree.
+# The directories of this checkout that a kernel tree has, too.
 MIRRORED = ("mm", "arch", "include", "Documentation", "tools/testing/selftests")
 HOOKS_HEADER = "include/linux/kmemleak.h"
 
 
 class Refused(Exception):
-    """This tree (or this checkout) is not in a state we know; the message says which."""
+    """The tree or this checkout is not in a known state; the message says why."""
 
 
 class File(NamedTuple):
@@ -54,7 +54,7 @@ def read_file(root: str, path: str) -> Optional[File]:
 
 
 def _git_files(top: str) -> Optional[list[str]]:
-    """What git tracks or would track; None where there is no git to ask."""
+    """Files that git tracks or does not ignore; None without git."""
     if not os.path.exists(os.path.join(top, ".git")):
         return None
     try:
@@ -67,13 +67,13 @@ def _git_files(top: str) -> Optional[list[str]]:
 
 
 def our_files(top: str) -> dict[str, File]:
-    """Every file this checkout brings, tracked or just written, but no litter."""
+    """All files of this checkout for the tree, without files that builds leave."""
     names: list[str] = []
     listing = _git_files(top)
     if listing is not None:
         names = listing
     else:
-        # An unpacked archive has no git to ask: leave out what builds leave.
+        # Without git, as in an unpacked archive: leave out files that builds leave.
         litter = re.compile(r"(~|\.(o|ko|a|cmd|d|orig|rej|sw[op]|mod|mod\.c))$")
         for part in MIRRORED:
             for where, _, files in os.walk(os.path.join(top, part)):
@@ -91,7 +91,7 @@ def our_files(top: str) -> dict[str, File]:
 
 
 def tree_version(kdir: str) -> tuple[int, int]:
-    """Check that kdir is a kernel source tree and new enough."""
+    """Check that kdir is a kernel source tree that is new enough."""
     if not os.path.isdir(kdir):
         raise Refused(f"{kdir} is not a directory; give the top of a kernel source tree")
     for needed in ("Makefile", "Kbuild", "Kconfig", "mm/Makefile", "scripts/Kbuild.include"):
@@ -113,14 +113,14 @@ def tree_version(kdir: str) -> tuple[int, int]:
 
 
 def strip_c(text: str) -> str:
-    """C without comments, strings' contents and directives' continuation lines."""
+    """C without comments and the contents of strings; continued lines are joined."""
     text = text.replace("\\\n", " ")
     token = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
     return token.sub(lambda m: " " if m[0][0] == "/" else '""', text)
 
 
 def blank_braces(text: str) -> str:
-    """Drop everything inside braces: what is left is declarations."""
+    """Drop everything inside braces, so that declarations remain."""
     out, depth = [], 0
     for c in text:
         if c == "{":
@@ -135,7 +135,7 @@ def blank_braces(text: str) -> str:
 
 
 def declared_hooks(header: str) -> set[str]:
-    """Functions the header leaves to mm/ to define: prototypes, not inlines."""
+    """Functions that the header declares and mm/ has to define: no inline functions."""
     text = strip_c(header)
     m = re.search(r"^[ \t]*#[ \t]*ifdef[ \t]+CONFIG_DEBUG_KMEMLEAK\b", text, re.M)
     if not m:
@@ -163,8 +163,8 @@ def declared_hooks(header: str) -> set[str]:
 def defined_hooks(sources: list[str]) -> set[str]:
     """Non-static functions kmemleak_* that these C files define.
 
-    Kernel style puts a definition's first line at column 0, which holds
-    however #ifdef branches unbalance the braces in between.
+    In kernel style the first line of a definition begins at column 0. Braces cannot
+    tell, since branches of #ifdef may unbalance them.
     """
     start = re.compile(r"^(?!static\b)(?:[A-Za-z_][^\n;={}]*?[\s*])?(kmemleak_\w+)\s*\(", re.M)
     defined = set()
@@ -198,7 +198,7 @@ def check_hooks(kdir: str, ours: dict[str, File]) -> None:
 
 
 def check_options(kdir: str, kconfig: str, ours: dict[str, File]) -> None:
-    """Every option that leaves the tree's Kconfig must be in ours."""
+    """Options that are removed from the tree's Kconfig must be in ours."""
     have = set(re.findall(r"^config (\w+)$", ours["mm/kmemleak/Kconfig"].data.decode(), re.M))
     lost = [name for _, _, name in kconfig_blocks(kconfig, "DEBUG_KMEMLEAK") if name not in have]
     if lost:
@@ -212,11 +212,11 @@ def patched(patch: Patch, path: str, file: File) -> File:
 
 
 def plan(top: str, kdir: str, originals: Optional[dict[str, Optional[File]]]) -> Plan:
-    """{path: (original, wanted)} for every file the overlay changes.
+    """{path: (original, wanted)} for each file that the overlay changes.
 
-    originals: what an earlier install saved (None for files it added), or None
-    when the tree is not overlaid. The plan always starts from the untouched
-    tree, so that installing twice is installing once.
+    originals: the files that an earlier install saved (None for files it added), or
+    None without an overlay in the tree. The plan always starts from the untouched
+    tree, so that a second install changes nothing.
     """
     tree_version(kdir)
     ours = our_files(top)

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Change many files of a tree at once, or none.
 
-Everything lives in <tree>/.kmemleak-overlay (kernel trees ignore dot files):
+The state is in <tree>/.kmemleak-overlay (kernel trees ignore dot files):
 
-  manifest.json   what the installed overlay is: per path the checksum and
-                  mode of what was there and of what we wrote
-  orig/<sha256>   the contents that were there
-  txn/            one change in progress: new/ and old/ contents by number,
-                  journal.json, and the manifest that comes after it
+  manifest.json   the installed overlay: for each path the checksum and mode of the
+                  original and of our file
+  orig/<sha256>   the contents of the originals
+  txn/            a change in progress: new/ and old/ contents by number, journal.json,
+                  and the manifest for after the change
 
-A change is staged completely, on the tree's own file system, read back and
-compared; then the journal is written, then each file is renamed into place.
-Renames need no space, so a full disk shows while nothing has changed. The
-journal's rename to committed.json is the one moment the change happens: a run
-that finds journal.json rolls back, one that finds committed.json finishes.
+A change is first staged completely, on the file system of the tree, read back and
+compared. Then the journal is written, and each file is renamed to its place. Renames
+need no space, so a full disk is noticed before anything has changed. The change is made
+when the journal is renamed to committed.json: a run that finds journal.json rolls back,
+and one that finds committed.json finishes the change.
 """
 
 import errno
@@ -35,7 +35,7 @@ class Tree:
         self.kdir = os.path.abspath(kdir)
         self.state = os.path.join(self.kdir, STATE)
         self.txn = os.path.join(self.state, "txn")
-        # The lock is on the directory itself: a lock file would be litter.
+        # The lock is on the directory: a lock file would have to be removed.
         self._lock = os.open(self.kdir, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         if os.path.isdir(self.state):
@@ -47,7 +47,7 @@ class Tree:
         return _read_json(os.path.join(self.state, "manifest.json"))
 
     def originals(self, manifest: dict) -> dict[str, Optional[File]]:
-        """What was at each managed path before the overlay came."""
+        """The file at each managed path before the overlay was installed."""
         out: dict[str, Optional[File]] = {}
         for path, e in manifest["files"].items():
             if e["orig"] is None:
@@ -65,7 +65,7 @@ class Tree:
         return out
 
     def changed_since_install(self, manifest: dict) -> list[str]:
-        """Managed files that are neither what we wrote nor what was there."""
+        """Managed files that are neither ours nor the originals."""
         changed = []
         for path, e in manifest["files"].items():
             now = read_file(self.kdir, path)
@@ -86,7 +86,7 @@ class Tree:
         target = {path: after for path, (_, after) in plan.items()}
         old = self.manifest()
         if old:
-            # Files an older checkout brought and this one no longer has.
+            # Files of an older checkout that this one does not have.
             for path, file in self.originals(old).items():
                 target.setdefault(path, file)
             manifest["dirs"] = old["dirs"]
@@ -138,7 +138,7 @@ class Tree:
                     parent = os.path.dirname(parent)
             if before:
                 staged.append((os.path.join(self.txn, "old", str(n)), before))
-            # The directory a rename needs write permission for.
+            # A rename needs write permission for this directory.
             at = os.path.join(self.kdir, os.path.dirname(path))
             while not os.path.isdir(at):
                 at = os.path.dirname(at)
@@ -151,7 +151,7 @@ class Tree:
         _write_checked(staged)
         if manifest:
             _write_json(os.path.join(self.txn, "manifest.json"), manifest)
-        # Last: with the journal there, everything it needs is there.
+        # The journal is written last, when everything that it needs is there.
         _write_json(os.path.join(self.txn, "journal.json"),
                     {"entries": entries, "new_dirs": sorted(dirs), "uninstall": manifest is None})
 
@@ -231,7 +231,7 @@ class Tree:
             try:
                 os.rmdir(os.path.join(self.kdir, d))
             except OSError as e:
-                # Not empty: someone put a file of theirs there.
+                # Not empty: somebody else has put a file there.
                 if e.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
                     raise
 
@@ -251,12 +251,12 @@ def _write_json(path: str, data: dict) -> None:
 
 
 def _write_checked(files: list[tuple[str, File]]) -> None:
-    """Write, flush to the disk, and read back: a full disk must show here."""
+    """Write, flush to the disk, and read back: a full disk must be noticed here."""
     for path, file in files:
         with open(path, "wb") as f:
             f.write(file.data)
         os.chmod(path, file.mode)
-    # Flushed together, in a second pass: one by one is many times slower.
+    # Files are flushed in a second pass, which is many times faster.
     for path, file in files:
         fd = os.open(path, os.O_RDONLY)
         try:

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Run a script as root in a kernel built by build-kernel.sh, in a guest that
-# lives in memory only. Streams the console, keeps a log, returns the script's
-# own exit status. Anything the kernel complained about fails the run.
+# Run a script as root in a guest with a kernel that build-kernel.sh has built. The guest
+# has no disk. Prints the console, keeps a log, and returns the script's exit status. The
+# run fails if the kernel has complained.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -23,72 +23,68 @@ usage()
 	  --mem SIZE        memory of the guest (default 256M, 512M with --debug or
 	                    for an emulated machine)
 	  --model CPU       emulated processor, as qemu names it (default max)
-	  --nodes N         NUMA nodes; memory and CPUs are dealt out evenly
-	  --hotmem SIZE     memory that may come and go: SIZE by virtio-mem (a
-	                    module) and, on x86_64, a DIMM of SIZE
-	  --kvm             let the host's processor run the guest (default: qemu
-	                    emulates it, which works anywhere)
+	  --nodes N         NUMA nodes, which share memory and CPUs evenly
+	  --hotmem SIZE     memory that can be added and removed: SIZE by virtio-mem
+	                    (a module) and, on x86_64, a DIMM of SIZE
+	  --kvm             run the guest on the host's processor (default: qemu
+	                    emulates one, which works everywhere)
 	  --icount          the guest's clock counts instructions, one a nanosecond:
-	                    times are the same whatever the host does; one CPU
-	  --keys S          press Enter at the guest's console every S seconds, for
-	                    one that sleeps
+	                    times do not depend on the host; one CPU
+	  --keys S          press Enter at the guest's console every S seconds, to
+	                    wake it up
 	  --append ARGS     more kernel parameters
 	  --add DIR:PATH    copy DIR (or a file) to PATH in the guest; repeatable
-	  --programs "NAME.." more programs of this machine that the guest needs
+	  --programs "NAME.." more programs of this machine for the guest
 	  --env NAME=VALUE  environment of the script; repeatable
 	  --timeout S       kill the guest after S seconds (default 300)
-	  --quiet           keep kernel messages out of the stream (not the log)
-	  --log FILE        where the log goes (default: below the build directory)
+	  --quiet           print no kernel messages; the log has them
+	  --log FILE        the log (default: below the build directory)
 	  --no-splat-check  do not look for kernel complaints in the log
-	  --injected        the script makes allocations fail: that some did is no
-	                    complaint
-	  --leaves          the script ends the guest itself, after a line "leaving";
-	                    status 0 if that was the last that was heard of it
+	  --injected        the script makes allocations fail: messages about that
+	                    are no complaints
+	  --leaves          the script ends the guest itself, after a line "leaving",
+	                    which means status 0
 	exit status: the script's; or
 	  123  the script succeeded but the kernel complained (lines are shown),
-	       or its log is not there from the start of the boot on
+	       or the beginning of the kernel's log is missing
 	  124  timed out     125  the guest ended without a status (it crashed)
 	EOT
 }
 
 flavour=um kernel=7.3 stock=0 debug=0 config='' cpus='' mem='' append='' timeout=300
-quiet=0 log='' splats=1 injected=() mode=script model='' nodes='' hotmem='' kvm=0 icount=0 leaves=0 keys=''
-programs=()
-adds=() envs=()
-while [ $# -gt 0 ]; do
-	case $1 in
-	--flavour | --flavor) flavour=${2:?}; shift ;;
-	--kernel) kernel=${2:?}; shift ;;
-	--stock) stock=1 ;;
-	--debug) debug=1 ;;
-	--config) config=${2:?}; shift ;;
-	--cpus) cpus=${2:?}; shift ;;
-	--mem) mem=${2:?}; shift ;;
-	--model) model=${2:?}; shift ;;
-	--nodes) nodes=${2:?}; shift ;;
-	--hotmem) hotmem=${2:?}; shift ;;
-	--kvm) kvm=1 ;;
-	--icount) icount=1 ;;
-	--keys) keys=${2:?}; shift ;;
-	--leaves) leaves=1 ;;
-	--append) append="$append ${2:?}"; shift ;;
-	--add) adds+=("${2:?}"); shift ;;
-	--programs) programs=(--programs "${2:?}"); shift ;;
-	--env) envs+=("${2:?}"); shift ;;
-	--timeout) timeout=${2:?}; shift ;;
-	--quiet) quiet=1 ;;
-	--log) log=${2:?}; shift ;;
-	--no-splat-check) splats=0 ;;
-	--injected) injected=(--injected) ;;
-	--shell) mode=shell ;;
-	-h | --help) usage; exit 0 ;;
-	--) shift; break ;;
-	*) usage >&2; usage_error "unknown option $1" ;;
-	esac
-	shift
-done
-script=/dev/null
-if [ $mode = script ]; then
+quiet=0 log='' splats_pass=0 injected=0 shell=0 model='' nodes='' hotmem='' kvm=0 icount=0 leaves=0 keys=''
+programs='' adds=() envs=() words=()
+parse_options "
+	--flavor|--flavour flavour flavour
+	--kernel kernel kernel
+	--stock stock flag
+	--debug debug flag
+	--config config config
+	--cpus cpus count
+	--mem mem text
+	--model model text
+	--nodes nodes count
+	--hotmem hotmem text
+	--kvm kvm flag
+	--icount icount flag
+	--keys keys text
+	--leaves leaves flag
+	--append append words
+	--add adds each
+	--programs programs text
+	--env envs each
+	--timeout timeout number
+	--quiet quiet flag
+	--log log text
+	--no-splat-check splats_pass flag
+	--injected injected flag
+	--shell shell flag
+	-- words
+" "$@"
+set -- "${words[@]}"
+script=/dev/null mode=shell
+if [ $shell = 0 ]; then
+	mode=script
 	[ $# -ge 1 ] || { usage >&2; usage_error "no script given"; }
 	script=$1
 	shift
@@ -110,7 +106,7 @@ flavour_facts "$flavour"
 if [ -z "$log" ]; then
 	mkdir -p "$KOUT/log"
 	log=$KOUT/log/run-$(date +%H%M%S)-$$.log
-	# Logs of past runs are for the last few failures, not an archive.
+	# Logs of runs are kept for two days.
 	find "$KOUT/log" -name 'run-*.log' -mtime +2 -delete
 fi
 : >"$log"
@@ -140,20 +136,20 @@ nonce=$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')
 		printf 'export %s=%q\n' "${e%%=*}" "${e#*=}"
 	done
 } >"$work/env"
-"$KML_TOOLS/initramfs.sh" "${programs[@]}" "$work/root.cpio" "$kml_deb" "$KOUT/modroot" "$script" "$work/env" "${adds[@]}"
+"$KML_TOOLS/initramfs.sh" --programs "$programs" "$work/root.cpio" "$kml_deb" "$KOUT/modroot" "$script" "$work/env" "${adds[@]}"
 
-# Who leaves does not hand over the kernel's log: what is on the console is all that
-# can be checked, so warnings have to be there.
+# With --leaves the guest does not print the kernel's log at its end. Only the console can
+# be checked, so it must have the warnings.
 [ $quiet$leaves != 11 ] || append="loglevel=5 $append"
 [ $quiet = 0 ] || append="quiet $append"
-# KUnit suites run when asked for (--append kunit.enable=1, which comes later
-# on the line and wins), not at every boot.
+# KUnit suites run only with --append kunit.enable=1, which comes later on the line and
+# wins.
 append="kunit.enable=0 $append"
 command=() console=() console_shell=() kernel_args=''
 if [ -n "$kml_qemu" ]; then machine_qemu; else machine_um; fi
 kernel_args="${kernel_args}panic=-1 $append"
 if [ -n "$kml_qemu" ]; then
-	# One word for all of them.
+	# All parameters are one argument.
 	command+=("$kernel_args")
 else
 	# shellcheck disable=SC2206 # words on purpose
@@ -161,21 +157,21 @@ else
 fi
 
 if [ $mode = shell ]; then
-	# The guest's terminal is ours: its control-C is not for the emulator.
+	# The guest has our terminal: control-C goes to the guest, not to the emulator.
 	"${command[@]}" "${console_shell[@]}" || :
 	exit 0
 fi
 
-# One guest, in the background: a shell that waits for a pipeline in the
-# foreground sees no signal before it ends, and timeout puts itself and UML's
-# helpers into a process group that the terminal's Ctrl-C does not reach.
+# The guest runs in the background: a shell that waits for a pipeline in the foreground
+# handles no signal before the pipeline ends. timeout puts itself and UML's helpers into
+# a process group that control-C does not reach.
 guest()
 {
 	set +e
 	{
 		echo "$BASHPID" >"$work/pid"
-		# No test may wait for a person. Whoever presses keys sees by the pipe
-		# that the guest is gone.
+		# No test may wait for input. The loop that presses keys ends when the
+		# guest does, since its pipe is then closed.
 		if [ -n "$keys" ]; then
 			exec < <(exec 2>/dev/null; while sleep "$keys" && echo; do :; done)
 		else
@@ -213,16 +209,17 @@ if [ -z "$status" ]; then
 	note "error: the guest ended without a status (it crashed?); log: $log"
 	exit 125
 fi
-[ $splats = 1 ] || exit "$status"
+[ $splats_pass = 0 ] || exit "$status"
 
 complaints=0
-# Complaints that later lines have overwritten, or that were never handed over,
-# would be missed.
+# A log that does not begin with the boot may lack complaints.
 if [ $leaves = 0 ] && ! grep -qE "KML-$nonce-DMESG-FIRST 0([^0-9]|\$)" "$log"; then
 	note "error: the kernel's log does not begin with the boot: complaints may be lost (log_buf_len= makes it longer); log: $log"
 	complaints=1
 fi
-if ! "$KML_TOOLS/check-log.sh" "${injected[@]}" "$log"; then
+check=()
+[ $injected = 0 ] || check=(--injected)
+if ! "$KML_TOOLS/check-log.sh" "${check[@]}" "$log"; then
 	note "error: the kernel complained (above); log: $log"
 	complaints=1
 fi

@@ -1,10 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# sparse for trees newer than it: Debian's 0.6.4 knows no __typeof_unqual__ and
-# no constant strlen(). 7.x notices the first and checks nothing, with one line
-# to say so. The second is in each module_param(). It also refuses extensions of
-# riscv that matter to compilers only.
+# sparse for trees that are newer than it. Debian's 0.6.4 knows no __typeof_unqual__; 7.x
+# then prints one line and checks nothing. It knows no constant strlen(), which each
+# module_param() uses. And it refuses extensions of riscv that only compilers use.
 for word; do
 	shift
 	case $word in

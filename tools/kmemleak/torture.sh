@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Torture: tools/testing/selftests/kmemleak/torture_test in a guest, once for
-# each mode; or beside the tree's own kmemleak, which makes a table.
+# make torture: tools/testing/selftests/kmemleak/torture_test in a guest, once for each
+# mode; with --compare also with the tree's own kmemleak, and a table of both.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -11,21 +11,21 @@ usage()
 {
 	cat <<-EOT
 	usage: torture.sh [options] [PARAMETER=VALUE]...
-	  --seconds N       of load in each run (default 600)
-	  --scan-ms N       each of two processes begins a scan at most that often
-	                    (default: at once again); for comparing at equal rates
+	  --seconds N       seconds of load in each run (default 600)
+	  --scan-ms N       two processes scan; each begins a scan every N ms at most
+	                    (default: one after another); for comparing at equal rates
 	  --flavor F        $KML_FLAVOURS (default um)
 	  --kernel K        $KML_KERNELS or the path of a kernel tree (default 7.3)
 	  --stock, --debug, --config NAME
 	                    which build of it (see build-kernel.sh)
 	  --cpus N          CPUs of the guest (default 2 where the kernel has SMP)
 	  --mem SIZE        memory of the guest (default 512M)
-	  --mode "M.."      serial, parallel or both: change it all the time
+	  --mode "M.."      serial, parallel, or both: alternate between the two
 	                    (default "both"; with --compare "serial parallel")
-	  --filter NAME     kmemleak.filter= of the guest (default: what it chooses)
+	  --filter NAME     kmemleak.filter= of the guest (default: its own choice)
 	  --append ARGS     more kernel parameters
-	  --compare         the same load for the tree's own kmemleak, which is not
-	                    judged; prints a table, and fails where ours is worse:
+	  --compare         the same load with the tree's own kmemleak, too, without
+	                    judging it; prints a table, and fails if ours is worse:
 	                    leaks missed, moving objects reported
 	  --out DIR         where logs go (default: below the cache, by date)
 	Parameters are the module's: see "modinfo kmemleak_torture".
@@ -34,46 +34,28 @@ usage()
 }
 
 seconds=600 flavour=um kernel=7.3 stock=0 debug=0 cpus='' mem=512M modes='' filter='' append=''
-compare=0 out='' params='' scan_ms=0 config=''
-number()
-{
-	case $2 in
-	'' | *[!0-9]* | 0) usage_error "$1 $2 is not a number above 0" ;;
-	esac
-}
-while [ $# -gt 0 ]; do
-	case $1 in
-	--seconds | --scan-ms | --flavor | --flavour | --kernel | --config | --cpus | --mem | --mode | --filter | --append | --out)
-		[ $# -ge 2 ] || usage_error "$1 needs a value" ;;
-	esac
-	case $1 in
-	--seconds) number "$1" "$2"; seconds=$2; shift ;;
-	--scan-ms) number "$1" "$2"; scan_ms=$2; shift ;;
-	--flavor | --flavour) flavour=$2; shift ;;
-	--kernel) kernel=$2; shift ;;
-	--stock) stock=1 ;;
-	--debug) debug=1 ;;
-	--config) config=$2; shift ;;
-	--cpus) number "$1" "$2"; cpus=$2; shift ;;
-	--mem) mem=$2; shift ;;
-	--mode) modes=$2; shift ;;
-	--filter) filter=$2; shift ;;
-	--append) append=$2; shift ;;
-	--compare) compare=1 ;;
-	--out) out=$2; shift ;;
-	-h | --help) usage; exit 0 ;;
-	[a-z]*=*) params="$params $1" ;;
-	*) usage >&2; usage_error "unknown option $1" ;;
-	esac
-	shift
-done
-check_flavour "$flavour"
-check_kernel "$kernel"
-[ -z "$config" ] || check_extra_config "$config"
-for mode in $modes; do
-	case $mode in
-	serial | parallel | both) ;;
-	*) usage_error "--mode $mode is not known; choices: serial parallel both" ;;
+compare=0 out='' params=() scan_ms=0 config=''
+parse_options "
+	--seconds seconds count
+	--scan-ms scan_ms count
+	--flavor|--flavour flavour flavour
+	--kernel kernel kernel
+	--stock stock flag
+	--debug debug flag
+	--config config config
+	--cpus cpus count
+	--mem mem text
+	--mode modes serial|parallel|both..
+	--filter filter text
+	--append append words
+	--compare compare flag
+	--out out text
+	... params
+" "$@"
+for word in "${params[@]}"; do
+	case $word in
+	[a-z]*=*) ;;
+	*) usage_error "$word is no parameter: expected NAME=VALUE" ;;
 	esac
 done
 [ $compare = 0 ] || [ $stock = 0 ] || usage_error "--compare runs both: leave --stock out"
@@ -82,9 +64,7 @@ if [ $compare = 1 ]; then
 else
 	modes=${modes:-both}
 fi
-[ -n "$out" ] || out=$KML_CACHE/checkout/$(checkout_key)/torture/$(date +%Y-%m-%d-%H%M%S)
-mkdir -p "$out"
-out=$(cd "$out" && pwd)
+results_directory torture
 
 # run <name> <mode> [--stock]: one guest; its figures go to <name>.figures.
 run()
@@ -92,7 +72,7 @@ run()
 	local name=$1 mode=$2 build=(--flavor "$flavour" --kernel "$kernel") guest=() selftests status=0
 	local judged=1
 	shift 2
-	# What it fails is no failure of ours.
+	# Failures of stock are not ours.
 	[ "$compare:$name" != 1:stock ] || judged=0
 	build+=("$@")
 	[ $debug = 0 ] || build+=(--debug)
@@ -109,11 +89,11 @@ run()
 		--log "$out/$name.console" --add "$selftests:/kml/kselftest/kmemleak" \
 		--env "KMEMLEAK_TORTURE_SECONDS=$seconds" --env "KMEMLEAK_TORTURE_MODE=$mode" \
 		--env "KMEMLEAK_TORTURE_SCAN_MS=$scan_ms" \
-		--env "KMEMLEAK_TORTURE_PARAMS=${params# }" \
+		--env "KMEMLEAK_TORTURE_PARAMS=${params[*]}" \
 		-- "$selftests/run_in_guest.sh" -d /kml/kselftest/kmemleak torture_test |
 		if [ $judged = 1 ]; then tee "$out/$name.log"; else cat >"$out/$name.log"; fi || status=$?
 	sed -n 's/^ *# figure //p' "$out/$name.log" >"$out/$name.figures"
-	# What the kernel's own watchdogs have said.
+	# Messages of the kernel's watchdogs.
 	printf 'stalls %s\n' "$(grep -cE 'soft lockup|detected stall|blocked for more than' \
 		"$out/$name.console")" >>"$out/$name.figures"
 	if [ $judged = 0 ]; then
@@ -136,7 +116,7 @@ done
 if [ $compare = 1 ]; then
 	run stock serial --stock
 	runs+=(stock)
-	# What it is, and how it is made of figures: value, per 1000 scans, ns.
+	# Title, figure, and unit: v value, k in 1000 scans, n ns, printed as us.
 	awk -v runs="${runs[*]}" -v dir="$out" '
 		BEGIN {
 			n = split(runs, run, " ")
@@ -177,8 +157,8 @@ if [ $compare = 1 ]; then
 				printf "\n"
 			}
 		}' | tee "$out/table.txt"
-	# Moving objects are reported by chance: so many in so many scans, and three
-	# times the scatter of that. Where stock had none it may have been lucky.
+	# Moving objects are reported by chance. The limit is the rate of stock (at least
+	# one object), plus three standard deviations.
 	for name in "${runs[@]}"; do
 		[ "$name" = stock ] || awk -v name="$name" '
 			{ value[(FILENAME == ARGV[1] ? "stock" : "ours"), $1] = $2 }

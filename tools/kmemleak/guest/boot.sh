@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Runs in the guest, booted with kunit.enable=1 kunit.autorun=1: all that one
-# boot of an architecture can show. KML_FILTER is the range filter that this
-# processor should get, KML_CPUS and KML_NODES what machine it should be; the
-# arguments are the kselftests to run. Prints TAP.
+# Runs in the guest, booted with kunit.enable=1 kunit.autorun=1: tests of each kind for
+# one boot of an architecture. KML_FILTER is the range filter that kmemleak should
+# choose on this processor, KML_CPUS and KML_NODES are the expected numbers of CPUs and
+# nodes, and the arguments are kselftests. Prints TAP.
 set -u
 here=/kml/kselftest failed=0
 
@@ -24,14 +24,14 @@ result()
 line=$(dmesg | grep -o 'kmemleak: filter: .*' | head -n 1)
 echo "# ${line:-no line about the filter in the log}"
 result "the filter is $KML_FILTER" [ "$line" = "kmemleak: filter: ${KML_FILTER:?}" ]
-# A sanitizer that is compiled in need not be at work: KML_ALIVE is what its kernel
-# says when it is.
+# A sanitizer that is compiled in may be inactive: KML_ALIVE is the message of a kernel
+# in which it is active.
 # shellcheck disable=SC2317 # by result
 says()
 {
 	{ uname -v; dmesg; } | grep -q "$1"
 }
-[ -z "${KML_ALIVE:-}" ] || result "this kernel says: $KML_ALIVE" says "$KML_ALIVE"
+[ -z "${KML_ALIVE:-}" ] || result "the log has: $KML_ALIVE" says "$KML_ALIVE"
 if [ "${KML_POISON:-0}" = 1 ]; then
 	result "freed blocks are poisoned" grep -qx 1 /sys/kernel/slab/kmalloc-64/poison
 fi

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2154,SC2086 # busy.sh sets what this uses, without blanks
 #
-# The control of busy.sh: leaks of samples/kmemleak, how many of them are listed, and
-# for each that is not, which words point to it and whose they are. Sourced.
+# The control of busy.sh: leaks of samples/kmemleak. Counts those that are reported, and
+# for each of the others shows the words that point to it, and their owners. Sourced.
 
-# Addresses and sizes of what the sample module has leaked, as "0xaddress size".
+# The leaks of the sample module, as "0xaddress size".
 planted()
 {
 	dmesg | awk '
@@ -23,7 +23,7 @@ planted()
 		END { for (i = 1; i <= n; i++) print block[i] }'
 }
 
-# Of these, those that are not listed.
+# The leaks that are not reported.
 hidden()
 {
 	awk '
@@ -37,14 +37,14 @@ hidden()
 		!($1 in listed)' $k $busy/planted
 }
 
-# How many of them are listed: found <figure>
+# The number of leaks that are reported: found <figure>
 found()
 {
 	hidden >$busy/hidden
 	echo "# figure $1 $(($(wc -l <$busy/planted) - $(wc -l <$busy/hidden)))"
 }
 
-# What dump= says of an object, in a line: where it begins, its size, who allocated it.
+# The output of dump= about an object as one line: start, size, and call site.
 object_line()
 {
 	awk '
@@ -64,8 +64,8 @@ object_line()
 		END { if (what) print what ", references: " count ", flags " flags ", from " (from ? from : "before there were backtraces") }'
 }
 
-# What kmemleak has counted for the block with that number, and whether the last scan
-# has found it in untracked memory alone: counted <number>
+# References that kmemleak has counted for the hidden block of that number, and whether
+# the last scan has found references in untracked memory only: counted <number>
 counted()
 {
 	local address
@@ -75,11 +75,11 @@ counted()
 	[ ! -e $pages ] || sed -n "s/^$address size \(.*\) comm.*/#   $1: only in untracked memory: size \1/p" $pages
 }
 
-# Of each that is hidden, which words point to it, and whose they are. Words of the slab
-# allocator's that are in no tracked object are in one that is free, or that kmemleak
-# is not told of (its own lists, for one): they are no references, and only counted.
-# The first two words of a vmap_area are not read, either. A block without any holder
-# is named, too.
+# The words that point to each hidden block, and their owners. A word in slab memory that
+# is in no tracked object is in a free object, or in one that kmemleak does not track
+# (its own lists, for example). Such words are no references, and only counted. The
+# first two words of a vmap_area are not read, either. Blocks without an owner are
+# named, too.
 holders()
 {
 	local line where owner none=0 named=' '
@@ -107,7 +107,7 @@ holders()
 		*' in a word at '*) named="$named${line%%:*} " ;;
 		*' words')
 			[[ $named == *" ${line%%:*} "* ]] ||
-				echo "#   ${line%%:*}: only words in no tracked object: a register had it, or memory that was free by now"
+				echo "#   ${line%%:*}: only words in no tracked object: a register had the pointer, or memory that was freed since"
 			counted "${line%%:*}"
 			;;
 		esac

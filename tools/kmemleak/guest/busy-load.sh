@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# The load of busy.sh: loops over a network, block devices, file systems,
-# namespaces, control groups, BPF maps and whatever else stress-ng has. Sourced.
+# The load of busy.sh: loops over a network, block devices, file systems, namespaces,
+# control groups, BPF maps and operations of stress-ng. Sourced.
 #
-# Each loop leaves a line in $busy/did.NAME whenever it has done its work once, so
-# that a load which does nothing is noticed. What a loop's programs say goes to
-# $busy/said.NAME. All of them are in one control group, which ends them.
+# Each loop adds a line to $busy/did.NAME after each round, so that a load which does
+# nothing is noticed. The output of a loop's programs goes to $busy/said.NAME. All loops
+# are in one control group, which ends them.
 busy=/run/busy
 group=/sys/fs/cgroup/load
 
-# The world they live in.
+# Networks, file systems and control groups for the loops.
 
 load_setup()
 {
@@ -32,7 +32,7 @@ load_setup()
 	echo 64M >/sys/block/zram0/disksize || return
 	mkswap /dev/zram0 >/dev/null && swapon /dev/zram0 || return
 
-	# Two hosts at a bridge, which has a namespace of its own.
+	# Two hosts at a bridge; each of the three has a namespace.
 	local ns
 	for ns in hub left right; do
 		ip netns add $ns || return
@@ -57,8 +57,7 @@ connect()
 	ip -n "$1" link set eth0 up
 }
 
-# What the last process to use something has not yet let go of, as it was killed:
-# again, up to 200 times.
+# Repeat a command up to 200 times: a process that was killed may still hold the resource.
 patiently()
 {
 	local n
@@ -83,7 +82,7 @@ load_teardown()
 	for ns in $(ip netns list | awk '{ print $1 }'); do
 		ip netns del "$ns" || return
 	done
-	# what a loop that was killed has left
+	# files of loops that were killed
 	find /sys/fs/bpf -type f -delete
 	patiently find $group -depth -type d -exec rmdir {} + || return
 	blockdev --flushbufs /dev/ram0 || return
@@ -92,9 +91,9 @@ load_teardown()
 	echo 3 >/proc/sys/vm/drop_caches
 }
 
-# What each loop does once.
+# One round of each loop.
 
-# All kinds of operations on files, by turns on each file system.
+# All kinds of operations on files, on each file system in turn.
 work_files()
 {
 	local at=${places[$(($1 % ${#places[@]}))]}
@@ -104,7 +103,7 @@ work_files()
 }
 places=(/mnt/ext4 /mnt/disk/files /mnt/overlay)
 
-# What the kernel keeps for programs, and what it is that runs them.
+# Processes, and objects that the kernel keeps for them.
 work_objects()
 {
 	stress objects $busy --fork 1 --vfork 1 --pidfd 1 --ptrace 1 \
@@ -121,7 +120,7 @@ work_sockets()
 		--sockmany 1 --sockmany-port 5400 --tun 1 --netdev 1
 }
 
-# stress <loop> <directory> <stressors...>: two seconds of each, at once
+# stress <loop> <directory> <stressors...>: two seconds of all of them at a time
 stress()
 {
 	local name=$1 at=$2
@@ -138,7 +137,7 @@ work_iperf()
 	ip netns exec left iperf3 "${how[@]}" -t 1
 }
 
-# A host appears, with everything a host may have, and goes again.
+# Add a host with devices of all kinds, and remove it.
 work_links()
 {
 	ip netns add host || return
@@ -207,7 +206,7 @@ work_mounts()
 	umount /mnt/loop && losetup -d /dev/loop1 && return $status
 }
 
-# A group that has too little memory for what it runs: some of it is swapped.
+# A control group with too little memory for its programs, so that they are swapped.
 work_cgroups()
 {
 	mkdir $group/one/inner || return
@@ -215,13 +214,13 @@ work_cgroups()
 	echo 12M >$group/one/inner/memory.max && echo 64 >$group/one/inner/pids.max
 	(echo "$BASHPID" >$group/one/inner/cgroup.procs &&
 		exec stress-ng --vm 1 --vm-bytes 16M --vm-ops 1 --timeout 5) || return
-	# its programs may take a moment to be gone
+	# its programs need a moment to end
 	until rmdir $group/one/inner 2>/dev/null; do sleep 0.01; done
 }
 
 loops='files objects sockets iperf links bpf namespaces mounts cgroups'
 
-# Work that fails 20 times in a row will not succeed any more.
+# A loop that has failed 20 times in a row gives up.
 run_loop()
 {
 	local name=$1 n failures=0
@@ -237,7 +236,7 @@ run_loop()
 	: >$busy/gave_up."$name"
 }
 
-# Has each loop done its work as often as load_progress wants it, or given up?
+# Has each loop done the required number of rounds, or given up?
 load_has_worked()
 {
 	local name
@@ -247,8 +246,8 @@ load_has_worked()
 }
 min_rounds=2
 
-# This shell, and whatever will be its child or orphan, is of the load. Some of all
-# time is left to scans.
+# Move this shell to the load's control group, and so all its descendants. At a lower
+# priority, so that scans get CPU time.
 join_load()
 {
 	echo "$BASHPID" >$group/all/cgroup.procs && renice 10 -p "$BASHPID"
@@ -264,11 +263,11 @@ load_start()
 	(join_load && exec ip netns exec right iperf3 -s >$busy/said.server 2>&1) &
 }
 
-# Returns when nothing of it runs any more.
+# Returns when all processes of the load have ended.
 load_stop()
 {
 	echo 1 >$group/cgroup.kill
-	# the shell has a word for each job that was killed
+	# the shell prints a line for each job that was killed
 	{ wait; } 2>/dev/null
 	until grep -qx 'populated 0' $group/cgroup.events; do
 		sleep 0.05
@@ -294,7 +293,7 @@ load_progress()
 	awk '$3 == "loop0" { print "loop_bios", $4 + $8 }' /proc/diskstats
 }
 
-# stress-ng's own figures: "stressor operations", each of the last rounds added up.
+# The counts of stress-ng: "stressor operations", the sum of all rounds.
 load_stressors()
 {
 	cat $busy/stress.* | awk '

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Reports of many scans, each after a line "=== SCAN NUMBER PHASE", judged. PHASE is
-# "load" while it runs and "after" when it has ended. An object is known by address,
-# size, process and time. Prints what was reported by call site:
+# Judge the reports of many scans, each after a line "=== SCAN NUMBER PHASE". PHASE is
+# "load" during the load and "after" when it has ended. An object is identified by
+# address, size, process and time. Prints the reported objects by call site:
 #
 #   site NAME: N objects, M of them still listed by the last scan, in scans A to B
 #
-# with one report of each, and at last lines "# figure NAME VALUE". The call site is
-# the first frame that is none of an allocator's.
+# with one report of each, and then lines "# figure NAME VALUE". The call site is the
+# first frame outside of the allocators.
 
 BEGIN {
 	allocator = "^_*(kmemleak_|kml_|kmalloc|kzalloc|kcalloc|krealloc|kvmalloc|kvzalloc|kvrealloc|" \

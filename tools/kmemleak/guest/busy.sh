@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Runs in the guest, a kernel of CONFIG=busy: a load on everything that it has, scans
-# beside it, and what they report. Nothing is leaked on purpose while the load runs,
-# so each report of then is of a live object or of a leak of the kernel's own: what is
-# listed no more by the end is the former, what stays may be the latter. At the end a
-# control: samples/kmemleak leaks 14 blocks; of each that is not reported, all words
-# that point to it, and whose they are.
+# Runs in the guest, a kernel of CONFIG=busy: a load on all its subsystems, and scans at
+# the same time. Nothing is leaked on purpose during the load, so each reported object
+# is alive or was leaked by the kernel. Objects that are not listed at the end were
+# alive; the others may be leaks. Then comes a control: samples/kmemleak leaks 14
+# blocks. For each that is not reported, all words that point to it are shown, and their
+# owners.
 #
-# From the environment: BUSY_SECONDS and BUSY_SCANS, how long the load runs at least,
-# and how often is scanned meanwhile (longer, where its loops have not yet done their
-# work twice); BUSY_FLOOR, how many leaks must be reported.
+# From the environment: BUSY_SECONDS, the least duration of the load; BUSY_SCANS, the
+# least number of scans during it (the load runs longer until each of its loops has done
+# two rounds); BUSY_FLOOR, the number of leaks that must be reported.
 # Prints TAP, and lines "# figure NAME VALUE".
 set -u
 here=$(dirname "${BASH_SOURCE[0]}")
@@ -51,18 +51,18 @@ stat_of()
 	awk -v key="$1" '$1 == key { print $2 }' $stats
 }
 
-# A command by a process that has no children: one whose child ends while it scans
-# may be told so by a signal, which ends a scan.
+# Write a command from a process without children. The end of a child sends a signal,
+# which may stop the scan of its parent.
 tell()
 {
 	/usr/bin/echo "$1" >$k
 }
 
-# One scan, and what is listed after it: scan <load|after>
+# One scan, and the report after it: scan <load|after>
 scan()
 {
 	nr=$((nr + 1))
-	# all CPUs and one, by turns, where there is a choice
+	# all CPUs and one CPU in turn, if there is a choice
 	[ ! -e $stats ] || tell "parallel=$([ $((nr % 2)) = 0 ] && echo on || echo off)"
 	tell scan || scan_errors=$((scan_errors + 1))
 	echo "=== SCAN $nr $1" >>$busy/reports
@@ -70,7 +70,7 @@ scan()
 }
 nr=0 scan_errors=0
 
-# What RCU has yet to free is freed, and what is left is old enough to be reported.
+# Wait until RCU has freed all blocks, and the others are old enough to be reported.
 settle()
 {
 	echo settle >$find
@@ -79,7 +79,7 @@ settle()
 
 echo scan=off >$k || { result 1 "kmemleak is on"; exit 1; }
 load_setup
-result $? "there is a network, there are file systems"
+result $? "the network and the file systems are set up"
 [ $failed = 0 ] || exit 1
 
 # The load, and scans.
@@ -96,9 +96,9 @@ load_stop
 echo "# the load has run for $((SECONDS - t0)) s, $nr scans"
 load_stressors >$busy/stressors
 load_teardown
-result $? "nothing of it is left"
+result $? "the network and the file systems are removed"
 
-# Did it do anything? Each of its loops, and each stressor.
+# Has each loop and each kind of operation made progress?
 while read -r name value; do
 	echo "# figure $name $value"
 	case $name in
@@ -109,8 +109,8 @@ while read -r name value; do
 done <$busy/progress
 awk '{ printf "%s %s, ", $1, $2 } END { print "" }' $busy/stressors | fold -s -w 90 |
 	sed 's/^/# operations: /'
-# Of some 50 kinds: those that take long may not have ended one, and on a machine that
-# does other things, too, 28 had.
+# There are some 50 kinds. A long operation may not have ended; on a machine with other
+# load, operations of 28 kinds had.
 at_least "$(awk '$2 > 0' $busy/stressors | wc -l)" 20 "kinds of operations"
 if [ $failed != 0 ]; then
 	for name in $loops; do
@@ -120,7 +120,7 @@ if [ $failed != 0 ]; then
 	done
 fi
 
-# What is still listed when nothing moves any more.
+# The objects that are still listed without the load.
 insmod $find_module || result 1 "kmemleak_find is there"
 settle
 for _ in 1 2 3; do
@@ -129,21 +129,21 @@ done
 at_least $nr "$scans" "scans"
 if [ -e $stats ]; then
 	[ $(($(stat_of scans) - $(stat_of scans_stopped) - begun)) = $nr ]
-	result $? "each of them went to its end"
+	result $? "no scan was stopped"
 fi
 [ $scan_errors = 0 ]
 result $? "no scan failed"
 awk -f "$here/busy-report.awk" $busy/reports | tee $busy/judged
 reported=$(awk '$3 == "reported" { print $4 }' $busy/judged)
 [ "$reported" = 0 ]
-result $? "no object was reported beside the load: $reported were"
+result $? "no object was reported during the load: $reported were"
 
-# The control. Blocks of kfree_rcu() wait in sheaves until these are full, with the
-# addresses of what was freed at once. No module may flush them; "check" does, where
+# The control. Sheaves keep blocks of kfree_rcu() until they are full, and these blocks
+# have the addresses of others. A module cannot flush them; the command "check" does, if
 # there is one.
 [ ! -e $stats ] || tell check
 tell clear
-# one whose stack nobody has afterwards
+# in a process of its own, so that its stack is freed
 modprobe kmemleak-test
 planted >$busy/planted
 echo "# figure planted $(wc -l <$busy/planted)"
@@ -160,12 +160,12 @@ if [ -s $busy/hidden ]; then
 	echo "# hidden: number, address and size"
 	awk '{ print "#   " NR - 1, $0 }' $busy/hidden
 	holders
-	# Without stacks: what only they have kept.
+	# Without stacks: blocks that only stacks have hidden.
 	tell stack=off
 	tell scan
 	found found_without_stacks
 	tell stack=on
-	# Without the trial: what only odd offsets and untracked memory have kept.
+	# Without the trial: blocks that only odd offsets and untracked memory have hidden.
 	if [ -e $trial ]; then
 		echo N >$trial
 		tell scan

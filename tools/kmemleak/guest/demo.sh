@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Runs in the guest, booted with no_hash_pointers: leak memory with the stock sample
-# module, look for it, show the report. Fails if a leak is missing from it, or if
-# something is in it that the module still refers to; with KML_STOCK=1 it only says
-# so.
+# Runs in the guest, booted with no_hash_pointers: leaks memory by the sample module of
+# the kernel, scans, and shows the report. Fails if a leak is not in it, or a block is in
+# it that the module still refers to. With KML_STOCK=1 it only prints them.
 #
-# The module logs each block it takes, as "call = address". What it leaks is that
-# list but for the calls whose result it keeps, on a list and in per-CPU pointers;
-# the report is searched for the addresses.
+# The module logs each block that it allocates, as "call = address". It leaks all of them
+# except those of two calls, which it keeps on a list and in per-CPU pointers. The report
+# is searched for the addresses.
 set -u
 k=/sys/kernel/debug/kmemleak
 stats=/sys/kernel/debug/kmemleak_stats
 stock=${KML_STOCK:-0}
 
-# stat_of <key>: one counter, empty where this kmemleak has no such file.
+# stat_of <key>: a counter; empty if this kmemleak has no such file
 stat_of()
 {
 	awk -v key="$1" '$1 == key { print $2 }' "$stats" 2>/dev/null
@@ -27,8 +26,8 @@ now_ms()
 	echo $((now / 1000000))
 }
 
-# Lines "leaked|kept address call" of what the module has logged. Without SMP the
-# compiler sees that nobody reads its per-CPU pointers, and drops them.
+# The module's log as lines "leaked|kept address call". Without SMP the compiler drops the
+# per-CPU pointers, since nothing reads them.
 planted()
 {
 	local kept='^(kzalloc[(]sizeof[(][*]elem[)][)]|kmalloc[(]129[)])$'
@@ -43,7 +42,7 @@ planted()
 		}'
 }
 
-# The same with "reported" or "hidden" for the address.
+# The same with "reported" or "hidden" in place of the address.
 judged()
 {
 	awk '
@@ -58,7 +57,7 @@ judged()
 		{ $2 = $2 in reported ? "reported" : "hidden"; print }' /tmp/report <(planted)
 }
 
-# calls <words>: those of such blocks, each with how often
+# calls <words>: the calls that allocated such blocks, with their numbers
 calls()
 {
 	sed -n "s/^$1 //p" /tmp/judged | sort | uniq -c | awk '
@@ -73,7 +72,7 @@ echo "leaked memory on purpose (samples/kmemleak)"
 if { echo check >$k; } 2>/tmp/said; then
 	took=$(($(now_ms) - leaked))
 elif grep -q 'Invalid argument' /tmp/said; then
-	# A new object's checksum must settle first: this scan reports none of them.
+	# This scan reports none of the blocks: it takes their first checksums.
 	echo scan >$k || exit 1
 	echo "waiting until it is 5 s old"
 	while [ $(($(now_ms) - leaked)) -lt 5100 ]; do
@@ -95,7 +94,7 @@ objects=$(stat_of objects)
 bytes=$(stat_of scan_bytes)
 ms=$(stat_of scan_ms)
 if [ -z "$objects" ]; then
-	# Stock counts nothing; its slab cache knows the objects at least.
+	# Stock has no statistics, but its slab cache has the number of objects.
 	objects=$(awk '$1 == "kmemleak_object" { print $2 }' /proc/slabinfo 2>/dev/null)
 fi
 printf 'objects tracked: %s, bytes scanned: %s, time: %s ms, leaks: %s\n' \
@@ -116,8 +115,8 @@ if [ "$stock" = 1 ]; then
 fi
 [ ${#wrong[@]} != 0 ] || exit 0
 printf 'error: %s\n' "${wrong[@]}" >&2
-# What only untracked memory refers to is here and not in the report. Of the others:
-# how many references has kmemleak counted?
+# Blocks to which only untracked memory refers are listed here. For the others, show the
+# number of references that kmemleak has counted.
 cat "${k}_pages" 2>/dev/null
 awk '$1 == "leaked" && $2 == "hidden"' /tmp/judged >/tmp/hidden
 judged_at()

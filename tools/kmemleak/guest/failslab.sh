@@ -2,13 +2,14 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2317 # functions are called by name
 #
-# Runs in the guest (DEBUG build): slab and page allocations fail at random, 1, 10
-# and 50 of a hundred, under a load of system calls, while scans run that are spared
-# and scans that are not; with one CPU that scans, then with all. Then kmemleak's own
-# allocations fail, all of them, until the reserve is in use, and until it runs dry.
+# Runs in the guest (DEBUG build). First, 1, 10 and 50 % of the slab and page allocations
+# fail, at random, under a load of system calls. Meanwhile two tasks scan, one that the
+# failures spare and one that they hit; first with one worker, then with all. Second,
+# all allocations of kmemleak itself fail, until the reserve is in use, and then until
+# it is empty.
 #
-# kmemleak must survive it: on, nothing reported that is in use, leaks found as
-# long as the reserve lasts, no complaint logged.
+# kmemleak must stay enabled, report no block that is in use, find leaks as long as the
+# reserve has room, and log no complaint.
 set -u
 k=/sys/kernel/debug/kmemleak
 stats=/sys/kernel/debug/kmemleak_stats
@@ -16,7 +17,7 @@ kst=/sys/kernel/debug/kmemleak_selftest/cmd
 module=/kml/kselftest/kmemleak/test_modules/kmemleak_selftest.ko
 seconds=${1:-10}	# each load lasts a third of it
 injectors='failslab fail_page_alloc'
-# Counted down by each failure; never used up.
+# Each failure decrements it; it never reaches 0.
 budget=100000000
 uml=0
 ! grep -q 'User Mode Linux' /proc/cpuinfo || uml=1
@@ -38,8 +39,8 @@ for d in $injectors; do
 		exit 0
 	fi
 done
-# Where fork() ran out of memory copying vmas, flush_tlb_mm() of UML 6.12 takes the
-# mark of it in the maple tree (XA_ZERO_ENTRY) for a vma. Nothing to do with us.
+# If fork() finds no memory for a vma, flush_tlb_mm() of UML 6.12 takes the XA_ZERO_ENTRY
+# in the maple tree for a vma. That is not a fault of kmemleak.
 case $(uname -r):$uml in
 6.*:1)
 	echo "ok 1 failslab # SKIP UML 6.12 crashes when fork() runs out of memory"
@@ -54,17 +55,16 @@ fault()
 	echo 0 >"$d/verbose"
 	echo $budget >"$d/times"
 	echo 0 >"$d/space"
-	# Sleeping allocations fail too, or hardly any of ours would.
+	# Sleeping allocations fail, too: few of kmemleak's are atomic.
 	[ ! -f "$d/ignore-gfp-wait" ] || echo N >"$d/ignore-gfp-wait"
-	# Pages, too, and not only blocks of several; in UML programs die of it all
-	# the time.
+	# Single pages, too, except on UML, where programs die of it all the time.
 	if [ -f "$d/min-order" ] && [ $uml = 0 ]; then
 		echo 0 >"$d/min-order"
 	fi
 	echo "$2" >"$d/probability"
 }
 
-# How often an injector has struck since fault().
+# The failures of an injector since fault().
 struck()
 {
 	echo $((budget - $(cat "/sys/kernel/debug/$1/times")))
@@ -85,20 +85,20 @@ scan()
 	echo scan >$k
 }
 
-# Only the shell that calls this and its children see failures.
+# Failures hit only the shell that calls this, and its children.
 expose()
 {
 	until { echo "$1" >"/proc/self/make-it-fail"; } 2>/dev/null; do :; done
 }
 
-# Commands fail, and now and then the shell itself dies of one: the caller starts the
-# next. What it has made stays: what is known of it may be in the reserve only, and
-# refer to what is not.
+# Commands fail, and sometimes the shell dies; the caller then starts the next one. Its
+# files stay: some of their blocks may be in the reserve, and refer to others that are
+# not.
 burst()
 {
 	expose 1
 	local i
-	# without a process of its own, or hardly any would be left to fail
+	# without more processes: most of them would not start
 	for ((i = 0; i < 40; i++)); do
 		echo x >"$tmp/$1.$2.$i" && read -r _ <"$tmp/$1.$2.$i"
 	done
@@ -111,8 +111,8 @@ burst()
 	done
 }
 
-# load <number> <seconds>: so long, or until enough has failed: at 1 % on a machine
-# that is emulated and has to wait for its host, that may take longer.
+# load <number> <seconds>: for that time, or until enough allocations have failed, which
+# takes longer at 1 % on an emulated machine
 load()
 {
 	local start=$SECONDS bursts=0
@@ -123,7 +123,7 @@ load()
 	echo "# load $1: $bursts bursts"
 }
 
-# Scans without end, until there is $tmp/stop, by a shell that is spared.
+# Scan until $tmp/stop exists, in a shell that failures spare.
 scans()
 {
 	local asked=0
@@ -134,8 +134,8 @@ scans()
 	echo $asked >"$tmp/scans"
 }
 
-# The same by one that is not. It forks for nothing and opens nothing, so that it is
-# there for long, and what fails is the scan's.
+# The same in a shell that failures hit. It does not fork and opens no file, so that it
+# lives long, and only allocations of the scan fail.
 failing_scans()
 {
 	local asked=0 finished=0
@@ -156,8 +156,7 @@ keep_failing_scans()
 	done
 }
 
-# Two scans, between which what there is comes of age, when RCU has let go of what
-# was freed.
+# Wait for RCU, and scan twice. Between the scans, blocks become old enough to be reported.
 settle()
 {
 	echo drain >"$kst"
@@ -167,8 +166,8 @@ settle()
 	echo "# $SECONDS s: $(stat_of reserved) reserved so far, $(stat_of reserve_blocks) now, $(stat_of lost) lost"
 }
 
-# Nothing leaks here but what a path of the kernel's forgets whose allocation failed;
-# none was seen.
+# A leak may only come from an error path of the kernel that leaks when an allocation
+# fails; none was seen.
 nothing_reported()
 {
 	settle
@@ -199,7 +198,7 @@ run()
 	struck_pages=$(struck fail_page_alloc)
 	reserved=$(($(stat_of reserved) - reserved)) lost=$(($(stat_of lost) - lost))
 	echo "# $what: $(struck failslab) of the slab's and $struck_pages of the page allocator's failed;" \
-		"ours for want of memory: $reserved reserved, $lost lost"
+		"blocks without metadata: $reserved in the reserve, $lost lost"
 	read -r spared <"$tmp/scans"
 	read -r asked finished < <(awk '{ a += $1; f += $2 } END { print a + 0, f + 0 }' "$tmp/failing_scans" /dev/null)
 	echo "# $what: $SECONDS s; scans: $(($(stat_of scans) - before)), $spared spared, $finished of $asked not;" \
@@ -207,20 +206,20 @@ run()
 	result "$what: allocations of the slab failed" [ "$(struck failslab)" -ge 20 ]
 	[ $uml = 1 ] || result "$what: allocations of pages failed" [ "$struck_pages" -gt 0 ]
 	result "$what: scans went on" [ "$spared" -gt 0 ]
-	result "$what: scans were asked for whose memory fails" [ "$asked" -gt 0 ]
+	result "$what: scans were started whose allocations fail" [ "$asked" -gt 0 ]
 	result "$what: kmemleak is on" grep -qx 'enabled 1' $stats
-	result "$what: nothing is reported that is in use" nothing_reported
+	result "$what: no block in use is reported" nothing_reported
 	rm -rf "$tmp"/[12]*
 	echo clear >$k
 }
 
-# Nothing but what kmemleak knows objects by, for whoever allocates.
+# Only allocations of kmemleak's metadata fail, in all tasks.
 own_fail()
 {
 	local cache
 	for cache in /sys/kernel/slab/kmemleak_*/failslab; do
 		case $cache in
-		# a scan without these is none, and the reserve is for later
+		# a scan needs these, and the reserve fails later
 		*_reserve/* | *_work/* | *_worker/* | *_bloom/*) ;;
 		*) echo 1 >"$cache" || return 1 ;;
 		esac
@@ -230,7 +229,7 @@ own_fail()
 	echo Y >/sys/kernel/debug/failslab/cache-filter
 }
 
-# The counter, in $value; without a process, whose objects would be more to fail.
+# Read a counter into $value without another process, whose allocations would fail, too.
 stat_now()
 {
 	local line lines
@@ -240,10 +239,10 @@ stat_now()
 	done
 }
 
-# fill <counter>: objects without memory for what is known of them, until the counter
-# moves. The pool that serves at boot serves then, too: there are many before there
-# is use for the reserve, and the steps are small, as that has room for 512. On one
-# CPU: each has some in stock, too.
+# fill <counter>: allocate objects, for whose metadata there is no memory, until the
+# counter changes. The boot pool is used first, so many objects are needed before the
+# reserve is used; the steps are small, since the reserve has room for 512. On one CPU,
+# since each CPU has a stock of metadata.
 fill()
 {
 	local before i
@@ -262,7 +261,7 @@ fill()
 	[ "$value" -gt "$before" ]
 }
 
-# How many of the slots are reported.
+# The number of blocks in six slots that are reported: reported <slot> <least> <most>
 reported()
 {
 	local i listed=0
@@ -279,15 +278,15 @@ own_failures()
 	local i in lost value lost_pages before leaks cache
 	result "leaks are found before" planted
 	before=$leaks
-	own_fail || { result "kmemleak's own can be made to fail" false; return; }
+	own_fail || { result "allocations of kmemleak can be made to fail" false; return; }
 	stat_now lost
 	lost=$value
-	# used by what will be in the reserve; leaks
+	# the first are referenced by blocks in the reserve, the others are leaks
 	echo "burst page 0 6 64" >"$kst"
 	echo "burst page 6 6 64" >"$kst"
-	result "kmemleak's own fail, and the reserve is used" fill reserved
-	# Each in more than one: what is freed meanwhile gives room for one to be known,
-	# and that is a leak, with what it refers to.
+	result "allocations of kmemleak fail, and the reserve is used" fill reserved
+	# Store each block in several others. Memory that is freed meanwhile may serve
+	# as metadata of one of these, which is then a leak, with all it refers to.
 	for ((i = 0; i < 6; i++)); do
 		for in in 50 80 110 140; do
 			echo "store $i 0 $((in + i)) 0" >"$kst"
@@ -295,20 +294,21 @@ own_failures()
 	done
 	settle
 	result "the reserve has room" grep -qx "lost $lost" $stats
-	result "what only blocks in the reserve refer to is not reported" reported 0 0 0
-	result "nor what hangs by them" [ "$(grep -c ' kst_chain_grow[+.]' $k)" -eq 0 ]
-	result "leaks are" reported 6 6 6
-	# kmemleak's own still fail, and a block in the reserve is not reported
+	result "blocks to which only blocks in the reserve refer are not reported" reported 0 0 0
+	result "nor are blocks to which those refer" [ "$(grep -c ' kst_chain_grow[+.]' $k)" -eq 0 ]
+	result "leaks are reported" reported 6 6 6
+	# not all are: allocations of kmemleak still fail, and blocks in the reserve are not
+	# reported
 	result "a leak planted after the failures is found" planted
-	# which is refilled as soon as half of it is used
+	# the reserve is refilled as soon as half of it is used
 	echo 1 >/sys/kernel/slab/kmemleak_reserve/failslab
 	result "the reserve runs dry" fill lost
 	settle
 	lost_pages=$(stat_of lost_pages)
 	echo "# $lost_pages pages have lost blocks, of $(stat_of lost)"
 	result "pages with lost blocks are roots" [ "$lost_pages" -gt 0 ]
-	result "what is in use is still not reported" reported 0 0 0
-	result "nor what hangs by that" [ "$(grep -c ' kst_chain_grow[+.]' $k)" -eq 0 ]
+	result "blocks in use are still not reported" reported 0 0 0
+	result "nor are blocks to which they refer" [ "$(grep -c ' kst_chain_grow[+.]' $k)" -eq 0 ]
 	result "kmemleak is on" grep -qx 'enabled 1' $stats
 	echo reset >"$kst"
 	# return slab pages without objects

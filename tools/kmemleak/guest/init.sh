@@ -2,9 +2,9 @@
 # shellcheck shell=dash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Process 1 of the guest: mounts, then the script or a shell, then power off.
-# Its words to the host are lines "KML-<nonce>-<word>"; the nonce keeps a
-# test's own output from being mistaken for them.
+# Process 1 of the guest: mounts file systems, runs the script or a shell, and powers off.
+# Its messages to the host are lines "KML-<nonce>-<word>"; the output of a test cannot
+# have the nonce.
 export PATH=/usr/bin HOME=/root TERM="${TERM:-linux}" LC_ALL=C
 
 mount -t proc proc /proc
@@ -23,7 +23,7 @@ ln -sf fd/1 /dev/stdout
 ln -sf fd/2 /dev/stderr
 
 exec </dev/console >/dev/console 2>&1
-# Line ends as the scripts wrote them.
+# Do not change the line ends of scripts.
 stty -onlcr 2>/dev/null
 
 KML_NONCE=none KML_MODE=script KML_ARGS=''
@@ -40,16 +40,16 @@ shell)
 	echo
 	;;
 *)
-	# Keys that are pressed to wake it are no output.
+	# Do not echo keys, which are pressed to wake the machine.
 	stty -echo 2>/dev/null
 	eval "set -- $KML_ARGS"
 	/bin/bash /kml/script "$@" </dev/null
 	status=$?
 	sync
-	# The whole log, for the host's check: a quiet console shows only errors,
-	# and dmesg would leave out what a test cleared. By path, or busybox takes
-	# its own dd, which cannot stop at the end of the buffer. FIRST is the number
-	# of the first line that is left: 0, unless later ones have overwritten it.
+	# Print the whole log for the host's check: a quiet console shows only errors,
+	# and dmesg leaves out lines that a test has cleared. dd by its path, since
+	# busybox would run its own, which cannot stop at the end of the buffer. FIRST
+	# is the number of the first line in the buffer: 0, unless it was overwritten.
 	echo "KML-$KML_NONCE-DMESG"
 	/usr/bin/dd if=/dev/kmsg iflag=nonblock bs=8192 2>/dev/null | /usr/bin/awk -v nonce="$KML_NONCE" '
 		/^ / { next }
@@ -59,13 +59,13 @@ shell)
 		  printf "[%12.6f] %s\n", f[3] / 1000000, substr($0, n + 1) }'
 	echo "KML-$KML_NONCE-DMESG-END"
 	echo "KML-$KML_NONCE-STATUS $status"
-	# What a slow host has not read yet is lost with the machine: wait until it
-	# is out. Setting a terminal's modes does, by tcsetattr(TCSADRAIN).
+	# Output that a slow host has not read is lost when the machine ends. Setting
+	# the modes of the terminal waits for it, by tcsetattr(TCSADRAIN).
 	stty onlcr 2>/dev/null
 	;;
 esac
-# Once it has slept, qemu's PC does not switch itself off; it leaves at a reboot.
+# A qemu PC that has slept does not power off, but qemu ends at a reboot.
 ! grep -qs '^[1-9]' /sys/power/suspend_stats/success || reboot -f
 poweroff -f
-# A process 1 that ends makes the kernel panic; wait for the power to go.
+# The kernel panics if process 1 ends before the machine does.
 sleep 60

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Runs in the guest: programs of a kselftest directory, one after the other.
+# Runs in the guest: the programs of a kselftest directory, by default those of its
+# kselftest-list.txt. Prints TAP: the output of each program, indented, then its verdict.
 #   kselftests.sh DIRECTORY [PROGRAM]...
-# Without programs, those the directory's kselftest-list.txt names. Prints TAP:
-# each program's own output, indented, then its verdict.
 set -u
 
 dir=$1
@@ -32,7 +31,7 @@ for program in "${programs[@]}"; do
 	124) echo "not ok $n $program # timed out after ${timeout:-120} s"; failed=1 ;;
 	*) echo "not ok $n $program # exit $status"; failed=1 ;;
 	esac
-	# The next program finds no leak of this one's, nor its settings.
+	# The next program must not find leaks or settings of this one.
 	echo scan=off >/sys/kernel/debug/kmemleak
 	echo clear >/sys/kernel/debug/kmemleak
 done

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Runs in the guest, booted with kunit.enable=1 kunit.autorun=1: built-in
-# suites have run by now, those in modules run here. Prints each suite's KTAP.
+# Runs in the guest, booted with kunit.enable=1 kunit.autorun=1. Suites that are built in
+# have run at boot; suites in modules run here. Prints the KTAP of each suite.
 set -u
 
 while read -r module; do
@@ -14,9 +14,9 @@ for results in /sys/kernel/debug/kunit/*/results; do
 	[ -f "$results" ] || continue
 	found=$((found + 1))
 	cat "$results"
-	# The suite's own verdict is its last, unindented line.
+	# The verdict of the suite is its last line, which is not indented.
 	grep -q '^not ok' "$results" && failed=1
-	# A suite that was not run has a verdict, too, but no case.
+	# A suite that did not run has a verdict, too, but no case.
 	if ! grep -qE '^ +(not )?ok' "$results"; then
 		echo "not ok - $results: no case ran"
 		failed=1

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Runs in the guest: reboot while all CPUs scan a heap that others change. The
-# host waits for the machine to end (run.sh --leaves).
+# Runs in the guest: reboots while all CPUs scan a heap that threads change. The host
+# waits until the machine ends (run.sh --leaves).
 set -u
 k=/sys/kernel/debug/kmemleak
 cmd=/sys/kernel/debug/kmemleak_selftest/cmd
@@ -19,5 +19,5 @@ for _ in {1..600}; do
 		exec reboot -f
 	fi
 done
-echo "no scan was seen to run"
+echo "no scan was seen to be marking"
 exit 1

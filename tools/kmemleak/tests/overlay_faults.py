@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Strike overlay.py with a fault at every change it makes to the file system.
+"""Inject a fault into each change that overlay.py makes to the file system.
 
 usage: overlay_faults.py TOOLS BASE WORK FAULT COMMAND
 
-FAULT is "crash" (the process is gone, as by SIGKILL or a power cut), "error"
-(the system call fails) or "full" (a write fails for want of space). For each
-place in turn COMMAND runs on a copy of the tree BASE; afterwards the copy must
-be BASE or the installed tree, whole, and uninstall must lead back to BASE.
+FAULT is "crash" (the process ends, as by SIGKILL or a power cut), "error" (the system
+call fails) or "full" (the disk is full in the middle of a write). For each place in turn
+COMMAND runs on a copy of the tree BASE. Afterwards the copy must be either BASE or the
+installed tree, and uninstall must restore BASE.
 """
 
 import builtins
@@ -48,7 +48,7 @@ class FullFile:
 
 
 def arm(nth: int) -> list[int]:
-    """Make the nth file system change of this process fail; returns its counter."""
+    """Make the nth change of this process to the file system fail; return the counter."""
     count = [0]
 
     def strike(code: int) -> None:

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck disable=SC2317 # the cases are called by name
 #
-# Install, uninstall, patches and refusals, on minimal copies of both trees.
-# Prints TAP. The checkout under test is a copy too: some cases edit it.
+# Tests of install, uninstall, patches and refusals, on minimal copies of both trees.
+# Prints TAP. The checkout under test is a copy, too: some cases edit it.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-# In memory where possible: the overlay flushes all it writes to the disk.
+# In memory if possible: the overlay flushes all that it writes to the disk.
 shm=/dev/shm
 [ -w $shm ] || shm=${TMPDIR:-/tmp}
 work=$(mktemp -d "$shm/kmemleak-overlay-test.XXXXXX")
@@ -17,37 +17,22 @@ for kernel in $KML_KERNELS; do
 	"$KML_TOOLS/fetch-kernel.sh" "$kernel"
 done
 
-# What the overlay reads or writes of a tree, plus neighbours it must not touch.
+# The files of a tree that the overlay reads or writes, and neighbours that it must
+# not touch.
 tree_files='Makefile Kbuild Kconfig .gitignore mm/Makefile mm/Kconfig.debug mm/kmemleak.c mm/slub.c
 	scripts/Kbuild.include include/linux/kmemleak.h tools/testing/selftests/Makefile
 	Documentation/mm/index.rst Documentation/dev-tools/kmemleak.rst MAINTAINERS
 	Documentation/core-api/mm-api.rst Documentation/admin-guide/kernel-parameters.txt
 	arch/x86/Kconfig arch/x86/lib/Makefile arch/x86/um/Makefile arch/x86/um/Kconfig arch/um/Kconfig
 	arch/arm64/Kconfig arch/arm64/lib/Makefile include/trace/events/kmem.h'
-# And what its patches to the kernel's own code change.
+# The files that its patches to the kernel's own code change.
 tree_files+=" $(sed -n 's/^--- a\///p' "$KML_TOOLS"/patches/*.patch | sort -u | tr '\n' ' ')"
 
-n=0 failed=0 case_dir=''
-verdict()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then echo "ok $n $2"; else echo "not ok $n $2"; failed=1; fi
-}
+case_dir=''
+# shellcheck source=tools/kmemleak/tests/tap.sh
+. "$KML_TOOLS/tests/tap.sh"
 
-# check <what> <command...>: one test, its output shown when it fails.
-check()
-{
-	local what=$1 rc=0
-	shift
-	# Any line of a case may fail it. Errexit does not work below "||", not
-	# even in a subshell: hence one in the background, waited for.
-	(set -e; "$@") >"$work/out" 2>&1 &
-	wait $! || rc=1
-	[ $rc = 0 ] || sed 's/^/  # /' "$work/out"
-	verdict $rc "$kernel: $what"
-}
-
-# "! command" would not stop a shell with set -e.
+# A failing "! command" does not end a shell with set -e.
 fails()
 {
 	if "$@"; then
@@ -73,7 +58,7 @@ new_checkout()
 	git -C "$work/checkout" init -q
 }
 
-# A fresh tree, with a space in its name, and its pristine twin.
+# A new tree, with a space in its name, and an untouched copy of it.
 new_tree()
 {
 	case_dir="$work/a tree"
@@ -106,7 +91,7 @@ untouched()
 		{ [ ! -e "$case_dir/.kmemleak-overlay" ] || { echo "state directory left behind"; return 1; }; }
 }
 
-# refuses <expression the message must match>: exit 3, tree as it was.
+# refuses <expression for the message>: exits with 3, and the tree is unchanged
 refuses()
 {
 	local rc=0
@@ -143,21 +128,21 @@ t_install()
 	[ "$(overlay status "$case_dir")" = installed ]
 }
 
-# Who mentions the file that is gone, except to say whose interface it is?
+# Lines that name the removed file, except those that say whose interface it is.
 names_old_file()
 {
 	grep -rn 'mm/kmemleak\.c' "$case_dir/MAINTAINERS" "$case_dir/Documentation" |
 		grep -v 'annotations are those of mm/kmemleak\.c,'
 }
 
-# Nothing points to a file that is gone, and no other documents come than a
-# kernel tree has use for: results of this checkout stay there.
+# No document refers to the removed file. Only documents for a kernel tree are added,
+# and no results of this checkout.
 t_documents()
 {
 	overlay install "$case_dir"
 	fails names_old_file
 	grep -qx 'F:.mm/kmemleak/' "$case_dir/MAINTAINERS"
-	# Each file that was added is somebody's.
+	# MAINTAINERS names a maintainer of each file that was added.
 	python3 - "$case_dir" <<-'EOT'
 	import fnmatch, json, sys
 	top = sys.argv[1]
@@ -169,7 +154,7 @@ t_documents()
 	assert len(added) > 50, added
 	for path in added:
 	    if not any(fnmatch.fnmatchcase(path, p + "*" if p.endswith("/") else p) for p in owned):
-	        sys.exit(path + " is nobody's in MAINTAINERS")
+	        sys.exit(path + " has no maintainer in MAINTAINERS")
 	EOT
 	local named
 	named=$(sed -n 's/^\.\. kernel-doc:: \(mm\/kmemleak\/.*\)/\1/p' "$case_dir/Documentation/core-api/mm-api.rst")
@@ -183,8 +168,8 @@ t_documents()
 	EOT
 }
 
-# The patches to the kernel's own code: each as patch(1) would apply it, and none
-# to a tree that has no use for it.
+# The patches to the kernel's own code: each gives the same text as patch(1), and a tree
+# gets only those that it needs.
 t_fixes()
 {
 	local p f
@@ -299,7 +284,7 @@ t_patches()
 	[ "$(grep -cxFf <(tail -n +3 "$KML_TOOLS/cover-letter.txt" | grep .) "$letter")" = \
 		"$(tail -n +3 "$KML_TOOLS/cover-letter.txt" | grep -c .)" ]
 	grep -q '^  mm/kmemleak: replace the single-file implementation$' "$letter"
-	# Applied as a reviewer would, it is what install does.
+	# git am of the series gives the same tree as install.
 	rm -rf "$work/am"
 	cp -a "$work/base-$kernel" "$work/am"
 	git -C "$work/am" init -q
@@ -314,8 +299,8 @@ t_patches()
 	fails overlay patches "$case_dir" "$work/series"
 }
 
-# The steps a reviewer reads: the kernel's own code first, each patch by itself;
-# mm/kmemleak.c goes in the one that switches over.
+# The order of the series: patches to the kernel's own code come first, one by one, and
+# the patch that makes the build use our files removes mm/kmemleak.c.
 t_patch_order()
 {
 	rm -rf "$work/series" "$work/series2"
@@ -325,7 +310,7 @@ t_patch_order()
 	for p in "$work"/series/*.patch; do
 		[ "${p##*/}" != 0000-cover-letter.patch ] || continue
 		if grep '^+++ b/' "$p" | grep -qxFf <(grep -h '^+++ b/' "$KML_TOOLS"/patches/*.patch); then
-			# first come those that need nothing of ours; what uses it is last
+			# patches that do not need our files come first, others last
 			if [ "$own" = 0 ]; then
 				[ "$switched" = 1 ]
 				[ "$p" = "$last" ]
@@ -364,27 +349,27 @@ refusals()
 	new_tree; edit_line mm/Makefile '/CONFIG_DEBUG_KMEMLEAK/d'
 	check "refuses without the object's line" refuses 'looked for .*kmemleak.o.* in .*mm/Makefile'
 	new_tree; edit_line mm/Makefile '/KCSAN_SANITIZE_kmemleak/d'
-	check "refuses without an opt-out it moves" refuses 'KCSAN_SANITIZE_kmemleak.*mm/Makefile'
+	check "refuses without an opt-out that it moves" refuses 'KCSAN_SANITIZE_kmemleak.*mm/Makefile'
 	new_tree; edit_line mm/Makefile '/KCSAN_SANITIZE_kmemleak/a NEWSAN_kmemleak.o := n'
-	check "refuses an opt-out it does not know" refuses 'NEWSAN_kmemleak.*mm/Makefile'
+	check "refuses an opt-out that it does not know" refuses 'NEWSAN_kmemleak.*mm/Makefile'
 	new_tree; edit_line mm/Kconfig.debug 's/^config DEBUG_KMEMLEAK$/config DEBUG_MEMLEAK/'
 	check "refuses without the Kconfig block" refuses 'config DEBUG_KMEMLEAK.*mm/Kconfig.debug'
 	new_tree; edit_line mm/Kconfig.debug '/^config DEBUG_KMEMLEAK_AUTO_SCAN/i config DEBUG_KMEMLEAK_NEW\n\tbool\n'
-	check "refuses an option it does not have" refuses 'DEBUG_KMEMLEAK_NEW'
+	check "refuses an option that this checkout lacks" refuses 'DEBUG_KMEMLEAK_NEW'
 	new_tree; edit_line include/linux/kmemleak.h '/^extern void kmemleak_free(/i extern void kmemleak_new_hook(const void *ptr) __ref;'
 	check "refuses an unknown hook" refuses 'kmemleak\.h declares kmemleak_new_hook'
 	new_tree; edit_line include/linux/kmemleak.h '/^extern void kmemleak_free(/i void kmemleak_new_a(int (*f)(void *), int a),\n     kmemleak_skip(int); __printf(1, 2) int kmemleak_new_b(\n\tconst char *f, ...);'
 	check "refuses hooks declared without extern" refuses 'kmemleak_new_a\(\).*kmemleak_new_b\(\)'
 	new_tree; edit_line include/linux/kmemleak.h '/^static inline void kmemleak_erase/i static inline void kmemleak_inline(void) { kmemleak_x(); }\n/* extern void kmemleak_comment(void); */'
-	check "takes no inline and no comment for a hook" overlay install "$case_dir"
+	check "counts no inline function and no comment as a hook" overlay install "$case_dir"
 	new_tree; edit_line include/linux/kmemleak.h 's/CONFIG_DEBUG_KMEMLEAK/CONFIG_MEMLEAK/'
-	check "refuses a header it cannot read" refuses 'looked for a prototype of kmemleak_alloc'
+	check "refuses a header that it cannot read" refuses 'looked for a prototype of kmemleak_alloc'
 	new_tree; edit_line arch/x86/um/Makefile '/CONFIG_MODULES/d'
-	check "refuses without the line an arch's files go behind" refuses 'CONFIG_MODULES.*arch/x86/um/Makefile'
+	check "refuses without the line after which an architecture's files go" refuses 'CONFIG_MODULES.*arch/x86/um/Makefile'
 	new_tree; edit_line Documentation/admin-guide/kernel-parameters.txt 's/^\(\tkmemleak=.*enable\).disable/\1/'
 	check "refuses without the option's description" refuses 'kmemleak=.*kernel-parameters.txt'
 	new_tree; edit_line Documentation/admin-guide/kernel-parameters.txt '/^\tkmemleak=/,/^$/s/on, off/on or off/'
-	check "refuses another description of its words" refuses "'Valid arguments: on, off' in the paragraph"
+	check "refuses another description of the option's words" refuses "'Valid arguments: on, off' in the paragraph"
 	new_tree; rm "$case_dir/mm/kmemleak.c"
 	check "refuses without mm/kmemleak.c" refuses 'looked for mm/kmemleak.c'
 	new_tree; rm "$case_dir/mm/Kconfig.debug"
@@ -394,22 +379,22 @@ refusals()
 	new_tree; edit_line mm/vmalloc.c 's/free_unmap_vmap_area(va);/free_unmap_vmap_area(va, 0);/'
 	check "refuses without a patch's context" refuses 'looked for the .*exactly once.*vmalloc-lazy.patch.*mm/vmalloc.c'
 	new_tree; edit_line net/core/skbuff.c '/^#include <linux.kcov.h>/s/<linux/ <linux/'
-	check "refuses context that differs by a blank" refuses 'exactly once.*skbuff.*net/core/skbuff.c'
+	check "refuses context that differs in blanks" refuses 'exactly once.*skbuff.*net/core/skbuff.c'
 	new_tree; sed -n '/^static void \*remove_element/,/^}/p' "$work/pristine/mm/mempool.c" >>"$case_dir/mm/mempool.c"
-	check "refuses context that is there twice" refuses 'exactly once.*mempool.patch'
+	check "refuses context that occurs twice" refuses 'exactly once.*mempool.patch'
 	if grep -q 'struct slab_sheaf {' "$case_dir/mm/slub.c"; then
 		new_tree; edit_line mm/slub.c 's/pcs->main->size--;/--pcs->main->size;/'
-		check "refuses sheaves it does not know" refuses 'exactly once.*slub-sheaves.patch.*mm/slub.c'
+		check "refuses unknown sheaves" refuses 'exactly once.*slub-sheaves.patch.*mm/slub.c'
 		new_tree; edit_line mm/slub.c 's/^struct slab_sheaf {/struct slab_stack {/'
-		check "takes an allocator without sheaves" overlay install "$case_dir"
+		check "accepts an allocator without sheaves" overlay install "$case_dir"
 		check "  and leaves its sheaves alone" fails grep -q 'kmemleak.*sheaf' "$case_dir/mm/slub.c"
 	fi
 	new_tree; sed -i 's/^@@ -/@ -/' "$work/checkout/tools/kmemleak/patches/vmalloc-lazy.patch"
-	check "refuses a patch it cannot read" refuses 'patches/vmalloc-lazy.patch: '
+	check "refuses a patch that it cannot read" refuses 'patches/vmalloc-lazy.patch: '
 	new_checkout
 	new_tree; mv "$case_dir/include/trace/events/kmem.h" "$case_dir/include/trace/events/x"
 	ln -sf x "$case_dir/include/trace/events/kmem.h"
-	check "minds no link it need not write" overlay install "$case_dir"
+	check "accepts a link that it does not write to" overlay install "$case_dir"
 	new_tree; mv "$case_dir/mm/Makefile" "$case_dir/mm/M"; ln -s M "$case_dir/mm/Makefile"
 	check "refuses to write through a link" refuses 'mm/Makefile is not a regular file'
 	new_tree; edit_line tools/testing/selftests/Makefile '/^TARGETS += kexec/d'
@@ -424,6 +409,7 @@ refusals()
 cd "$KML_TOP"
 new_checkout
 for kernel in $KML_KERNELS; do
+	about="$kernel: "
 	mkdir "$work/base-$kernel"
 	(
 		cd "$KML_CACHE/source/$kernel/src"
@@ -431,7 +417,7 @@ for kernel in $KML_KERNELS; do
 		tar -c --ignore-failed-read $tree_files 2>/dev/null
 	) | tar -x -C "$work/base-$kernel"
 
-	# Each in a shell of its own with set -e: the first failing line decides.
+	# The first failing line of a case decides.
 	for t in install documents fixes twice uninstall user_restored upgrade patches patch_order \
 		'user_edit mm/Makefile' 'user_edit mm/kmemleak/Makefile' 'user_edit mm/vmalloc.c'; do
 		new_tree
@@ -442,11 +428,11 @@ for kernel in $KML_KERNELS; do
 	done
 	refusals
 
-	# The transactions know nothing of the tree: one kernel is enough.
+	# Transactions do not depend on the tree: one kernel is enough.
 	if [ "$kernel" = 7.3 ]; then
 		for t in 'full install' 'error install' 'crash install' 'error uninstall' 'crash uninstall'; do
 			# shellcheck disable=SC2086 # words on purpose
-			check "a fault at every place: $t" t_faults $t
+			check "a fault at each place: $t" t_faults $t
 			rm -rf "$work/faults"
 		done
 	fi

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Build UML after each patch of the series, in a scratch copy of the source.
-# Minutes, hence by hand:  patches_build_test.sh [KERNEL]...   Prints TAP.
+# Build UML after each patch of the series, in a copy of the source. Prints TAP. Run it by
+# hand, since it takes minutes.
+#   patches_build_test.sh [KERNEL]...
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -24,13 +25,13 @@ for kernel in "$@"; do
 		case $p in */0000-cover-letter.patch) continue ;; esac
 		n=$((n + 1))
 		if [ "$p" != none ]; then
-			# Of git am only the applying: a repository of a whole
-			# kernel tree takes longer than the builds.
+			# Like git am, without a repository: to make one of a
+			# whole kernel tree takes longer than the builds.
 			(cd "$base/src" && git apply --whitespace=nowarn "$p")
 		fi
 		name="$kernel: after $(basename "$p")"
-		# As a tree of the user's own; stock, because there is nothing
-		# left to overlay.
+		# Build it as a tree of the user's, with --stock: it needs no
+		# overlay any more.
 		if "$KML_TOOLS/build-kernel.sh" --kernel "$base/src" --stock; then
 			echo "ok $n $name"
 		else

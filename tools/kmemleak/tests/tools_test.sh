@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck disable=SC2317 # the cases are called by name
 #
-# The scripts themselves: what they refuse, how they report, and the guest
-# runner's verdicts. Prints TAP.
+# Tests of the scripts: wrong options, the counting of results, and the verdicts of
+# run.sh. Prints TAP.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -12,26 +12,10 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/kmemleak-tools-test.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 cd "$KML_TOP"
 
-n=0 failed=0
-# check <what> <function> [arguments]
-check()
-{
-	local what=$1 rc=0
-	shift
-	# Errexit does not work below "||": a shell of its own, waited for.
-	(set -e; "$@") >"$work/out" 2>&1 &
-	wait $! || rc=$?
-	n=$((n + 1))
-	if [ "$rc" = 0 ]; then
-		echo "ok $n $what"
-	else
-		sed 's/^/  # /' "$work/out"
-		echo "not ok $n $what"
-		failed=1
-	fi
-}
+# shellcheck source=tools/kmemleak/tests/tap.sh
+. "$KML_TOOLS/tests/tap.sh"
 
-# expect <status> <command...>: its output in $work/said.
+# expect <status> <command...>: the output is left in $work/said
 expect()
 {
 	local want=$1 rc=0
@@ -52,6 +36,42 @@ t_count()
 	[ "$got" = "$want" ]
 }
 
+# The options of all scripts are read by one function: each kind of value, and the
+# error for each wrong one.
+t_options()
+{
+	local flag=0 text='' words='' list='' number='' each=() others=() rest=()
+	local table='
+		--flag|-f flag flag
+		--text text text
+		--words words words
+		--list list one|two..
+		--number number count
+		--each each each
+		... others
+		-- rest'
+	usage() { echo usage; }
+	# in a shell of its own, which an error ends
+	given() { (parse_options "$table" "$@"); }
+	parse_options "$table" -f --text 'a  b' other --words a=1 --words 'b=2 c' --list 'two one' \
+		--each 'x y' --each z --number 3 more -- --text 'q r'
+	[ "$flag|$text|$words|$list|$number" = '1|a  b|a=1 b=2 c|two one|3' ]
+	[ "${each[*]@Q}|${others[*]@Q}|${rest[*]@Q}" = "'x y' 'z'|'other' 'more'|'--text' 'q r'" ]
+	[ "$options_given" = ' -f --text --words --words --list --each --each --number ' ]
+	expect 0 given --text '' --help
+	expect 2 given --list 'one three'
+	grep -q 'error: --list three .*choices: one two$' "$work/said"
+	expect 2 given --number 0
+	grep -q 'not above 0' "$work/said"
+	expect 2 given --number 1k
+	grep -q 'not a number' "$work/said"
+	expect 2 given --text
+	grep -q 'error: --text needs a value' "$work/said"
+	expect 2 given --nosuch
+	grep -q 'error: unknown option --nosuch' "$work/said"
+	grep -q '^usage' "$work/said"
+}
+
 t_bad_torture()
 {
 	expect 2 tools/kmemleak/torture.sh --mode sideways
@@ -61,6 +81,8 @@ t_bad_torture()
 	expect 2 tools/kmemleak/torture.sh --seconds
 	grep -q 'needs a value' "$work/said"
 	expect 2 tools/kmemleak/torture.sh --flavor vax
+	expect 2 tools/kmemleak/torture.sh workers
+	grep -q 'NAME=VALUE' "$work/said"
 	expect 2 tools/kmemleak/torture.sh --compare --stock
 	grep -q 'leave --stock out' "$work/said"
 	expect 2 tools/kmemleak/torture.sh --nonsense
@@ -111,8 +133,9 @@ t_bad_busy()
 	expect 2 tools/kmemleak/busy.sh --seconds
 	grep -q 'needs a value' "$work/said"
 	expect 2 tools/kmemleak/busy.sh --flavor arm64
-	grep -q 'user-mode' "$work/said"
+	grep -q 'choices: um$' "$work/said"
 	expect 2 tools/kmemleak/busy.sh --config kasan
+	grep -q 'choices: busy$' "$work/said"
 	expect 2 tools/kmemleak/busy.sh --compare --stock
 	grep -q 'leave --stock out' "$work/said"
 	expect 2 tools/kmemleak/busy.sh --nonsense
@@ -125,7 +148,7 @@ t_help()
 	for target in $(make -pq 2>/dev/null | sed -n 's/^\.PHONY: //p'); do
 		grep -qE "make $target( |\$)" "$work/help" || { echo "help lacks $target"; return 1; }
 	done
-	# What its rules make use of, too.
+	# Variables that the rules use must be in the help, too.
 	grep -oE '\$\(([a-z-]+ [^$]*\$\()?[A-Z_]+\)' Makefile | grep -oE '[A-Z_]{2,}' | sort -u |
 		grep -vxE 'MAKEFILE_LIST|MAKECMDGOALS|CONFIG_.*' >"$work/variables"
 	while read -r target; do
@@ -133,8 +156,7 @@ t_help()
 	done <"$work/variables"
 }
 
-# Every script that the makefile or README.md names says what it is for.
-# A choice of make menuconfig reaches the kernel; without the file nothing changes.
+# A choice of make menuconfig reaches the kernel; without .config there is no change.
 t_chosen()
 {
 	local top=$work/checkout
@@ -156,6 +178,7 @@ t_chosen()
 	make -s -C "$top" -n kernel FLAVOR=um | grep -q -e "--flavor 'um'"
 }
 
+# Each script that the makefile or README.md names has a usage text.
 t_script_help()
 {
 	local script
@@ -167,8 +190,8 @@ t_script_help()
 	done
 }
 
-# Several first runs at a time, of a cache in which others have their files: each
-# gets its archive, old ones go, nothing is left half written.
+# Several first runs at a time, in a cache with files of other checkouts: each run gets
+# its archive, old archives are removed, and no incomplete one remains.
 t_initramfs()
 {
 	local i guest=$work/base-cache/guest runs=()
@@ -189,7 +212,7 @@ t_initramfs()
 	ls "$guest"
 	[ "$(find "$guest" -name 'base-*' | wc -l)" = 2 ]
 	[ -e "$guest/base-amd64-other.cpio" ]
-	# A disk that is full while it is written.
+	# A disk that is full while the archive is written.
 	rm "$guest"/base-*
 	mkdir -p "$work/full"
 	printf '#!/bin/sh\necho some; exit 1\n' >"$work/full/cpio"
@@ -199,8 +222,8 @@ t_initramfs()
 	[ -z "$(find "$guest" -name 'base-*')" ]
 }
 
-# A clean log passes, a complaint does not, a known one passes as often as told.
-# t_log <status> <log> [option]; KNOWN stands for the complaint stock makes too.
+# A log passes if it is clean, or has a known complaint no more often than allowed.
+# t_log <status> <log> [option]; KNOWN stands for a complaint of stock.
 t_log()
 {
 	local known='[    0.230000] WARNING: suspicious RCU usage\n[    0.230000] tree.c:1 Callback enqueued on offline CPU!!\n[    0.230000]  os_start_secondary+0x67\n'
@@ -208,8 +231,8 @@ t_log()
 	expect "$1" tools/kmemleak/check-log.sh "${@:3}" "$work/log"
 }
 
-# An option that a configuration lacks, has though it should not, or has with
-# another value; and nothing else.
+# Options that a configuration lacks, should not have, or has with another value, and no
+# others.
 t_lost_options()
 {
 	printf 'CONFIG_%s\n' A=y N=5 'S="x y"' ON=y >"$work/.config"
@@ -222,7 +245,7 @@ t_lost_options()
 		'ON: asked n, got y' | diff - "$work/got"
 }
 
-# Each of builds.tab's lines has three columns and an architecture of configs/.
+# Each line of builds.tab has three columns, and its architecture is in configs/.
 t_builds_table()
 {
 	local name kernels compilers words
@@ -233,11 +256,11 @@ t_builds_table()
 		[[ $kernels =~ ^(\*|[0-9.,]+)$ ]]
 		[[ $compilers =~ ^(\*|[a-z,]+)$ ]]
 	done < <(grep -vE '^(#|$)' tools/kmemleak/builds.tab)
-	# The same name twice is for two kernels.
+	# A name may occur twice, for different kernels.
 	! awk '!/^#/ && NF { print $1, $2 }' tools/kmemleak/builds.tab | sort | uniq -d | grep .
 }
 
-# The private copy follows its source, and only where that changed.
+# The private copy follows the changes of its source, and only these files are written.
 t_copy()
 {
 	local from=$work/from to=$work/to
@@ -254,7 +277,7 @@ t_copy()
 	tools/kmemleak/copy-tree.py "$from" "$to"
 	cmp "$from/mm/a.c" "$to/mm/a.c"
 	cmp "$from/mm/c.c" "$to/mm/c.c"
-	# Newer to make, whatever the source's time says.
+	# The copy is newer for make, whatever the time of the source is.
 	[ "$to/mm/a.c" -nt "$to/mm/b.c" ]
 	stat -c %y "$to/mm/b.c" | diff "$work/before" -
 	rm "$from/mm/c.c"
@@ -266,8 +289,8 @@ t_copy()
 	grep -q 'make uninstall' "$work/said"
 }
 
-# The matrix: what passed is kept, what failed is run again, the table says why
-# something was skipped, and a source that changed makes all of it old.
+# The matrix: rows that passed are not run again, rows that failed are. The table has the
+# reasons for skips. A row whose sources changed is run again.
 t_matrix()
 {
 	local results
@@ -294,7 +317,7 @@ t_matrix()
 	expect 0 tools/kmemleak/check-full.sh 'go*'
 	if grep -q bad "$work/said"; then return 1; fi
 	results=$(echo "$KMEMLEAK_CACHE"/checkout/*/full)
-	# What a row has nothing to do with is not in its sum.
+	# Sources that a row excludes do not count.
 	printf 'less | 1 | tools/testing mm | %s\nsame | 1 | nosuch mmm | %s\n' "$work/good" "$work/good" \
 		>"$KMEMLEAK_MATRIX/c.rows"
 	printf '@most | tools/testing m*\ngroup | 1 | @most | %s\n' "$work/good" >>"$KMEMLEAK_MATRIX/c.rows"
@@ -317,11 +340,11 @@ t_matrix()
 	echo 'bad' >"$KMEMLEAK_MATRIX/b.rows"
 	expect 1 tools/kmemleak/check-full.sh
 	grep -q 'expected "name' "$work/said"
-	# Silence is not success.
+	# A row without results fails.
 	echo 'quiet | 1 | - | /bin/true' >"$KMEMLEAK_MATRIX/b.rows"
 	expect 1 tools/kmemleak/check-full.sh quiet
 	grep -q 'left no results' "$results/quiet/log"
-	# Nor is a row all of which was skipped.
+	# A row whose tests were all skipped has not passed.
 	# shellcheck disable=SC2016 # the row's variable
 	printf '#!/bin/sh\necho "ok 1 a # SKIP no machine" | tee "$KML_LOG_DIR/a.log"\n' >"$work/skips"
 	chmod +x "$work/skips"
@@ -330,11 +353,11 @@ t_matrix()
 	grep -q '^NONE  skips: none passed, 1 skipped' "$work/said"
 	expect 0 tools/kmemleak/check-full.sh skips
 	grep -q '^NONE  skips' "$work/said"
-	# The logs of its guests stay, those of its last run.
+	# The guests' logs of the last run are kept.
 	touch "$results/skips/guests/b.log"
 	expect 0 tools/kmemleak/check-full.sh skips
 	[ "$(ls "$results/skips/guests")" = a.log ]
-	# What changes while a row runs is not what it has tested.
+	# A result does not count for sources that changed during the run.
 	mkdir -p "$work/top/tools"
 	cp -r tools/kmemleak "$work/top/tools/"
 	printf '#!/bin/sh\necho >>%s/top/source\necho ok 1\n' "$work" >"$work/moves"
@@ -344,7 +367,7 @@ t_matrix()
 	grep -q '^changed 1 0 0 ' "$KMEMLEAK_CACHE"/checkout/*/full/moves/verdict
 	expect 0 "$work/top/tools/kmemleak/check-full.sh" moves
 	grep -q '^ok    moves: 1 passed' "$work/said"
-	# A configuration is a source of the row that chooses it, and of no other.
+	# A configuration is a source of those rows that choose it.
 	printf 'chosen | 1 | - | %s --config rt\nnone | 1 | - | %s\n' "$work/good" "$work/good" \
 		>"$KMEMLEAK_MATRIX/b.rows"
 	expect 0 "$work/top/tools/kmemleak/check-full.sh" chosen none
@@ -352,7 +375,7 @@ t_matrix()
 	expect 0 "$work/top/tools/kmemleak/check-full.sh" --show chosen none
 	grep -qE '^chosen +total .*, since changed' "$work/said"
 	if grep -qE '^none +total .*, since changed' "$work/said"; then return 1; fi
-	# So is a flavour's.
+	# And so is the configuration of a flavour.
 	printf 'uml | 1 | - | %s\npc | 1 | - | %s --flavor x86_64\narm | 1 | - | %s --flavor arm64\n' \
 		"$work/good" "$work/good" "$work/good" >"$KMEMLEAK_MATRIX/b.rows"
 	expect 0 "$work/top/tools/kmemleak/check-full.sh" uml pc arm
@@ -364,7 +387,7 @@ t_matrix()
 	expect 0 "$work/top/tools/kmemleak/check-full.sh" --show uml pc arm
 	[ "$(grep -c 'since changed' "$work/said")" = 2 ]
 	grep -qE '^uml +total .*, since changed' "$work/said"
-	# Another machine goes on from the table, and keeps what it does not run.
+	# A run on another machine continues from the table, and keeps other rows.
 	rm "$KMEMLEAK_MATRIX/b.rows"
 	expect 0 tools/kmemleak/check-full.sh --table "$work/table" good
 	grep -qE '^bad +total +1 +0 +0 ' "$work/table"
@@ -383,8 +406,8 @@ t_matrix()
 	grep -q 'cannot be written' "$work/said"
 }
 
-# Nothing in the repository names a place or tool of the machine it was made on,
-# nor the host of a package registry.
+# No file of the repository names a directory or tool of the machine it was made on, or
+# the host of a package registry.
 t_names()
 {
 	local words='(^|[^[:alnum:]_.])/(work|root)/|farm[-]|debian[.]org|ubuntu[.]com'
@@ -428,7 +451,7 @@ t_arguments()
 	grep -qF "<a  b> <c'\"d> <it's \$HOME> inside" "$work/said"
 }
 
-# More than a pipe holds, read slowly: its end must not be lost with the guest.
+# More output than fits into a pipe, read slowly: the end must not be lost.
 t_slow_reader()
 {
 	mkdir -p "$work/slow"
@@ -447,11 +470,11 @@ t_slow_reader()
 	expect 7 guest 'for i in {1..1500}; do printf "%080d\n" $i >/dev/kmsg; done; exit 7' -- "$work/script"
 }
 
-# A guest started by these tests is known by the memory size that only they ask for.
+# Guests of these tests are identified by their memory size, which no others have.
 no_guest_left()
 {
 	local pid left
-	# What was killed may still be busy giving its memory back.
+	# A process that was killed needs time to release its memory.
 	SECONDS=0
 	while :; do
 		left=''
@@ -479,10 +502,10 @@ t_interrupted()
 	local rc=0
 	printf 'echo script runs\nsleep 50\n' >"$work/script"
 	mkdir -p "$work/tmp"
-	# A log of its own: an earlier guest's has that line as well, and a
-	# signal before there is a guest is another test.
+	# A log of its own: the log of an earlier guest has that line, too, and the
+	# signal must not come before the guest runs.
 	TMPDIR=$work/tmp tools/kmemleak/run.sh --quiet --mem 203M --timeout 60 --log "$work/interrupted.log" -- "$work/script" &
-	# The guest's own time-out ends this on the busiest machine.
+	# The time-out of the guest ends this loop in any case.
 	until grep -qs '^script runs' "$work/interrupted.log"; do
 		kill -0 %1
 		sleep 0.1
@@ -506,11 +529,11 @@ t_complaint()
 	expect 123 guest 'echo "BUG: made up" >/dev/kmsg; dmesg -C' -- "$work/script"
 	grep -q 'BUG: made up' "$work/said"
 	expect 0 guest 'echo "BUG: made up" >/dev/kmsg' --no-splat-check -- "$work/script"
-	# The script's own failure matters more.
+	# A failure of the script has precedence.
 	expect 3 guest 'echo "BUG: made up" >/dev/kmsg; exit 3' -- "$work/script"
 }
 
-# A complaint that more lines have pushed out of the buffer is not a clean log.
+# A log is not clean if the buffer has lost its first lines.
 t_lost_log()
 {
 	# shellcheck disable=SC2016 # the guest's variables
@@ -519,7 +542,7 @@ t_lost_log()
 	grep -q 'does not begin with the boot' "$work/said"
 }
 
-# Who leaves has no dump: the console has the warnings.
+# With --leaves the log is not dumped: warnings are on the console.
 t_leaves()
 {
 	expect 0 guest 'echo leaving; poweroff -f' --leaves -- "$work/script"
@@ -527,8 +550,8 @@ t_leaves()
 	grep -q 'WARNING: made up' "$work/said"
 }
 
-# modprobe and modinfo as the tree's scripts use them; backtraces with names;
-# trace events.
+# modprobe and modinfo as the tree's scripts use them, backtraces with names, and trace
+# events.
 t_facilities()
 {
 	# shellcheck disable=SC2016 # the guest's variables
@@ -544,8 +567,8 @@ t_facilities()
 		[ "$(nproc)" = 2 ]' -- "$work/script"
 }
 
-# The demo's verdict: a leak that no report can name, and reports of what the module
-# says it has kept, both made up in its log. Of stock it is only said.
+# The demo fails if a leak is not reported, and if a block is reported that the module has
+# kept; both lines are added to its log. With stock it only prints them.
 t_demo()
 {
 	# shellcheck disable=SC2016 # the guest's variables
@@ -595,48 +618,49 @@ t_shell()
 }
 
 check "results: flat TAP" t_count '2 1 1' 'ok 1 a\nnot ok 2 b\nok 3 c # SKIP no\nok 4 d\n'
-check "results: a suite is no result beside its tests" t_count '2 1 0' \
+check "results: a suite does not count if its tests do" t_count '2 1 0' \
 	'    ok 1 a\n    not ok 2 b\n    ok 3 c\nnot ok 1 suite\n'
-check "results: a suite that fails with all tests passed" t_count '1 1 0' '    ok 1 a\nnot ok 1 suite\n'
+check "results: a suite that fails though all tests passed" t_count '1 1 0' '    ok 1 a\nnot ok 1 suite\n'
 check "results: three levels" t_count '3 1 0' \
 	'        ok 1 a\n        not ok 2 b\n    not ok 1 p\n    ok 2 c\nnot ok 1 suite\nok 2 other\n'
-check "results: a line of totals counts instead" t_count '10 0 2' 'ok 1 a\n10 passed, 0 failed, 2 skipped\n'
-check "results: nothing" t_count '0 0 0' 'hello\n'
+check "results: a line of totals replaces the lines above" t_count '10 0 2' 'ok 1 a\n10 passed, 0 failed, 2 skipped\n'
+check "results: none" t_count '0 0 0' 'hello\n'
 check "log: clean" t_log 0 '[    0.1] all is well\nBUG: not from the kernel\n'
 check "log: a complaint" t_log 1 '[    0.1] BUG: sleeping function called\n'
 check "log: a complaint in the middle of a line" t_log 1 'text[    0.1] WARNING: at foo\n'
 check "log: an undefined operation" t_log 1 '[    0.1] UBSAN: shift-out-of-bounds in foo.c:3:4\n'
 check "log: poison overwritten" t_log 1 '[    0.1] pagealloc: memory corruption\n'
 check "log: an expedited stall" t_log 1 '[    0.1] rcu: INFO: rcu_sched detected expedited stalls on CPUs\n'
-check "log: a known one" t_log 0 'KNOWN[    1.0] fine\n'
-check "log: a known one twice" t_log 1 '[    0.240000] WARNING: suspicious RCU usage\n[ 0.24] Callback enqueued on offline CPU!! os_start_secondary\nKNOWN'
-check "log: not the known one" t_log 1 '[    0.1] WARNING: suspicious RCU usage\n[    0.1] tree.c:9 other\n'
-check "log: a data race of ours" t_log 1 '[    0.1] BUG: KCSAN: data-race in foo / kml_bar\n'
+check "log: a known complaint" t_log 0 'KNOWN[    1.0] fine\n'
+check "log: a known complaint, twice" t_log 1 '[    0.240000] WARNING: suspicious RCU usage\n[ 0.24] Callback enqueued on offline CPU!! os_start_secondary\nKNOWN'
+check "log: a complaint like the known one" t_log 1 '[    0.1] WARNING: suspicious RCU usage\n[    0.1] tree.c:9 other\n'
+check "log: a data race of kmemleak" t_log 1 '[    0.1] BUG: KCSAN: data-race in foo / kml_bar\n'
 check "log: a data race of the torture module" t_log 1 '[    0.1] BUG: KCSAN: data-race in kt_all / foo\n'
 check "log: a data race of a name with kt_ in it" t_log 0 '[    0.1] BUG: KCSAN: data-race in pkt_all / foo\n'
-check "log: an Oops of arm64" t_log 1 '[    0.1] Unable to handle kernel paging request at virtual address 0\n'
-check "log: its second line" t_log 1 '[    0.1] Internal error: synchronous external abort: 0000000096000010\n'
+check "log: an Oops on arm64" t_log 1 '[    0.1] Unable to handle kernel paging request at virtual address 0\n'
+check "log: the second line of that Oops" t_log 1 '[    0.1] Internal error: synchronous external abort: 0000000096000010\n'
 check "log: a hard lockup" t_log 1 '[    0.1] watchdog: Watchdog detected hard LOCKUP on cpu 0\n'
-check "log: an interrupt of nobody" t_log 1 '[    0.1] irq 9: nobody cared (try booting with the "irqpoll" option)\n'
-check "log: pages that ran out" t_log 1 '[    0.1] bash: page allocation failure: order:0\n'
-check "log: slabs that ran out" t_log 1 '[    0.1] SLUB: Unable to allocate memory on CPU 0\n'
-check "log: allocations made to fail" t_log 0 \
+check "log: an interrupt without a handler" t_log 1 '[    0.1] irq 9: nobody cared (try booting with the "irqpoll" option)\n'
+check "log: no page left" t_log 1 '[    0.1] bash: page allocation failure: order:0\n'
+check "log: no memory for a slab" t_log 1 '[    0.1] SLUB: Unable to allocate memory on CPU 0\n'
+check "log: injected failures" t_log 0 \
 	'[    0.1] SLUB: Unable to allocate memory on CPU 0\n[    0.1] x: page allocation failure: order:0\n' --injected
-check "log: a complaint while they are" t_log 1 '[    0.1] BUG: sleeping function called\n' --injected
-check "log: a data race of others" t_log 0 '[    0.1] BUG: KCSAN: data-race in foo / bar\n'
-check "bad FLAVOR, KERNEL, KDIR: the choices, exit 2" t_bad_choice
-check "torture.sh: bad options, the choices, exit 2" t_bad_torture
-check "print-kernel without a kernel: says how to build" t_not_built
-check "busy.sh: bad options, the choices, exit 2" t_bad_busy
+check "log: a complaint besides injected failures" t_log 1 '[    0.1] BUG: sleeping function called\n' --injected
+check "log: a data race of other code" t_log 0 '[    0.1] BUG: KCSAN: data-race in foo / bar\n'
+check "options: every kind of value, and the error for a wrong one" t_options
+check "wrong FLAVOR, KERNEL, KDIR: the choices, exit 2" t_bad_choice
+check "torture.sh: wrong options, the choices, exit 2" t_bad_torture
+check "print-kernel without a kernel names the command to build one" t_not_built
+check "busy.sh: wrong options, the choices, exit 2" t_bad_busy
 check "help lists every target" t_help
 check "--help of every script" t_script_help
 check "menuconfig: choices reach the kernel" t_chosen
-check "a guest's programs: several runs at a time" t_initramfs
-check "options that got lost" t_lost_options
+check "initramfs: several runs at a time" t_initramfs
+check "options that a configuration lacks" t_lost_options
 check "the table of builds" t_builds_table
 check "a private copy follows its source" t_copy
 check "check-full: results kept, failures run again, the table" t_matrix
-check "no names of machines or registries" t_names
+check "no name of a machine or registry" t_names
 
 "$KML_TOOLS/build-kernel.sh" --kernel 7.3
 check "guest: the script's exit status" t_status
@@ -645,12 +669,12 @@ check "guest: an emulated machine's options are refused by UML" t_machine
 check "guest: arguments, environment, added files" t_arguments
 check "guest: time-out" t_timeout
 check "guest: interrupted" t_interrupted
-check "guest: gone without a status" t_crash
+check "guest: ended without a status" t_crash
 check "guest: a kernel complaint fails the run" t_complaint
-check "guest: a log that lacks its begin fails the run" t_lost_log
-check "guest: warnings of one that leaves" t_leaves
+check "guest: a log without its beginning fails the run" t_lost_log
+check "guest: warnings of a guest that leaves" t_leaves
 check "guest: modules, symbols, trace events" t_facilities
-check "demo: fails for a hidden leak, and for a report of what is none" t_demo
+check "demo: fails for a hidden leak, and for a false report" t_demo
 check "guest: a shell" t_shell
 echo "1..$n"
 exit $failed

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What users of kmemleak rely on and a comparison of programs does not show:
- * boot words, parameters, the debugfs file as a file, memory given back.
+ * The interface, as far as a comparison of programs does not cover it: boot words,
+ * parameters, reads and writes of the debugfs file, memory that is given back.
  */
 #include "tap.h"
 #include "world.h"
@@ -68,7 +68,7 @@ static int boot_words(void *arg)
 	return 0;
 }
 
-/* What tells of the kernel's heap is root's, also where debugfs is everybody's. */
+/* Only root may read about the kernel's heap, even if others may read debugfs. */
 static int file_modes(void *arg)
 {
 	static const struct {
@@ -128,7 +128,7 @@ static int parameters(void *arg)
 	return 0;
 }
 
-/* W_HEAP and the first per-CPU address that is not static. */
+/* W_HEAP, and the first per-CPU address after the static ones. */
 #ifdef CONFIG_64BIT
 #define BLOCK_TEXT	"0x7e9010000000"
 #define PERCPU_TEXT	"0x7e9001001000"
@@ -195,12 +195,12 @@ static int reading(void *arg)
 		TAP_CHECK(!strcmp(got, want), "chunks of %zu differ", chunk[i]);
 		free(got);
 	}
-	/* From the middle, by seek. */
+	/* From the middle, after a seek. */
 	TAP_CHECK(world_seek(&file, 12345) == 12345, "seek");
 	n = world_read(&file, buf, 100);
 	TAP_CHECK(n > 0 && !memcmp(buf, want + 12345, n), "after a seek");
 
-	/* sendfile(), into a pipe of odd size. */
+	/* sendfile(), into a pipe of an odd size. */
 	TAP_CHECK(!world_open(&other, "kmemleak", FMODE_READ), "open");
 	while ((n = world_sendfile(&other, buf + len, 4093)) > 0)
 		len += n;
@@ -261,11 +261,11 @@ static int clear_frees(void *arg)
 	got = world_slurp(&file, 4096, &err);
 	TAP_CHECK(strstr(got, "hex dump"), "no hex dump");
 	TAP_CHECK(command("off") == 3, "off");
-	TAP_CHECK(strstr(shim_log_take(), "Reclaim the memory"), "not said");
-	/* They can still be read, until cleared. */
+	TAP_CHECK(strstr(shim_log_take(), "Reclaim the memory"), "not logged");
+	/* Reports can still be read, until they are cleared. */
 	got = world_slurp(&file, 4096, &err);
 	TAP_CHECK(strstr(got, "unreferenced object"), "report lost");
-	/* but not the blocks: others may be there, or a device's registers */
+	/* but blocks are not read: other blocks or device registers may be there */
 	TAP_CHECK(!strstr(got, "hex dump"), "a block is read although frees are not noticed");
 	TAP_CHECK(command("clear") == 5, "clear");
 	got = world_slurp(&file, 4096, &err);
@@ -331,7 +331,7 @@ static int nonsense(void *arg)
 	return 0;
 }
 
-/* What users act on comes first, each line once; and how many leaks there are. */
+/* The lines for users come first, each once, with the number of leaks. */
 static int summary(void *arg)
 {
 	static const char * const first[] = {
@@ -347,7 +347,7 @@ static int summary(void *arg)
 	TAP_CHECK(!boot("on"), "boot");
 	leak(10);
 	TAP_CHECK(world_stat("leaks") == 10, "%ld leaks", world_stat("leaks"));
-	/* found again: the next scan knows; "clear" at once */
+	/* referenced again: not before the next scan; "clear": at once */
 	*(void **)W_DATA = block(3);
 	command("scan");
 	TAP_CHECK(world_stat("leaks") == 9, "%ld leaks, one found", world_stat("leaks"));
@@ -366,7 +366,7 @@ static int summary(void *arg)
 	command("clear");
 	TAP_CHECK(world_stat("leaks") == 0, "%ld leaks after clear", world_stat("leaks"));
 
-	/* the clock is the machine's */
+	/* the clock is the host's */
 	for (err = world_stat("scan_age_ms"), i = 0; world_stat("scan_age_ms") <= err + 1; i++)
 		usleep(1000);
 	TAP_CHECK(command("scan") == 4 && i, "scan");
@@ -375,7 +375,7 @@ static int summary(void *arg)
 	return 0;
 }
 
-/* Words that point to one per-CPU block: of one candidate one thing is counted. */
+/* Words that point to one per-CPU block: each candidate is counted once. */
 static int statistics(void *arg)
 {
 	unsigned long *words = block(0), percpu = W_PCPU_COOKIE + W_PCPU_STATIC;
@@ -403,7 +403,7 @@ int main(void)
 	world_map();
 	tap_case("boot words, alone and in lists", boot_words, NULL, 30);
 	tap_case("kmemleak=off: the file stays, commands are refused", boot_off, NULL, 30);
-	tap_case("who may read the files", file_modes, NULL, 30);
+	tap_case("modes of the files", file_modes, NULL, 30);
 	tap_case("module parameters", parameters, NULL, 30);
 	tap_case("the report's text", text, NULL, 30);
 	tap_case("reads of any size, seek, sendfile", reading, NULL, 60);
@@ -411,7 +411,7 @@ int main(void)
 	tap_case("off frees the metadata", off_frees, NULL, 60);
 	tap_case("off keeps what was reported until it is cleared", clear_frees, NULL, 60);
 	tap_case("metadata of a million objects goes back", gives_back, NULL, 120);
-	tap_case("what every hook ignores", nonsense, NULL, 30);
+	tap_case("arguments that all hooks ignore", nonsense, NULL, 30);
 	tap_case("statistics: users' first", summary, NULL, 30);
 	tap_case("statistics of words for per-CPU blocks", statistics, NULL, 30);
 	return tap_done();

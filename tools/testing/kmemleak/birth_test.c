@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Blocks born during a scan. The only reference to an old object moves into one
- * in each of the scan's marks, at any point where the scan may sleep: the object
- * must not be reported. And a scan ends, although at each such point something
- * is born.
+ * Blocks that are allocated during a scan. In each mark of a scan, the only reference
+ * to an old object moves into such a block, at any point where the scan may sleep: the
+ * object must not be reported. And a scan ends, although a block is allocated at each
+ * such point.
  */
 #include "tap.h"
 #include "world.h"
@@ -17,9 +17,9 @@
 static struct world_file file;
 static long polls, move_at[2];
 static unsigned int born;
-static unsigned long *holds;	/* the cell that points to the victim */
+static unsigned long *holds;	/* the word that points to the victim */
 
-/* A new block, referenced from a section, takes the reference over. */
+/* Move the reference to a new block, to which a section refers. */
 static void move(void)
 {
 	unsigned long *block = (void *)(BORN + born * PAGE_SIZE);
@@ -36,7 +36,7 @@ static void move(void)
 
 static void poll_and_move(void)
 {
-	/* one thing at a time: helpers only look on */
+	/* only at polls of the initiator */
 	if (current->flags & PF_KTHREAD)
 		return;
 	polls++;
@@ -76,7 +76,7 @@ static void boot(void)
 	world_boot("on");
 	if (world_open(&file, "kmemleak", FMODE_READ | FMODE_WRITE))
 		shim_fatal("no debugfs file");
-	/* Something to scan, so that there are polls. */
+	/* Objects to scan, so that there are polls. */
 	for (i = 0; i < 40; i++)
 		kmemleak_alloc((void *)(W_HEAP + SZ_16M + i * PAGE_SIZE), 256, 0, GFP_KERNEL);
 	kmemleak_alloc((void *)VICTIM, 128, 1, GFP_KERNEL);
@@ -85,7 +85,7 @@ static void boot(void)
 	scan();
 }
 
-/* Back to where no new block is, and a new leak, so that the scan confirms. */
+/* Remove the new block, and add a leak, so that the scan confirms. */
 static void next_round(unsigned int i)
 {
 	*CELL = VICTIM;
@@ -123,7 +123,7 @@ static int move_case(void *arg)
 			  second, all);
 		TAP_CHECK(reported(LEAKS + (rounds - 1) * 64), "leak %u missed", rounds);
 	}
-	/* Both marks from the very beginning. */
+	/* Both marks, from their first polls on. */
 	for (first = 1; first <= all / 2; first++) {
 		next_round(rounds++);
 		move_at[0] = first;
@@ -139,8 +139,8 @@ static int move_case(void *arg)
 static unsigned long chain;
 
 /*
- * Each new block is referenced by the one before, the first by a section; the
- * oldest goes. A mark that follows them goes on for ever.
+ * Allocate a block to which the block before refers, and free the oldest. A section
+ * refers to the first. A mark that followed them would not end.
  */
 static void give_birth(void)
 {
@@ -163,7 +163,7 @@ static int ends_case(void *arg)
 	boot();
 	WRITE_ONCE(CELL[9], BORN + SZ_1M);
 	shim_poll = give_birth;
-	/* Births are at one thread's polls, few where helpers do all the work. */
+	/* Blocks are allocated at one thread's polls: few if helpers do all the work. */
 	do {
 		before = chain;
 		TAP_CHECK(scan() == 4, "scan failed");
@@ -179,6 +179,6 @@ int main(void)
 {
 	world_map();
 	tap_case("a reference moves into new blocks", move_case, NULL, 120);
-	tap_case("a scan ends while blocks are born", ends_case, NULL, 60);
+	tap_case("a scan ends while blocks are allocated", ends_case, NULL, 60);
 	return tap_done();
 }

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The harness on other architectures: 32 bits, big endian, NEON. Built
-# statically by a cross compiler, run by qemu-user, i386 without it where that
-# works. Results on stdout as TAP, progress on stderr.
+# The harness on other architectures: 32 bits, big endian, NEON. Programs are linked
+# statically by a cross compiler and run by qemu-user, except that programs for i386 run
+# natively if the machine can run them. Results on stdout as TAP, progress on stderr.
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -21,7 +21,7 @@ case ${1:-} in
 	cat <<-EOT
 	usage: check-cross.sh [--quick] [ARCH...]
 	  ARCH     only these of: $all
-	  --quick  leave out what takes emulation longest: half a minute of each two
+	  --quick  without the tests that emulation makes longest, a quarter of the time
 	environment: KSRC=<kernel tree> to compare with, SEEDS=<programs> (100), BUILD=<directory>
 	EOT
 	exit 0
@@ -71,8 +71,8 @@ build()
 	echo "# built: $((SECONDS - t0)) s" >&2
 }
 
-# The program that compares is of the same architecture, for addresses are, too.
-# It starts the others: a script is what it can start, with qemu or without.
+# The program that compares is of the same architecture, since addresses are. It starts
+# the others by scripts, which run them with qemu or without.
 wrap()
 {
 	local program

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2154
 #
-# Running test programs and counting what they say. Sourced, never run; wants
-# $logs, a directory, and patterns, an array: what tests to run, all if empty.
+# Run test programs and count their results. Sourced, never run. Needs $logs, a
+# directory, and patterns, an array with parts of the names of tests to run; empty: all.
 
 nr=0 failed=0 skipped=0
 
@@ -34,7 +34,7 @@ wanted()
 	return 1
 }
 
-# Lines of TAP in the log are results of their own; else the exit status is.
+# The results are the lines of TAP in the log, or else the exit status.
 collect()
 {
 	local name=$1 status=$2 log=$3 any='' bad='' line

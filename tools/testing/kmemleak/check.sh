@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Every test of the user-space harness, each in the build that suits it. Called
-# by "make check", which says where things are. Results on stdout as TAP,
-# progress on stderr; what a test printed stays in $BUILD/check/.
-#   check.sh [PATTERN...]	only the tests whose name contains one
+# All tests of the user-space harness, each in the builds that can find most. Called by
+# "make check", which sets BUILD and KSRC. Results on stdout as TAP, progress on stderr;
+# the output of each test is kept in $BUILD/check/.
+#   check.sh [PATTERN...]	only tests whose names contain one of these
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -19,8 +19,8 @@ patterns=("$@")
 
 mkdir -p "$logs"
 
-# Two commands side by side, on a machine with two processors: NAME COMMAND is
-# one word each here.
+# Run two commands at a time; a command is one word here.
+# pair NAME COMMAND NAME COMMAND
 pair()
 {
 	local n1=$1 c1=$2 n2=$3 c2=$4 s1=0 s2=0 t0=$SECONDS
@@ -34,7 +34,7 @@ pair()
 	echo "# $n1, $n2: $((SECONDS - t0)) s" >&2
 }
 
-# build MODE, or arm64: what tests its filters, in a directory of its own
+# build MODE|arm64; for arm64 only the tests of filters, in a directory of their own
 build()
 {
 	local t0=$SECONDS
@@ -66,7 +66,7 @@ if build native; then
 	run "the table of reports" "$native/report_test"
 	run "complaints of hooks" "$native/warn_test"
 	if [ -n "$KSRC" ]; then
-		# stock has no trial of suspects; the oracle has, if it is told so
+		# stock has no trial of suspects; with KMEMLEAK_TRIAL=N the oracle has none
 		run "stock against the oracle" env KMEMLEAK_TRIAL=N KMEMLEAK_STRICT=Y \
 			"$native/differ" "$native/run-stock" - 0 300
 		run "ours with a trial against the oracle" "$native/differ" \
@@ -94,10 +94,10 @@ if build native; then
 	run "stacks of sleeping tasks" "$native/stack_test"
 	run "stopped scans" "$native/stop_test"
 	run "stopped scans, 3 workers" env KMEMLEAK_PARALLEL=3 "$native/stop_test" 3
-	run "memory and CPUs that come and go" "$native/hotplug_test"
-	run "moved between the marks" "$native/confirm_test"
-	run "born during a scan" "$native/birth_test"
-	run "born during a scan, 3 workers" env KMEMLEAK_PARALLEL=3 "$native/birth_test"
+	run "hotplug of memory and CPUs" "$native/hotplug_test"
+	run "references that move during a scan" "$native/confirm_test"
+	run "blocks allocated during a scan" "$native/birth_test"
+	run "blocks allocated during a scan, 3 workers" env KMEMLEAK_PARALLEL=3 "$native/birth_test"
 	run "memory given back" "$native/giveback_test"
 	run "lost metadata" "$native/fault_test"
 	run "late reads" "$native/stress_free"
@@ -105,8 +105,8 @@ if build native; then
 	run "late reads, SIMD with IRQs on" env KMEMLEAK_SIMD=irqs-on "$native/stress_free"
 	run "moving pointers" "$native/stress_move"
 	run "moving pointers, 3 workers" env KMEMLEAK_PARALLEL=3 "$native/stress_move"
-	run "CPUs going and coming" "$native/stress_park"
-	run "tables going and coming" "$native/stress_trim"
+	run "CPUs going offline and online" "$native/stress_park"
+	run "tables made and freed" "$native/stress_trim"
 	run "parts given back" "$native/stress_part"
 fi
 if ! command -v aarch64-linux-gnu-gcc >/dev/null || ! command -v qemu-aarch64 >/dev/null; then
@@ -122,27 +122,27 @@ if build asan; then
 	run "ours against the oracle, asan" "$native/differ" "$asan/run-ours" - \
 		"$SEEDS" $((SEEDS + SEEDS / 5))
 	pair "stopped scans, asan" "$asan/stop_test 4" "lost metadata, asan" "$asan/fault_test 4"
-	run "memory and CPUs that come and go, asan" "$asan/hotplug_test"
-	run "born during a scan, asan" "$asan/birth_test"
+	run "hotplug of memory and CPUs, asan" "$asan/hotplug_test"
+	run "blocks allocated during a scan, asan" "$asan/birth_test"
 	run "moving pointers, asan" "$asan/stress_move"
-	run "CPUs going and coming, asan" "$asan/stress_park"
-	run "tables going and coming, asan" "$asan/stress_trim"
+	run "CPUs going offline and online, asan" "$asan/stress_park"
+	run "tables made and freed, asan" "$asan/stress_trim"
 	run "parts given back, asan" "$asan/stress_part"
 fi
 if build tsan; then
-	run "memory and CPUs that come and go, tsan" "$tsan/hotplug_test"
+	run "hotplug of memory and CPUs, tsan" "$tsan/hotplug_test"
 	run "late reads, tsan" "$tsan/stress_free"
 	run "late reads, 3 workers, tsan" env KMEMLEAK_PARALLEL=3 "$tsan/stress_free"
 	run "moving pointers, tsan" "$tsan/stress_move"
 	run "moving pointers, 3 workers, tsan" env KMEMLEAK_PARALLEL=3 "$tsan/stress_move"
-	run "CPUs going and coming, tsan" "$tsan/stress_park"
-	run "tables going and coming, tsan" "$tsan/stress_trim"
+	run "CPUs going offline and online, tsan" "$tsan/stress_park"
+	run "tables made and freed, tsan" "$tsan/stress_trim"
 	run "parts given back, tsan" "$tsan/stress_part"
 fi
 if ! command -v clang >/dev/null; then
 	result skip "fuzz" "no clang"
 elif build fuzz; then
-	# New inputs go to the build directory; the tree has those to begin with.
+	# New inputs go to the build directory; the first ones are in the tree.
 	mkdir -p "$logs/corpus/debugfs" "$logs/corpus/api"
 	opts="-max_total_time=$FUZZ_SECONDS -print_final_stats=1 -verbosity=0"
 	pair "fuzz debugfs" \
@@ -150,7 +150,7 @@ elif build fuzz; then
 		"fuzz api" \
 		"cd $logs && $fuzz/fuzz_api $opts -max_len=1024 corpus/api $here/corpus/api"
 fi
-# Protocols, all interleavings; of the source these know only what they say.
+# The protocols, in all interleavings.
 run "models" "$here/models/check.sh"
 
 echo "1..$nr"

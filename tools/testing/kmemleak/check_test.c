@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * "check", "mark", and what commands say of themselves: what nobody has asked for by
- * a comparison of programs with stock, which has none of it.
+ * The commands "check" and "mark", the parameters of reports, and how commands end.
+ * Stock has none of these, so programs cannot be compared.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -59,7 +59,7 @@ static bool listed(unsigned long i)
 	return is;
 }
 
-/* Something happens at the first poll of one of a check's scans. */
+/* Call a function at the first poll of one of the scans of a check. */
 static enum kml_scan_kind when;
 static void (*what)(void);
 
@@ -83,11 +83,11 @@ static ssize_t check_with(enum kml_scan_kind kind, void (*fn)(void))
 	ret = command("check");
 	shim_poll = NULL;
 	if (fn && what)
-		shim_fatal("there was no such scan");
+		shim_fatal("the scan did not take place");
 	return ret;
 }
 
-/* New or known, referenced by each other or not; and who is referenced is not. */
+/* Leaks of any age, some referenced by others; referenced blocks are not reported. */
 static int young_case(void *arg)
 {
 	unsigned int i;
@@ -103,11 +103,11 @@ static int young_case(void *arg)
 	TAP_CHECK(listed(0) && listed(3) && listed(4), "a leak is missing");
 	TAP_CHECK(!listed(1) && !listed(2), "no leak");
 	TAP_CHECK(world_stat("scan_leaks") == 3, "%ld leaks", world_stat("scan_leaks"));
-	/* stays so, and by the rules, too */
+	/* reported still, and by a scan, too */
 	TAP_CHECK(command("checking\n") == 9, "by prefix");
 	TAP_CHECK(listed(0) && !listed(1) && world_stat("scan_leaks") == 0, "once more");
 	TAP_CHECK(command("scan") == 4 && listed(0) && listed(3), "a scan after it");
-	/* found again, and lost again */
+	/* referenced again, and leaked again */
 	*root(1) = (unsigned long)block(0);
 	TAP_CHECK(listed(0) && command("check") == 5 && !listed(0), "found again");
 	*root(1) = 0;
@@ -135,7 +135,7 @@ static void bear(void)
 	birth(7);
 }
 
-/* Unreferenced and unchanged throughout: both scans have to say so. */
+/* Reported are blocks that both scans find unreferenced and unchanged. */
 static int throughout_case(void *arg)
 {
 	TAP_CHECK(!boot(), "boot");
@@ -168,7 +168,7 @@ static int changes_case(void *arg)
 	return 0;
 }
 
-/* min_unref_scans: as many scans as it says, but two. */
+/* min_unref_scans: a check has that many scans, at least two. */
 static int often_case(void *arg)
 {
 	TAP_CHECK(!boot(), "boot");
@@ -218,12 +218,12 @@ static int signal_case(void *arg)
 	TAP_CHECK(command("check") == 5 && listed(0), "check");
 	birth(2);
 	for (kind = KML_SCAN_FIRST; kind <= KML_SCAN_LAST; kind++) {
-		/* changes that a whole check would see */
+		/* changes that a complete check would find */
 		*root(0) = (unsigned long)block(0);
 		TAP_CHECK(check_with(kind, signal_comes) == -ERESTARTSYS, "not stopped");
 		TAP_CHECK(listed(0) && listed(1) && !listed(2), "the report has changed");
 		*root(0) = 0;
-		/* still pending: that ends the wait for RCU */
+		/* still pending: it ends the wait for RCU */
 		TAP_CHECK(command("check") == -ERESTARTSYS, "not stopped at once");
 		current->sigpending = 0;
 	}
@@ -231,7 +231,7 @@ static int signal_case(void *arg)
 	return 0;
 }
 
-/* What is pending all the time ends nothing, unless it is meant to. */
+/* A pending signal ends a scan only if it is one of those that should. */
 static int harmless_case(void *arg)
 {
 	static const struct {
@@ -265,7 +265,7 @@ static int harmless_case(void *arg)
 			ret = world_write(&file, cmds[k], strlen(cmds[k]));
 			TAP_CHECK(ret == (t[i].ends ? -ERESTARTSYS : (ssize_t)strlen(cmds[k])),
 				  "%s, signals %u: %zd", cmds[k], i, ret);
-			/* before anything of a check: it waits for RCU first */
+			/* before the scans of a check, which first waits for RCU */
 			TAP_CHECK((t[i].ends && k) ||
 				  world_stat("scan_stopped") == t[i].ends, "signals %u", i);
 		}
@@ -323,13 +323,13 @@ static int mutex_case(void *arg)
 		TAP_CHECK(ret == 8, "SIGCHLD ends the wait: %zd", ret);
 		pthread_join(releaser, NULL);
 	} else {
-		TAP_CHECK(ret == -ERESTARTSYS, "nothing ends the wait: %zd", ret);
-		TAP_CHECK(err == -ERESTARTSYS, "nothing ends a reader's wait: %zd", err);
+		TAP_CHECK(ret == -ERESTARTSYS, "the signal does not end the wait: %zd", ret);
+		TAP_CHECK(err == -ERESTARTSYS, "the signal does not end a reader's wait: %zd", err);
 	}
 	return 0;
 }
 
-/* Commands that cannot do what they say. */
+/* The command fails if there is no memory for the thread. */
 static int thread_case(void *arg)
 {
 	TAP_CHECK(!boot(), "boot");
@@ -343,14 +343,14 @@ static int thread_case(void *arg)
 	return 0;
 }
 
-/* The first confirming mark finds something, so that one more follows. */
+/* The first confirming mark finds a reference, so that another mark follows. */
 static void find_poll(void)
 {
 	if (READ_ONCE(kml_running.stage) == KML_STAGE_CONFIRM)
 		WRITE_ONCE(*root(1), (unsigned long)block(1));
 }
 
-/* For the scan thread nobody waits: it interrupts no CPU that is to be left alone. */
+/* No task waits for the scan thread, so it sends no interrupts to other CPUs. */
 static int grace_case(void *arg)
 {
 	long scans, expedited, marks = 0;
@@ -363,7 +363,7 @@ static int grace_case(void *arg)
 	TAP_CHECK(command("scan=600") == 8, "a thread");
 	shim_kthreads_settle();
 	for (i = 0; i < 3; i++) {
-		/* an interval that has become empty: the trimmer waits, too */
+		/* an interval that has become empty: the trimmer waits for RCU, too */
 		birth(SZ_1M / 64 * (i + 1));
 		kmemleak_free(block(SZ_1M / 64 * (i + 1)));
 		scans = world_stat("scans");
@@ -378,7 +378,7 @@ static int grace_case(void *arg)
 	shim_poll = NULL;
 	TAP_CHECK(listed(0) && !listed(1) && marks > 2, "%ld marks at most", marks);
 	TAP_CHECK(command("scan=off") == 8, "scan=off");
-	/* somebody waits for this one */
+	/* a task waits for this one */
 	birth(SZ_1M / 64);
 	kmemleak_free(block(SZ_1M / 64));
 	expedited = shim_rcu_expedited;
@@ -387,7 +387,7 @@ static int grace_case(void *arg)
 	return 0;
 }
 
-/* There are leaks, and nowhere to note them: the next scan has the rest. */
+/* No memory to report leaks: the next scan reports them. */
 static int short_case(void *arg)
 {
 	unsigned int i, nr = 200;
@@ -467,7 +467,7 @@ static int age_case(void *arg)
 	shim_time_advance(1);
 	TAP_CHECK(command("scan") == 4 && listed(2), "not at a minute");
 
-	/* half of what jiffies can count: time_before() has it the other way round */
+	/* half of the range of jiffies: time_before() has the opposite result */
 	birth(3);
 	TAP_CHECK(command("scan") == 4, "scan");
 	shim_time_advance(LONG_MAX);
@@ -484,7 +484,7 @@ int main(void)
 	world_map();
 	tap_case("check: leaks of any age", young_case, NULL, 30);
 	tap_case("check: unreferenced by the first scan, too", throughout_case, NULL, 30);
-	tap_case("check: what changes, what is born meanwhile", changes_case, NULL, 30);
+	tap_case("check: blocks that change, and new blocks", changes_case, NULL, 30);
 	tap_case("check: min_unref_scans", often_case, NULL, 30);
 	tap_case("check: off during its first scan", off_case, (void *)KML_SCAN_FIRST, 30);
 	tap_case("check: off during its last scan", off_case, (void *)KML_SCAN_LAST, 30);
@@ -494,7 +494,7 @@ int main(void)
 	tap_case("SIGINT while a command waits", mutex_case, (void *)SHIM_SIGINT, 30);
 	tap_case("no memory for the scan thread", thread_case, NULL, 30);
 	tap_case("automatic scans use plain grace periods", grace_case, NULL, 60);
-	tap_case("no memory for what is to be reported", short_case, NULL, 30);
+	tap_case("no memory for the report", short_case, NULL, 30);
 	tap_case("mark", mark_case, NULL, 30);
 	tap_case("min_age_ms", age_case, NULL, 30);
 	return tap_done();

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the second mark is for: a reference that was on its way during the first
- * one, and so missed, is where it belongs before the second begins. Its object,
- * and what that references, is in use, whatever the object is otherwise.
+ * References that the first mark misses because they move are found by confirming
+ * marks. Their objects, and the objects behind those, are then in use, whatever their
+ * state. The trial: words at odd offsets, and references in untracked pages.
  */
 #include "tap.h"
 #include "world.h"
 #include "mark.h"
 
-/* From one interval each, so that no neighbour has a look at them. */
+/* Each in an interval of its own, so that neighbours have no influence. */
 #define VICTIM	W_HEAP
 #define HOLDER	(W_HEAP + 4 * SZ_1M)
 #define DECOY	(W_HEAP + 8 * SZ_1M)
-#define AREA	(W_HEAP + 12 * SZ_1M)	/* not between suspects */
+#define AREA	(W_HEAP + 12 * SZ_1M)	/* outside of the range of suspects */
 #define FILLER	(W_HEAP + 16 * SZ_1M)
 #define CELL	((unsigned long *)W_DATA)
 
@@ -24,7 +24,7 @@ static bool reported(unsigned long addr)
 	return world_reported(&file, addr);
 }
 
-/* Asked every few KiB: the first time in the second mark's stage. */
+/* Called every few KiB; acts at the first poll of the stage of the second mark. */
 static void poll(void)
 {
 	if (!arrive || READ_ONCE(kml_running.stage) != KML_STAGE_CONFIRM)
@@ -40,7 +40,7 @@ static void scan_after(unsigned int msecs)
 	world_quiesce();
 }
 
-/* Old enough to be reported. */
+/* Scan when blocks are old enough to be reported. */
 static void scan(void)
 {
 	scan_after(6000);
@@ -58,13 +58,13 @@ static void begin(void)
 		kmemleak_alloc((void *)(FILLER + i * PAGE_SIZE), 256, 0, GFP_KERNEL);
 }
 
-/* A suspect, or there would be no second mark; its checksum is known. */
+/* Without a suspect there is no second mark. Its checksum is known. */
 static void make_suspect(void)
 {
 	kmemleak_alloc((void *)DECOY, 64, 1, GFP_KERNEL);
 }
 
-/* A scan so much later, during which @fn is called. Return: 0 if all is well. */
+/* A scan after @msecs, during which @fn is called. Return: 0 if it is correct. */
 static int last_scan(void (*fn)(void), unsigned int msecs)
 {
 	arrive = fn;
@@ -72,7 +72,7 @@ static int last_scan(void (*fn)(void), unsigned int msecs)
 	scan_after(msecs);
 	shim_poll = NULL;
 	TAP_CHECK(!arrive, "there was no second mark");
-	TAP_CHECK(reported(DECOY), "what is not referenced was not reported");
+	TAP_CHECK(reported(DECOY), "a leak was not reported");
 	TAP_CHECK(!reported(VICTIM), "reported, though referenced all the time");
 	return 0;
 }
@@ -92,7 +92,7 @@ static void holder_arrives(void)
 	WRITE_ONCE(CELL[1], HOLDER);
 }
 
-/* The object in between has been reported before. */
+/* The holder of the reference was reported before. */
 static int holder_reported(void *unused)
 {
 	begin();
@@ -102,7 +102,7 @@ static int holder_reported(void *unused)
 	CELL[0] = VICTIM;
 	scan();
 	scan();
-	TAP_CHECK(reported(HOLDER) && !reported(VICTIM), "not as it should begin");
+	TAP_CHECK(reported(HOLDER) && !reported(VICTIM), "wrong reports before the scan");
 	make_suspect();
 	scan();
 	CELL[0] = 0;
@@ -112,7 +112,7 @@ static int holder_reported(void *unused)
 	return 0;
 }
 
-/* It is too young to be. */
+/* The holder is too young to be reported. */
 static int holder_young(void *unused)
 {
 	begin_with_victim();
@@ -131,7 +131,7 @@ static void holder_is_painted(void)
 	kmemleak_not_leak((void *)HOLDER);
 }
 
-/* It was found in use by its checksum, then painted grey. */
+/* The holder's checksum has changed, and it is painted grey. */
 static int holder_painted(void *unused)
 {
 	begin_with_victim();
@@ -146,7 +146,7 @@ static void area_arrives(void)
 	WRITE_ONCE(CELL[1], AREA);
 }
 
-/* It passes on the references it does not need, and needs none any more. */
+/* The holder forwards surplus references, and needs none any more. */
 static int holder_of_surplus(void *unused)
 {
 	struct vm_struct *area = (void *)AREA;
@@ -159,7 +159,7 @@ static int holder_of_surplus(void *unused)
 	CELL[2] = VICTIM;
 	CELL[3] = VICTIM;
 	scan();
-	TAP_CHECK(reported(AREA) && !reported(VICTIM), "not as it should begin");
+	TAP_CHECK(reported(AREA) && !reported(VICTIM), "wrong reports before the scan");
 	world_write(&file, "clear", 5);
 	CELL[2] = 0;
 	CELL[3] = 0;
@@ -171,7 +171,7 @@ static int holder_of_surplus(void *unused)
 	return last_scan(area_arrives, 6000);
 }
 
-/* A reference to HOLDER arrives in the first confirming mark, one to VICTIM in the next. */
+/* A reference to HOLDER appears in the first confirming mark, one to VICTIM in the next. */
 static void poll_marks(void)
 {
 	if (READ_ONCE(kml_running.stage) != KML_STAGE_CONFIRM)
@@ -191,14 +191,14 @@ static int mark_after_a_find(void *unused)
 	shim_poll = poll_marks;
 	scan();
 	shim_poll = NULL;
-	TAP_CHECK(reported(DECOY), "an object without a reference was not reported");
+	TAP_CHECK(reported(DECOY), "a leak was not reported");
 	TAP_CHECK(!reported(HOLDER), "not found by the first confirming mark");
 	TAP_CHECK(!reported(VICTIM), "no mark followed one that had found something");
 	TAP_CHECK(world_stat("scan_marks") >= 4, "marks: %ld", world_stat("scan_marks"));
 	return 0;
 }
 
-/* The reference to VICTIM arrives in the third confirming mark: a quiet one is between. */
+/* The reference to VICTIM appears in the third confirming mark; the second finds none. */
 static void poll_marks_apart(void)
 {
 	if (READ_ONCE(kml_running.stage) != KML_STAGE_CONFIRM)
@@ -225,10 +225,10 @@ static int marks_are_limited(void *unused)
 	return 0;
 }
 
-/* A word at an odd offset, which begins in one piece that is read and ends in the next. */
+/* A word at an odd offset that lies in two chunks. */
 static int odd_over_pieces(void *unused)
 {
-	/* 4 KiB, and a slice for another worker */
+	/* after a chunk, and after a slice, which another worker may read */
 	static const size_t where[] = { 4096 - 3, 128 * 1024 - 5 };
 	unsigned int i;
 
@@ -241,15 +241,15 @@ static int odd_over_pieces(void *unused)
 	make_suspect();
 	scan();
 	scan();
-	TAP_CHECK(reported(DECOY), "an object without a reference was not reported");
+	TAP_CHECK(reported(DECOY), "a leak was not reported");
 	for (i = 0; i < ARRAY_SIZE(where); i++)
 		TAP_CHECK(!reported(VICTIM + i * PAGE_SIZE), "reported: offset %zu", where[i]);
 	return 0;
 }
 
 /*
- * Memory that nobody tracks. Its content is in the heap at the page's number, its
- * address in the direct map.
+ * Untracked memory. The content of a page is in the heap, at its page frame number;
+ * its address is in the direct map.
  */
 #define PAGE_NR		200UL
 #define PAGE_WORD	1203UL			/* odd */
@@ -272,7 +272,7 @@ static void begin_with_page(void)
 static int page_untracked(void *unused)
 {
 	begin_with_page();
-	TAP_CHECK(reported(DECOY), "what is not referenced was not reported");
+	TAP_CHECK(reported(DECOY), "a leak was not reported");
 	TAP_CHECK(!reported(VICTIM), "reported, though a page refers to it");
 	TAP_CHECK(!reported(NEXT), "reported, though referenced by what a page refers to");
 	TAP_CHECK(world_stat("scan_in_pages") == 2, "not counted: %ld",
@@ -284,7 +284,7 @@ static int page_untracked(void *unused)
 	return 0;
 }
 
-/* The word is in an object that is itself not referenced. */
+/* The word is in an object to which nothing refers. */
 static int page_tracked(void *unused)
 {
 	unsigned long holder = W_PHYSMAP + PAGE_NR * PAGE_SIZE + 1024;
@@ -303,7 +303,7 @@ static int page_tracked(void *unused)
 	return 0;
 }
 
-/* A vmalloc block needs two references: one may be in a page, one elsewhere. */
+/* A vmalloc block needs two references: one is in a page, one elsewhere. */
 static int page_adds(void *unused)
 {
 	begin();
@@ -315,10 +315,10 @@ static int page_adds(void *unused)
 	make_suspect();
 	scan();
 	scan();
-	TAP_CHECK(reported(DECOY) && !reported(VICTIM), "one and one are not two");
+	TAP_CHECK(reported(DECOY) && !reported(VICTIM), "two references do not suffice");
 	CELL[0] = 0;
 	scan();
-	TAP_CHECK(reported(VICTIM), "one is two");
+	TAP_CHECK(reported(VICTIM), "one reference suffices");
 	return 0;
 }
 
@@ -330,8 +330,8 @@ int main(void)
 	tap_case("surplus of an object that was cleared", holder_of_surplus, NULL, 60);
 	tap_case("found in one mark after another", mark_after_a_find, NULL, 60);
 	tap_case("trial_marks limits all confirming marks", marks_are_limited, NULL, 10);
-	tap_case("a word over two pieces", odd_over_pieces, NULL, 60);
-	tap_case("in a page that nobody tracks", page_untracked, NULL, 60);
+	tap_case("a word in two chunks", odd_over_pieces, NULL, 60);
+	tap_case("in an untracked page", page_untracked, NULL, 60);
 	tap_case("in a page of an object", page_tracked, NULL, 60);
 	tap_case("in a page and elsewhere", page_adds, NULL, 60);
 	return tap_done();

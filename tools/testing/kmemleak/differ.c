@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The differential runner: feeds the same programs to two implementations and
- * compares what they print. A program on which they differ is shrunk, then
- * printed so that "run-* exec" can replay it.
+ * compares their output. A program for which it differs is made smaller, and printed
+ * so that "run-* exec" can replay it.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -95,9 +95,9 @@ static bool line_has(const char *line, const char *what)
 }
 
 /*
- * What is each implementation's own business: how much its static pool holds,
- * which filter it uses, and stock's warning, in the middle of a scan, that an excess_ref names what
- * has been freed and lies inside another object now.
+ * Remove lines that may differ: the size of the static pool, the filter, and a warning
+ * of stock in the middle of a scan, that an excess_ref is the address of a freed block
+ * and now inside another object.
  */
 static void normalize(char *t)
 {
@@ -132,7 +132,7 @@ static bool broken(const char *t)
 	return strstr(t, "\nCRASH ") || strstr(t, "ORACLE: ") || strstr(t, "WARNINGS ");
 }
 
-/* Both transcripts, for the caller to free, and whether something is wrong. */
+/* Do the transcripts differ, or is one wrong? The caller frees them. */
 static bool differ(const struct prog *p, char **a, char **b)
 {
 	struct sink text = { .fd = -1 };
@@ -152,8 +152,8 @@ static bool differ(const struct prog *p, char **a, char **b)
 }
 
 /*
- * What kind of difference it is: the first line on which the two disagree,
- * without its numbers. Shrinking must not slide from one kind into another.
+ * The kind of a difference: the first line that differs, without its numbers. A
+ * smaller program must have the same kind of difference.
  */
 struct sign {
 	char line[2][100];
@@ -199,7 +199,7 @@ static bool still(const struct prog *p, struct sign *s)
 	return bad;
 }
 
-/* Leave out ever smaller stretches while the difference stays. */
+/* Remove parts of the program, ever smaller ones, while the difference stays. */
 static void shrink(struct prog *p)
 {
 	struct sign want, got;
@@ -244,7 +244,7 @@ static void save(const char *path, const char *text)
 		perror(path);
 }
 
-/* The system's diff is better at this than anything written here. */
+/* Print the difference by diff(1). */
 static void print_diff(const char *a, const char *b)
 {
 	char fa[] = "/tmp/kml-ours-XXXXXX", fb[] = "/tmp/kml-peer-XXXXXX", cmd[256];
@@ -359,7 +359,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	only_ours = !strcmp(argv[2], "-");
-	/* stock goes off when blocks overlap; the oracle does what it is told */
+	/* stock disables itself when blocks overlap; the oracle does so with that flag */
 	if (!only_ours)
 		setenv("KMEMLEAK_STRICT", "Y", 0);
 	start(&ours, argv[1]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Executes a program on the implementation linked in and writes down what can
- * be seen from outside: reports, log lines, return codes.
+ * Executes a program on the implementation that is linked in, and prints its visible
+ * results: reports, log lines, return codes.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,11 +18,11 @@ struct run {
 	bool atomic_gfp;
 };
 
-/* How far this kernel has booted: a later program goes on from there. */
+/* The progress of the boot, which a later program continues. */
 static bool inited, late;
 bool exec_in_init;
 
-/* Where a pointer points, with or without a tag in its top byte. */
+/* The memory of a pointer, with or without a tag in its top byte. */
 static void *mem(u64 addr)
 {
 	return (void *)(long)((s64)(addr << 8) >> 8);
@@ -94,7 +94,7 @@ static void vmalloc_call(const struct op *op, gfp_t gfp)
 	kmemleak_vmalloc(ptr(op->a[0]), op->a[2], gfp);
 }
 
-/* The hooks, in the context the program is in. */
+/* The hooks, in the context that the program has set. */
 static bool hook(struct run *r, const struct op *op)
 {
 	gfp_t gfp = r->ctx || r->atomic_gfp ? GFP_ATOMIC : GFP_KERNEL;
@@ -248,7 +248,7 @@ static void other(struct run *r, const struct op *op)
 		sink_put(r->out, "= %d\n", shim_boot_param("kmemleak", buf));
 		break;
 	case OP_INIT:
-		/* A machine without memory at this point does not boot. */
+		/* A machine that has no memory during this call does not boot. */
 		exec_in_init = true;
 		shim_mem.never = true;
 		kmemleak_init();
@@ -327,7 +327,7 @@ static void other(struct run *r, const struct op *op)
 	}
 }
 
-/* A kernel boots once and in order; a shrunk or fuzzed program may not know. */
+/* A kernel boots once and in order, whatever a shrunk or fuzzed program asks. */
 static bool possible(struct run *r, const struct op *op)
 {
 	switch (op->kind) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The core, built with KML_FAULT_INJECTION, asks here before it allocates. Not
- * while it boots: without memory for its first tables there is no kernel.
+ * With KML_FAULT_INJECTION, the core calls this before it allocates. Allocations
+ * during boot do not fail: without its first tables there is no kernel.
  */
 #include "fail.h"
 #include "prog.h"

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which of the core's metadata allocations fail; see fail.c. */
+/* The allocations of metadata that fail; see fail.c. */
 #ifndef _KML_FAIL_H
 #define _KML_FAIL_H
 
 #include "os.h"
 
 struct fail {
-	long nth;		/* the nth from now, then none; 0: no such */
-	unsigned int permille;	/* and so many of 1000 */
+	long nth;		/* the nth from now on; 0: none */
+	unsigned int permille;	/* and that many of 1000 */
 	u64 seed;
-	long sites, fails;	/* asked, failed */
+	long sites, fails;	/* allocations, failures */
 };
 
 extern struct fail fail;

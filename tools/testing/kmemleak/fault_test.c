@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Metadata that cannot be allocated. Random programs run while allocations fail:
- * each one in turn, then at random, then all. Whatever fails, kmemleak goes on
- * and reports nothing that is referenced; leaks may be missed.
+ * Allocations of metadata fail while random programs run: each in turn, then at random,
+ * then all. kmemleak must continue and report no block that is referenced. It may miss
+ * leaks.
  */
 #include "tap.h"
 #include "fail.h"
@@ -39,7 +39,7 @@ static int command(const char *cmd)
 	return n == (ssize_t)strlen(cmd) ? 0 : n;
 }
 
-/* Where "differ run-fault -" can shrink it. */
+/* Save the program for "differ run-fault -", which shrinks it. */
 static void save(const struct prog *p)
 {
 	char path[] = "/tmp/kml-fault-XXXXXX";
@@ -84,11 +84,11 @@ static int run_one(void *arg)
 	o->p.op[0].a[0] = o->site;
 	if (run(&o->p))
 		return 1;
-	/* 77: that many allocations there are not. */
+	/* 77: there are fewer allocations. */
 	return fail.fails ? 0 : 77;
 }
 
-/* A whole family of children: one for each site, until there is none. */
+/* A child for each allocation, until there are no more. */
 static int one_by_one(void *arg)
 {
 	struct one o = { { 0 }, 1 };
@@ -126,7 +126,7 @@ static int random_case(void *arg)
 	return run(&p);
 }
 
-/* The slab fails, the static pool serves: nothing may be lost at all. */
+/* The slab fails, and the static pool is used: no block may be lost. */
 static int pool_case(void *arg)
 {
 	struct sink out = { .fd = -1 };
@@ -146,7 +146,7 @@ static int pool_case(void *arg)
 
 static void boot(void)
 {
-	/* All of the heap that is used below is memory in use. */
+	/* Pages are in use for all of the heap that the cases use. */
 	unsigned long pfn;
 
 	world_pages(4096);
@@ -161,10 +161,55 @@ static void *block(unsigned int n)
 	return (void *)(W_HEAP + n * 64UL);
 }
 
-/* The number of blocks that overflow the reserve of the static entries. */
-#define MANY	3000U
+/* Track @n blocks. Each is referenced by one of @n others, which have no metadata. */
+static void alloc_pairs(unsigned int n)
+{
+	unsigned int i;
 
-/* Have blocks fail from one on, until there are no entries in the reserve. */
+	for (i = 0; i < n; i++)
+		kmemleak_alloc(block(i), 64, 1, GFP_KERNEL);
+	fail.permille = 1000;
+	for (i = 0; i < n; i++) {
+		*(void **)block(n + i) = block(i);
+		kmemleak_alloc(block(n + i), 64, 1, GFP_ATOMIC);
+	}
+	fail.permille = 0;
+}
+
+/* Scan when the blocks are old enough to be reported: none may be. */
+static int no_report(void)
+{
+	unsigned int i;
+	char *text;
+
+	shim_time_advance(msecs_to_jiffies(6000));
+	for (i = 0; i < 3; i++)
+		TAP_CHECK(!command("scan"), "scan");
+	text = slurp("kmemleak");
+	TAP_CHECK(!*text, "false report: %.100s", text);
+	return 0;
+}
+
+/* More blocks without metadata than the reserve holds: their pages are roots. */
+static int dry_case(void *arg)
+{
+	char *text;
+
+	boot();
+	alloc_pairs(3000);
+	TAP_CHECK(world_stat("lost_pages") > 0, "no page has lost blocks");
+	TAP_CHECK(world_stat("lost") > 0, "no block is counted as lost");
+	if (no_report())
+		return 1;
+	text = shim_log_take();
+	TAP_CHECK(strstr(text, "run dry"), "not logged:\n%s", text);
+	return 0;
+}
+
+/*
+ * Have blocks of @size bytes fail, from block() @first on. The reserve has no entries for
+ * the last of many.
+ */
 static void lose(unsigned int first, unsigned int nr, size_t size)
 {
 	unsigned int i;
@@ -175,36 +220,12 @@ static void lose(unsigned int first, unsigned int nr, size_t size)
 	fail.permille = 0;
 }
 
-/* More blocks fail than the reserve holds: then their pages are roots. */
-static int dry_case(void *arg)
-{
-	unsigned int i;
-	char *text;
-
-	boot();
-	/* Half tracked, each referenced by one of the other half, which is lost. */
-	for (i = 0; i < MANY; i++) {
-		kmemleak_alloc(block(i), 64, 1, GFP_KERNEL);
-		*(void **)block(MANY + i) = block(i);
-	}
-	lose(MANY, MANY, 64);
-	TAP_CHECK(world_stat("lost_pages") > 0, "no page has lost blocks");
-	TAP_CHECK(world_stat("lost") > 0, "no block is counted as lost");
-	shim_time_advance(msecs_to_jiffies(6000));
-	for (i = 0; i < 3; i++)
-		TAP_CHECK(!command("scan"), "scan");
-	text = slurp("kmemleak");
-	TAP_CHECK(!*text, "false report: %.100s", text);
-	text = shim_log_take();
-	TAP_CHECK(strstr(text, "run dry"), "not said in the log:\n%s", text);
-	return 0;
-}
-
 /*
- * What is read is the pages of lost blocks, as long as they are in use. A page without
- * a count may be in use, as a part of a block. A page that was free and is in use
- * again has no lost blocks.
+ * A scan reads the pages of lost blocks, as long as they are in use. A page without a
+ * count may be in use, as a part of a block. A page that was free and is in use again
+ * has no lost blocks.
  */
+#define MANY		3000U			/* more than the reserve holds */
 #define FREE_ORDER	4U
 #define PER_PAGE	((unsigned int)PAGE_SIZE / 64)
 
@@ -221,7 +242,7 @@ static bool is_listed(unsigned int n)
 	return strstr(text, line);
 }
 
-/* Scans that a signal stops, at one point after the other: a page may be seen by none. */
+/* Stop scans at one point after the other: then some pages are seen by none of them. */
 static int stop_scans(void)
 {
 	long poll = 0;
@@ -240,7 +261,7 @@ static int stop_scans(void)
 
 static int lost_pages_case(void *arg)
 {
-	/* in blocks that lie in one page, and in one that has many */
+	/* pages of small lost blocks, some of which are freed, and of a large one */
 	const unsigned long small = 1280, free = small + (1 << FREE_ORDER), large = 2560;
 	const unsigned int nr_large = 64;
 	unsigned long bytes, lost;
@@ -301,34 +322,24 @@ static int lost_pages_case(void *arg)
 	return 0;
 }
 
-/* The reserve holds: what it notes is a root until it is freed. */
+/* The reserve has room: its blocks are roots until they are freed. */
 static int reserve_case(void *arg)
 {
 	unsigned int i, n = 200;
 	char *text;
 
 	boot();
-	for (i = 0; i < n; i++)
-		kmemleak_alloc(block(i), 64, 1, GFP_KERNEL);
-	fail.permille = 1000;
-	for (i = 0; i < n; i++) {
-		*(void **)block(n + i) = block(i);
-		kmemleak_alloc(block(n + i), 64, 1, GFP_ATOMIC);
-	}
-	fail.permille = 0;
+	alloc_pairs(n);
 	TAP_CHECK(world_stat("reserve_blocks") == n, "%ld blocks", world_stat("reserve_blocks"));
 	TAP_CHECK(world_stat("lost_pages") == 0, "dry already");
-	shim_time_advance(msecs_to_jiffies(6000));
-	for (i = 0; i < 3; i++)
-		TAP_CHECK(!command("scan"), "scan");
-	text = slurp("kmemleak");
-	TAP_CHECK(!*text, "false report: %.100s", text);
+	if (no_report())
+		return 1;
 
-	/* Freed, they are no roots: now the others are leaks, all of them. */
+	/* Freed blocks are no roots: now all the others are leaks. */
 	for (i = 0; i < n; i++)
 		kmemleak_free(block(n + i));
 	TAP_CHECK(world_stat("reserve_blocks") == 0, "%ld left", world_stat("reserve_blocks"));
-	/* Once for the checksums, once more to be sure. */
+	/* The first one takes checksums. */
 	TAP_CHECK(!command("scan") && !command("scan"), "scan");
 	text = slurp("kmemleak");
 	for (i = 0; strstr(text, "unreferenced"); i++)
@@ -337,7 +348,7 @@ static int reserve_case(void *arg)
 	return 0;
 }
 
-/* Bursts without memory, a moment apart: the reserve is topped up in between. */
+/* Bursts without memory, with pauses in which the reserve is refilled. */
 static int burst_case(void *arg)
 {
 	unsigned int i, burst;
@@ -374,7 +385,7 @@ static int early_case(void *arg)
 
 	for (i = 0; i < EARLY_NR; i++)
 		kmemleak_alloc_phys(EARLY_BASE + i * EARLY_BLOCK, EARLY_BLOCK, 0);
-	/* one is given back, one in part */
+	/* free one, and a part of another */
 	kmemleak_free_part_phys(EARLY_BASE, EARLY_BLOCK);
 	kmemleak_free_part_phys(EARLY_BASE + EARLY_BLOCK, EARLY_BLOCK / 2);
 	boot();
@@ -387,7 +398,7 @@ static int early_case(void *arg)
 		kmemleak_free_part_phys(EARLY_BASE + i * EARLY_BLOCK, EARLY_BLOCK);
 	kmemleak_free_part_phys(EARLY_BASE + EARLY_BLOCK + EARLY_BLOCK / 2,
 				EARLY_BLOCK / 2);
-	/* but for the kernel's own sections */
+	/* only the sections of the kernel */
 	TAP_CHECK(world_stat("objects") < 8, "%ld objects remain", world_stat("objects"));
 	TAP_CHECK(!command("scan"), "scan");
 	return 0;
@@ -405,8 +416,9 @@ static unsigned int listed(void)
 }
 
 /*
- * Without memory for it a physical block becomes a part of its neighbour, or goes to
- * the reserve; so does the rest of one that is cut. All are roots until they are freed.
+ * Without memory for its metadata, a physical block becomes a part of its neighbour, or
+ * goes to the reserve. So does the rest of a block that is cut. All are roots until
+ * they are freed.
  */
 static int phys_case(void *arg)
 {
@@ -466,7 +478,7 @@ static void family(const char *fmt, int from, int to, long scale, long add,
 	tap_line(name, good, "");
 }
 
-/* An argument n: an nth of the programs. */
+/* With an argument n, only one nth of the programs. */
 int main(int argc, char **argv)
 {
 	static const int rate[] = { 5, 50, 300, 1000 };
@@ -474,13 +486,13 @@ int main(int argc, char **argv)
 	unsigned int i;
 
 	world_map();
-	tap_case("the reserve keeps what has no metadata", reserve_case, NULL, 60);
+	tap_case("the reserve keeps blocks without metadata", reserve_case, NULL, 60);
 	tap_case("a dry reserve causes no false report", dry_case, NULL, 60);
 	tap_case("bursts without memory", burst_case, NULL, 60);
 	tap_case("pages of lost blocks are read until they are free", lost_pages_case, "1", 60);
 	tap_case("pages of lost blocks are read until they are free, 3 workers", lost_pages_case, "3", 60);
 	tap_case("huge blocks before there is a slab", early_case, NULL, 60);
-	tap_case("physical blocks without memory for them", phys_case, NULL, 60);
+	tap_case("physical blocks without memory for metadata", phys_case, NULL, 60);
 	family("the slab fails half the time, %d programs lose nothing", 1, 200 / part, 1, 0,
 	       pool_case);
 	family("each allocation fails once, %d programs", 1, ONE_BY_ONE / part + 1, 1, 0,

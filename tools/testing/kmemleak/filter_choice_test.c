@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Which range filter is chosen at boot, and said to be; each boot in a child. */
+/* The range filter that is chosen at boot, and its message; each boot in a child. */
 #include "tap.h"
 #include "world.h"
 #include "mark.h"
@@ -30,7 +30,7 @@ static void boot(const char *name)
 	world_boot("on");
 }
 
-/* The first of the table that is usable, and the log names it. */
+/* The first usable filter of the table; the log names it. */
 static int automatic(void *name)
 {
 	char want[64];
@@ -78,7 +78,7 @@ static int unknown(void *arg)
 	return !strstr(log, "kmemleak: filter: ");
 }
 
-/* Changed while running, to each there is and back. */
+/* Changed at run time, to each filter and back. */
 static int changed(void *unused)
 {
 	const struct kmemleak_windows win = { .virt = { 1000, 10 } };
@@ -115,7 +115,7 @@ static int changed(void *unused)
 	return 0;
 }
 
-/* Where SIMD is not to be used it is not: the shim ends the program. */
+/* SIMD registers are not used where they may not be: the shim ends the program. */
 static int irqs(void *arg)
 {
 	const struct kmemleak_windows win = { .virt = { 1000, 10 } };

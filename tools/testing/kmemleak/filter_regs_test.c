@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a range filter leaves in vector registers: no address of an object. They
- * outlive it in user-mode Linux, until something saves them in a stack.
+ * A range filter leaves no address of an object in vector registers. In user-mode Linux
+ * registers keep their values after it, until they are saved to a stack.
  */
 #include "tap.h"
 #include "world.h"
@@ -14,10 +14,10 @@
 static unsigned long memory[NR], out[NR + KMEMLEAK_FILTER_PAD];
 
 #ifdef __x86_64__
-/* as CPUID says, or more: AMX needs 11008 */
+/* at least the size that CPUID gives: with AMX 11008 */
 static unsigned long area[4096] __aligned(64);
 
-/* Calls @f, and saves all registers before anything else may use them. */
+/* Call @f, and save all registers before other code uses them. */
 static noinline void call_and_save(const struct kmemleak_filter *f, unsigned int nr,
 				   const struct kmemleak_windows *win)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * API programs under libFuzzer: the input decides what the generator would
- * leave to chance. The oracle checks every report; the world is tidied up after
- * each program, so that thousands run in one process.
+ * API programs for libFuzzer: the generator takes its decisions from the input instead
+ * of random numbers. The oracle checks each report. Each program frees its blocks at
+ * its end, so that thousands run in one process.
  */
 #include <stdio.h>
 #include <stdlib.h>

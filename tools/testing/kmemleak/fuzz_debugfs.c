@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The debugfs file under libFuzzer: writes, reads, seeks in any order and of
- * any content. Each write's result is compared with what the command language
- * says it has to be. "off" is for ever, so a write that means it is tried in a
- * child.
+ * The debugfs file under libFuzzer: writes, reads and seeks in any order, with any
+ * content. The result of each write is compared with the documented one. "off" cannot
+ * be undone, so it is tried in a child.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +27,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	world_cpus(1);
 	world_boot("on");
 	shim_kthreads_gated = true;
-	/* Something to list and to dump. */
+	/* Objects to list and to dump. */
 	for (i = 0; i < 40; i++)
 		kmemleak_alloc((void *)(W_HEAP + i * 256), 200, 1, GFP_KERNEL);
 	kmemleak_alloc_percpu((void *)(W_PCPU_COOKIE + W_PCPU_STATIC), 64, GFP_KERNEL);
@@ -41,7 +40,7 @@ static bool starts(const char *s, const char *word)
 	return !strncmp(s, word, strlen(word));
 }
 
-/* What a write of @buf returns, by the list of commands; 1: depends. */
+/* The result of a write of @buf, by the list of commands; 1: not known. */
 static ssize_t expected(const char *buf, size_t n)
 {
 	static const char * const plain[] = {
@@ -98,7 +97,7 @@ static void in_child(const char *buf, size_t n)
 	int status;
 	pid_t pid;
 
-	/* A fork has no other threads: let there be none. */
+	/* A forked child has no other threads: stop them before. */
 	world_write(&file, "scan=off", 8);
 	pid = fork();
 	if (!pid) {
@@ -126,7 +125,7 @@ static void do_read(size_t n)
 	free(buf);
 }
 
-/* A length and an action in two bytes, then what is to be written. */
+/* Two bytes with a length and an action, then the data to write. */
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 {
 	if (world_open(&file, "kmemleak", FMODE_READ | FMODE_WRITE))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Random programs: which operations, in what order, and what a program of each
- * flavour begins and ends with.
+ * Random programs: the operations, their order, and the beginning and the end of a
+ * program of each flavour.
  */
 #include <stdlib.h>
 
@@ -16,7 +16,7 @@ static void paint(struct gen *g)
 	enum op_kind kind;
 	unsigned long addr;
 
-	/* No scan areas before init: stock lacks memory for them, no kernel asks. */
+	/* No scan areas before init: stock has no memory for them, and no kernel sets any. */
 	if (!b)
 		return;
 	if (b->space == G_PCPU || b->space == G_PHYS) {
@@ -36,7 +36,7 @@ static void paint(struct gen *g)
 	prog_add(g->p, kind, addr, 0, 0);
 }
 
-/* NULL, error pointers, unknown and inner addresses: tolerated everywhere. */
+/* NULL, error pointers, unknown and inner addresses: all hooks accept these. */
 static void nonsense(struct gen *g)
 {
 	static const enum op_kind kind[] = {
@@ -205,8 +205,8 @@ static void settle(struct gen *g, unsigned int scans)
 }
 
 /*
- * A block over one that exists: over its head, its tail, inside or all around;
- * over one only, for which of two is in the way is not defined.
+ * Insert a block that overlaps an existing one: its head, its tail, a part inside, or
+ * all of it. Only one, since it is not defined which of two would be named.
  */
 static void overlap(struct gen *g)
 {
@@ -233,7 +233,7 @@ static void overlap(struct gen *g)
 		prog_add(g->p, OP_ALLOC, old.addr, 1, 1);
 }
 
-/* MiBs, at intervals' borders and across them; GiBs have programs of their own. */
+/* Blocks of MiBs, at borders of intervals and across them; GiBs: progs/giant.prog. */
 static void giants(struct gen *g)
 {
 	unsigned long addr = W_GIANT + gen_below(g, 30) * W_GIANT_STEP +
@@ -248,9 +248,8 @@ static void giants(struct gen *g)
 }
 
 /*
- * Never GEN_SIGNAL: after a stopped scan stock shows objects that are referenced
- * again, and takes the stop for a scan where checksums are concerned. Ours does
- * neither; stop_test.c has the rules.
+ * Never GEN_SIGNAL: after a stopped scan stock shows objects that are referenced again,
+ * and has changed checksums. Ours has not; stop_test.c has the rules.
  */
 unsigned int gen_flavour(u64 seed)
 {
@@ -265,7 +264,7 @@ unsigned int gen_flavour(u64 seed)
 	return f;
 }
 
-/* For a world that goes on: all is freed and forgotten at the end. */
+/* Free all blocks at the end, for the next program in the same process. */
 static void tidy(struct gen *g)
 {
 	static const enum op_kind plain[] = {

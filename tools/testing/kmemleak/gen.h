@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The generator's view of the heap: what is live, where new blocks go. */
+/* The generator's view of the heap: live blocks, and places for new ones. */
 #ifndef _KML_GEN_H
 #define _KML_GEN_H
 
@@ -11,34 +11,34 @@ struct blk {
 	int space;
 	unsigned long addr;
 	size_t size;
-	unsigned long tag;		/* in its pointers, if they have any */
+	unsigned long tag;		/* of its pointers, if they have tags */
 };
 
 struct gen {
 	struct prog *p;
 	u64 rnd;
-	const u8 *input, *input_end;	/* in place of rnd */
+	const u8 *input, *input_end;	/* used instead of rnd */
 	unsigned int flavour, cpus, pages;
 	bool early;			/* before kmemleak_init() */
 	struct blk *blk;
 	size_t nr, cap;
-	unsigned long window;		/* how far blocks spread */
+	unsigned long window;		/* the range of addresses */
 	unsigned long freed[16];
 	unsigned int nr_freed;
-	unsigned long cell[64];		/* where pointers were stored */
+	unsigned long cell[64];		/* words with pointers */
 	unsigned int nr_cells;
 };
 
-/* 0 to @n - 1, at random or as the input has it; 0 when that is used up. */
+/* 0 to @n - 1, at random or from the input; 0 at the end of the input. */
 unsigned long gen_below(struct gen *g, unsigned long n);
 bool gen_chance(struct gen *g, unsigned int percent);
 
 bool gen_vacant(struct gen *g, int space, unsigned long addr, size_t size);
 bool gen_mapped(unsigned long addr, size_t size);
 struct blk *gen_remember(struct gen *g, int space, unsigned long addr, size_t size);
-/* Some live block, of that space unless it is negative; or NULL. */
+/* A live block of a space, or of any if it is negative; NULL: there is none. */
 struct blk *gen_pick(struct gen *g, int space);
-/* Some word that is, or may be, searched for pointers; a pointer to put there. */
+/* A word that may be searched for pointers; a pointer to store there. */
 unsigned long gen_cell(struct gen *g);
 unsigned long gen_pointer(struct gen *g);
 

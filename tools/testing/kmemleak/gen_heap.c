@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The heap of a random program: blocks placed the way slabs, the page allocator
- * and vmalloc do it (and sometimes as nobody does), pointers stored where
+ * The heap of a random program: blocks with the addresses of slabs, of the page
+ * allocator and of vmalloc (and some unusual ones), and pointers in places where
  * kernels keep them.
  */
 #include <stdlib.h>
@@ -94,7 +94,7 @@ static size_t slab_size(struct gen *g)
 	return sizes[min(gen_below(g, ARRAY_SIZE(sizes)), gen_below(g, ARRAY_SIZE(sizes)))];
 }
 
-/* An address and a size for a new block, by one of several habits. */
+/* An address and a size for a new block, of one of several kinds. */
 static void place(struct gen *g, unsigned long *addr, size_t *size)
 {
 	unsigned long page = W_HEAP + gen_below(g, g->window) / PAGE_SIZE * PAGE_SIZE;
@@ -105,7 +105,7 @@ static void place(struct gen *g, unsigned long *addr, size_t *size)
 		*size = slab_size(g);
 		*addr = page + gen_below(g, max(PAGE_SIZE / *size, 1UL)) * *size;
 		return;
-	case 11:		/* what nobody aligns */
+	case 11:		/* unaligned */
 		*size = 1 + gen_below(g, 300);
 		*addr = page + gen_below(g, PAGE_SIZE);
 		return;
@@ -132,7 +132,7 @@ static void place(struct gen *g, unsigned long *addr, size_t *size)
 		*addr = W_HEAP + (1 + gen_below(g, 8)) * SZ_2M -
 			8 * (1 + gen_below(g, *size / 8 - 1));
 		return;
-	case 17:		/* where something just was */
+	case 17:		/* at the place of a freed block */
 		*size = slab_size(g);
 		*addr = g->nr_freed ? g->freed[gen_below(g, min_t(size_t, g->nr_freed, 16))] : page;
 		return;
@@ -192,7 +192,7 @@ unsigned long gen_pointer(struct gen *g)
 	if (!b)
 		return 0;
 	addr = b->addr | b->tag;
-	/* A pointer with a wrong tag is one all the same. */
+	/* A pointer with a wrong tag is a reference, too. */
 	if (b->tag && gen_chance(g, 10))
 		addr ^= gen_below(g, 256) << (BITS_PER_LONG - 8);
 	switch (gen_below(g, 20)) {
@@ -231,7 +231,7 @@ void gen_new_block(struct gen *g)
 		place(g, &addr, &size);
 		if (!gen_vacant(g, G_VIRT, addr, size) || !gen_mapped(addr, size))
 			continue;
-		/* Words across the end of a 4 KiB chunk are nobody's promise. */
+		/* It is not defined whether words in two chunks of 4 KiB are read. */
 		if (size > PAGE_SIZE && !IS_ALIGNED(addr, 8))
 			continue;
 		addr |= gen_remember(g, G_VIRT, addr, size)->tag;
@@ -277,7 +277,7 @@ void gen_new_vmalloc(struct gen *g)
 
 	if (!gen_vacant(g, G_VIRT, vm, 64) || !gen_vacant(g, G_VIRT, addr, size))
 		return;
-	/* The hook reads it, and this machine cannot read through a tag. */
+	/* The hook reads the block, and this machine cannot read by a tagged pointer. */
 	gen_remember(g, G_VIRT, vm, 64)->tag = 0;
 	prog_add(g->p, OP_ALLOC, vm, 64, 1);
 	gen_remember(g, G_VIRT, addr, size);
@@ -286,7 +286,7 @@ void gen_new_vmalloc(struct gen *g)
 		gen_store(g, gen_cell(g), addr);
 	if (gen_chance(g, 50))
 		gen_store(g, gen_cell(g), gen_chance(g, 50) ? vm : addr + gen_below(g, size));
-	/* A circle keeps nothing alive, however it is closed. */
+	/* A circle of references does not keep its blocks from being leaks. */
 	if (gen_chance(g, 15))
 		gen_store(g, vm + 32, vm + gen_below(g, 64));
 	if (gen_chance(g, 15))
@@ -304,7 +304,7 @@ void gen_release(struct gen *g)
 	forget(g, b);
 }
 
-/* Free the head, the tail, the middle or a stretch beyond the end. */
+/* Free the head, the tail, the middle, or a range that goes beyond the end. */
 void gen_release_part(struct gen *g)
 {
 	struct blk *b = gen_pick(g, gen_chance(g, 70) ? G_VIRT : G_PHYS);

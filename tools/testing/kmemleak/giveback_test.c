@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Metadata goes back: after a million objects have come and gone, less than a
- * twentieth of what they took may remain.
+ * Metadata is given back: when a million objects were freed, less than a twentieth of
+ * their metadata may remain.
  */
 #include "tap.h"
 #include "world.h"
@@ -21,7 +21,7 @@ static long metadata(void)
 
 static void *block(unsigned long i)
 {
-	/* sizes and places as mixed as a heap's */
+	/* sizes and places like those of a heap */
 	return (void *)(W_GIANT + i / 8 * 4096 + i % 8 * (64 << i / 8 % 4));
 }
 
@@ -45,7 +45,7 @@ int main(void)
 	peak = metadata() - before;
 	for (i = 0; i < OBJECTS; i++)
 		kmemleak_free(block(i));
-	/* the trimmer's turn: it comes with every scan, and by itself */
+	/* the trimmer runs with each scan, and from time to time */
 	jiffies += 10 * HZ;
 	world_quiesce();
 	world_write(&file, "scan", 4);
@@ -54,6 +54,6 @@ int main(void)
 
 	printf("# %ld bytes at the peak, %ld remain\n", peak, after);
 	tap_line("a million objects take memory", peak > 40 * (long)OBJECTS, "");
-	tap_line("and give it back", after < peak / 20, "");
+	tap_line("it is given back", after < peak / 20, "");
 	return tap_done();
 }

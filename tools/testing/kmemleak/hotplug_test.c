@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory and CPUs that come and go. A plug request waits for a unit of pages at
- * most, a scan that waits for one can be ended, and no page is read that is not
- * mapped. A CPU that goes away waits for some KiB, and one that cannot help with a
- * scan gets nothing to do it with.
+ * Hotplug of memory and CPUs. A plug request waits no longer than a scan needs for a
+ * unit of pages; a scan that waits for a request can be stopped; and no page is read
+ * that is not mapped. A CPU that goes offline waits for some KiB, and a CPU that cannot
+ * take part in scans has no worker.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -51,7 +51,7 @@ static void begin(unsigned int cpus)
 	kmemleak_alloc((void *)DECOY, 64, 1, GFP_KERNEL);
 }
 
-/* Grey objects, one after the other. */
+/* A list of grey objects. */
 static void make_list(unsigned long nr)
 {
 	unsigned long i;
@@ -77,7 +77,7 @@ static void poll(void)
 		at_mark_poll();
 }
 
-/* What is held for a mark is polled with as often as the mark is. */
+/* A mark holds the hotplug lock for a small part of its polls at a time. */
 static int unit_case(void *arg)
 {
 	world_pages(W_MAX_PAGES);
@@ -89,7 +89,7 @@ static int unit_case(void *arg)
 	shim_mems_most_polls = 0;
 	TAP_CHECK(scan() == 4, "scan");
 	shim_poll = NULL;
-	TAP_CHECK(reported(DECOY) && !reported(VICTIM), "not found what is there");
+	TAP_CHECK(reported(DECOY) && !reported(VICTIM), "a wrong report");
 	TAP_CHECK(mark_polls > 2000, "%ld polls in a mark", mark_polls);
 	TAP_CHECK(shim_mems_most_polls > 10 && shim_mems_most_polls < 300,
 		  "memory hotplug waits for %ld polls, a mark has %ld",
@@ -115,7 +115,7 @@ static void *plug_main(void *arg)
 	return NULL;
 }
 
-/* Memory comes and goes all the time, and scans are as right as ever. */
+/* Memory is plugged and unplugged all the time, and scans are still correct. */
 static int plug_case(void *arg)
 {
 	unsigned long times = 0;
@@ -139,7 +139,7 @@ static int plug_case(void *arg)
 	return 0;
 }
 
-/* A block of memory does not go offline, and its request does not end. */
+/* A request to unplug memory does not end, since the memory does not go offline. */
 static long stop_at;
 
 static void signal_comes(void)
@@ -176,7 +176,7 @@ static int stuck_case(void *arg)
 		shim_fatal("no thread");
 	ret = scan();
 	shim_poll = NULL;
-	TAP_CHECK(ret == (by_signal ? -ERESTARTSYS : -EPERM), "scan says %zd", ret);
+	TAP_CHECK(ret == (by_signal ? -ERESTARTSYS : -EPERM), "scan returns %zd", ret);
 	TAP_CHECK(!reported(DECOY), "a scan that was stopped has reported");
 	if (!by_signal) {
 		pthread_join(thread, NULL);
@@ -218,7 +218,7 @@ static int zone_case(void *arg)
 	return 0;
 }
 
-/* A free block from its first page on, and from any other. */
+/* A free block is found by its first page, and by any other. */
 static int free_case(void *arg)
 {
 	struct zone *zone = &shim_zones[1];
@@ -233,7 +233,7 @@ static int free_case(void *arg)
 	TAP_CHECK(!kml_pages_free(zone, 2048 + 3, false), "looked for without need");
 	TAP_CHECK(!kml_pages_free(zone, 2048 + 64, true), "the page after it");
 	TAP_CHECK(!kml_pages_free(zone, 1025, true), "the first page of the zone");
-	/* allocated since: what is there is no order */
+	/* allocated since: the word is not an order */
 	page->mapcount = SHIM_BUDDY + 40;
 	TAP_CHECK(kml_pages_free(zone, 2048, true) == 1UL << MAX_PAGE_ORDER, "no limit");
 	world_free_block(2048 + 32, 0);
@@ -248,7 +248,7 @@ static int free_case(void *arg)
 static int unmapped_case(void *arg)
 {
 	static const size_t where[] = { 8, PAGE_SIZE - 16, 2 * PAGE_SIZE, 3 * PAGE_SIZE - 8,
-					/* only in a trial: at any byte */
+					/* at odd offsets, only in a trial */
 					PAGE_SIZE - 27, 2 * PAGE_SIZE + 21 };
 	unsigned long first = (unsigned long)__va(PHYS);
 	unsigned int i;
@@ -271,10 +271,10 @@ static int unmapped_case(void *arg)
 	return 0;
 }
 
-/* A CPU is to go while its helper has a large block in its hands. */
+/* A CPU goes offline while its helper checksums a large block. */
 #define BLOCKS		6
 #define BLOCK		(8 * SZ_1M)
-#define PATIENCE	20		/* seconds: only if it is broken */
+#define PATIENCE	20		/* seconds, in case of a failure */
 
 static long helper_polls, polls_after;
 static int leaving = -1;
@@ -286,7 +286,7 @@ static void check_poll(void)
 	if (READ_ONCE(kml_running.stage) != KML_STAGE_CHECK)
 		return;
 	if (!(current->flags & PF_KTHREAD)) {
-		/* let the helper have one */
+		/* until the helper has one */
 		while (READ_ONCE(helper_polls) < 20 && time(NULL) < end)
 			usleep(100);
 		return;
@@ -329,13 +329,13 @@ static int cpu_case(void *arg)
 	TAP_CHECK(leaving >= 0, "the helper had nothing to do");
 	pthread_join(thread, NULL);
 	TAP_CHECK(polls_after < 50, "the CPU waited for %ld chunks", polls_after);
-	/* all sums are known: who left has left it to others */
+	/* all checksums are known: the helper has left its work to others */
 	for (i = 0; i < BLOCKS; i++)
 		TAP_CHECK(reported(W_VMALLOC + i * SZ_16M), "block %u is not reported", i);
 	return 0;
 }
 
-/* Memory is for CPUs that help, when they first do; without it the next scan asks again. */
+/* Workers are allocated when a CPU first helps; the next scan repeats a failed one. */
 static int isolated_case(void *arg)
 {
 	world_task(&world_tasks[0]);
@@ -346,7 +346,7 @@ static int isolated_case(void *arg)
 	shim_mem.fail_permille = 1000;
 	TAP_CHECK(command("parallel=on") == 11, "parallel");
 	shim_kthreads_settle();
-	TAP_CHECK(!shim_mem.failed, "%ld workers for nobody yet", shim_mem.failed);
+	TAP_CHECK(!shim_mem.failed, "%ld workers allocated too early", shim_mem.failed);
 	TAP_CHECK(scan() == 4 && world_stat("scan_workers") == 1, "alone: %ld",
 		  world_stat("scan_workers"));
 	TAP_CHECK(shim_mem.failed == 2, "%ld workers wanted", shim_mem.failed);
@@ -364,13 +364,13 @@ int main(void)
 {
 	world_map();
 	tap_case("memory hotplug waits for a unit of pages", unit_case, NULL, 120);
-	tap_case("memory hotplug all the time", plug_case, NULL, 120);
+	tap_case("memory hotplug during scans", plug_case, NULL, 120);
 	tap_case("a signal while memory does not go offline", stuck_case, (void *)true, 60);
 	tap_case("a command while memory does not go offline", stuck_case, NULL, 60);
-	tap_case("a zone goes while roots are read", zone_case, NULL, 60);
+	tap_case("a zone disappears while roots are read", zone_case, NULL, 60);
 	tap_case("free blocks", free_case, NULL, 10);
 	tap_case("a physical block is not mapped", unmapped_case, NULL, 60);
 	tap_case("a CPU goes during a large checksum", cpu_case, NULL, 120);
-	tap_case("workers for CPUs that can help", isolated_case, NULL, 60);
+	tap_case("only CPUs that can help have workers", isolated_case, NULL, 60);
 	return tap_done();
 }

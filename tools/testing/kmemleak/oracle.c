@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The reference marker: kmemleak's rules with an array for an index, one
- * thread, and no care for speed. It follows a program operation by operation
- * and reads the same memory as the implementation under test.
+ * The reference implementation: kmemleak's rules with an array as index, in one
+ * thread, without regard to speed. It follows a program operation by operation, and
+ * reads the same memory as the implementation under test.
  *
- * The rules. An object wants min_count references (0: it is a root; -1: it
- * does not matter and is not read). Every aligned word of every root and of
- * every object with enough references is a reference if it points anywhere
- * into another object. Surplus references to an object with excess_ref count
- * for the object that starts there. What is still short of references, has not
- * changed since the last scan and is old enough is a suspect; a second mark
- * must agree; min_unref_scans scans in a row must, too.
+ * The rules. An object needs min_count references (0: it is a root; -1: it is ignored
+ * and not read). Each aligned word of the roots, and of the objects with enough
+ * references, is a reference if it points into another object. Surplus references to
+ * an object with excess_ref count for the object that starts at that address. An
+ * object with too few references, which has not changed since the last scan and is
+ * old enough, is a suspect. It is reported if a second mark agrees, and so do
+ * min_unref_scans scans in a row.
  *
- * A block in the place of another is a root, and no more than that, until it or the
- * part of the other in which it begins is freed. Stock goes off instead.
+ * A block that overlaps another one is only a root, until it is freed, or the part of
+ * the other block in which it begins. Stock disables itself instead.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@ enum { VIRT, PHYS, PCPU };
 
 bool oracle_tags;
 
-/* Tags of pointers are not part of the address, where pointers have tags. */
+/* Remove the tag of a pointer, which is not part of the address. */
 static unsigned long untag(unsigned long p)
 {
 	return oracle_tags ? (unsigned long)((s64)((u64)p << 8) >> 8) : p;
@@ -45,7 +45,7 @@ struct obj {
 	size_t size;
 	int want, have;
 	bool no_scan, full_scan, reported, suspect;
-	bool lost;			/* unreferenced, whatever else */
+	bool lost;			/* unreferenced, reported or not */
 	unsigned int unref;
 	u32 sum;
 	unsigned long born, excess;
@@ -56,7 +56,7 @@ struct obj {
 
 static struct obj **objs;
 static size_t nr_objs, cap_objs;
-/* Blocks in the place of others. */
+/* Blocks that overlap others. */
 static struct extra {
 	int space;
 	unsigned long addr;
@@ -152,7 +152,7 @@ static void add_extra(int space, unsigned long addr, size_t size, int want)
 	};
 }
 
-/* Those that begin there. */
+/* Remove those that begin in a range. */
 static void forget_extras(int space, unsigned long addr, size_t size)
 {
 	unsigned int i;
@@ -330,7 +330,7 @@ static void word(unsigned long v, struct obj *from, int space)
 		refer(o);
 }
 
-/* The second mark of a kmemleak with a trial reads words at every byte offset. */
+/* The second mark of a kmemleak with a trial reads words at all byte offsets. */
 static size_t step = sizeof(long);
 
 static bool trial(void)
@@ -348,7 +348,7 @@ static void block(unsigned long start, size_t size, struct obj *from)
 		unsigned long v = get_unaligned((unsigned long *)p);
 
 		word(v, from, VIRT);
-		/* per-CPU pointers look like other numbers: only in aligned words */
+		/* per-CPU pointers resemble other numbers: only aligned words count */
 		if (IS_ALIGNED(p, sizeof(long)))
 			word(v, from, PCPU);
 	}
@@ -402,7 +402,7 @@ static void roots(void)
 		for (pfn = z->zone_start_pfn; pfn < zone_end_pfn(z); pfn++) {
 			struct page *page = pfn_to_online_page(pfn);
 
-			/* struct pages have no odd members */
+			/* struct pages have no unaligned members */
 			size_t was = step;
 
 			step = sizeof(long);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Stands in for mm/kmemleak/os.h: same guard, so a core file compiled with
- * "-include" of this file sees the shims where the kernel has its headers.
+ * Replaces mm/kmemleak/os.h, whose guard it has: files of the core are compiled with
+ * "-include" of this file, and get the shims instead of the kernel's headers.
  */
 #ifndef _MM_KMEMLEAK_OS_H
 #define _MM_KMEMLEAK_OS_H
 
-/* The stock file brings its own. */
+/* The stock file has its own. */
 #ifndef SHIM_STOCK
 #define pr_fmt(fmt) "kmemleak: " fmt
 #include "shim/rbtree.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Programs as text: one operation a line, its name and its arguments. An
- * address is a region's letter and an offset, "h:1a40"; the rest is numbers.
+ * Programs as text: one operation a line, its name and its arguments. An address is the
+ * letter of a region and an offset, "h:1a40"; other arguments are numbers.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "prog.h"
-/* The host's, with its checks of formats. */
+/* Those of the C library, which check formats. */
 #undef snprintf
 #undef vsnprintf
 

@@ -30,7 +30,7 @@ struct prog {
 	size_t nr, cap;
 };
 
-/* Where a transcript goes; it may be cut short by a crash of the core. */
+/* A transcript. A crash of the core may end it early. */
 struct sink {
 	char *buf;
 	size_t len, cap;
@@ -43,13 +43,13 @@ void sink_write(struct sink *s, const char *p, size_t n);
 void prog_add(struct prog *p, enum op_kind kind, u64 a, u64 b, u64 c);
 void prog_add_text(struct prog *p, enum op_kind kind, const char *fmt, ...) __printf(3, 4);
 void prog_free(struct prog *p);
-/* NULL, or what is wrong and in which line. */
+/* Return: NULL, or the error, and its line in @line. */
 const char *prog_parse(struct prog *p, const char *text, int *line);
 void op_print(const struct op *op, struct sink *s);
 void prog_print(const struct prog *p, struct sink *s);
 const char *op_name(enum op_kind kind);
 
-/* A random program; @flavour selects what it may contain. */
+/* A random program; @flavour selects its operations. */
 #define GEN_OVERLAP	1	/* end with overlapping insertions or "off" */
 #define GEN_THREAD	2	/* the automatic scanning thread */
 #define GEN_SIGNAL	4	/* interrupted scans */
@@ -59,14 +59,14 @@ const char *op_name(enum op_kind kind);
 void prog_generate(struct prog *p, u64 seed, unsigned int flavour);
 unsigned int gen_flavour(u64 seed);
 /*
- * The same with bytes in place of chance, for a kernel that has booted. It ends
- * as it began: everything freed, parameters as they were.
+ * The same from bytes instead of random numbers, for a kernel that has booted. At its
+ * end all blocks are freed, and parameters have their old values.
  */
 void prog_generate_from(struct prog *p, const u8 *input, size_t len);
 
-/* Run @p on the implementation linked in, checking against the oracle. */
+/* Run @p on the implementation that is linked in, and compare with the oracle. */
 #define EXEC_ORACLE	1
-#define EXEC_STRICT	2	/* kernel rules only our core keeps */
+#define EXEC_STRICT	2	/* rules of the kernel that only our core obeys */
 #define EXEC_QUIET	4	/* no transcript of operations, output only */
 #define EXEC_TAGS	16	/* the build has tagged pointers */
 #define EXEC_LOSSY	8	/* metadata gets lost: leaks may be missed */

@@ -21,7 +21,7 @@ static int boot(void)
 	return world_open(&file, "kmemleak", FMODE_READ | FMODE_WRITE);
 }
 
-/* The order of addresses is not that of birth: 7 and LEAKS have no common factor. */
+/* Addresses are not in the order of allocation: 7 and LEAKS have no common factor. */
 static void *leak(unsigned long i)
 {
 	return (void *)(W_HEAP + i * 7 % LEAKS * 64);
@@ -71,8 +71,8 @@ static unsigned int said(const char *what)
 }
 
 /*
- * There is memory for some of the leaks: the oldest are listed, the others wait, and
- * none is lost. The write says that there was not enough.
+ * There is memory for some of the leaks: the oldest are listed, the others later, and
+ * none is lost. The write fails with -ENOMEM.
  */
 static int short_case(void *arg)
 {
@@ -81,16 +81,16 @@ static int short_case(void *arg)
 	TAP_CHECK(!boot(), "boot");
 	leak_all();
 	shim_mem.fail_above = 32 * LEAKS / 3;
-	TAP_CHECK(command("scan") == -ENOMEM, "nobody is told");
+	TAP_CHECK(command("scan") == -ENOMEM, "no error");
 	got = world_stat("scan_leaks");
 	TAP_CHECK(got >= LEAKS / 8 && got < LEAKS, "%lu of %lu leaks", got, LEAKS);
 	TAP_CHECK(lists(0, got), "not the oldest");
 
-	/* the table cannot grow: what is left of its room, until it is cleared */
+	/* the table cannot grow: the rest of its room is used, until it is cleared */
 	TAP_CHECK(command("scan") == -ENOMEM, "again");
 	more = world_stat("scan_leaks");
 	TAP_CHECK(lists(0, got + more), "not the next ones");
-	TAP_CHECK(said("No memory to report all leaks") == 1, "not said once");
+	TAP_CHECK(said("No memory to report all leaks") == 1, "not logged once");
 	TAP_CHECK(command("clear") == 5 && lists(0, 0), "clear");
 	TAP_CHECK(command("scan") == -ENOMEM, "after clear");
 	TAP_CHECK(world_stat("scan_leaks") >= LEAKS / 8, "%ld leaks after clear",
@@ -105,19 +105,19 @@ static int short_case(void *arg)
 	return 0;
 }
 
-/* Not even for one: the leaks are there when there is memory again. */
+/* No memory for a single leak: all are reported when there is memory again. */
 static int none_case(void *arg)
 {
 	TAP_CHECK(!boot(), "boot");
 	leak_all();
 	shim_mem.fail_above = 1000;
-	TAP_CHECK(command("scan") == -ENOMEM && lists(0, 0), "where is it listed?");
+	TAP_CHECK(command("scan") == -ENOMEM && lists(0, 0), "listed without memory");
 	shim_mem.fail_above = 0;
 	TAP_CHECK(command("scan") == 4 && lists(0, LEAKS), "some are lost");
 	return 0;
 }
 
-/* They are never listed again, so nobody sorts them, as often as it is done. */
+/* Cleared reports are not listed again: after many clears the table must be small. */
 static int clear_case(void *arg)
 {
 	unsigned long word;
@@ -125,7 +125,7 @@ static int clear_case(void *arg)
 	TAP_CHECK(!boot(), "boot");
 	leak_all();
 	TAP_CHECK(command("scan") == 4, "scan");
-	/* found again: it may be lost once more */
+	/* referenced again: it may leak once more */
 	word = (unsigned long)leak(5);
 	memcpy((void *)(W_DATA + 64), &word, sizeof(word));
 	TAP_CHECK(command("scan") == 4, "scan");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One implementation as a program. "exec FILE" runs a program and prints what
- * happened; "serve" does the same for each program that comes in on stdin, in
- * a child of its own, which is how the differential runner drives two of these.
+ * One implementation as a program. "exec FILE" runs a program of operations and prints
+ * its results. "serve" does so for each program from stdin, in a child of its own; the
+ * differential runner uses it.
  */
 #include <poll.h>
 #include <signal.h>
@@ -17,7 +17,7 @@
 
 #define RUN_SECONDS	60
 
-/* RUN_FLAGS differs between the two: what to demand beyond what is common. */
+/* RUN_FLAGS are the rules that apply to one of the implementations only. */
 
 static char *slurp(FILE *f)
 {
@@ -69,7 +69,7 @@ static bool read_all(int fd, void *buf, size_t n)
 	return true;
 }
 
-/* Everything the child writes, stderr included, until it is gone. */
+/* Run a child, and keep its output, stderr included, until it ends. */
 static void run_child(const char *text, struct sink *got)
 {
 	char buf[65536], line[80];
@@ -125,7 +125,7 @@ static int serve(void)
 	return 0;
 }
 
-/* Against the oracle alone: a range of seeds, stopping at the first failure. */
+/* Compare with the oracle: a range of seeds, up to the first failure. */
 static int seeds(u64 from, u64 to)
 {
 	u64 s;

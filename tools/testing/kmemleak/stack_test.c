@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Stacks of tasks that sleep, or wake up while they are read. The kernel's
- * threads are tested by KUnit; here a task is whatever a case says it is, and
- * scans are whole.
+ * Stacks of tasks that sleep, or wake up while their stacks are read. KUnit tests
+ * threads of the kernel. Here, a case sets the state of a task, and runs complete scans.
  */
 #include "tap.h"
 #include "world.h"
@@ -30,7 +29,7 @@ static unsigned long *stack(void)
 	return sleeper()->stack;
 }
 
-/* One object referenced from each part of a sleeping task. */
+/* Objects to each of which one part of a sleeping task refers. */
 static int start(void)
 {
 	unsigned int i;
@@ -51,7 +50,7 @@ static int start(void)
 	return 0;
 }
 
-/* Scan often enough, and see that these are reported, a bit each. */
+/* Scan, and compare the reported objects with @lost, a bit each. */
 static int expect(const char *what, unsigned int lost)
 {
 	unsigned int i, found = 0;
@@ -101,7 +100,7 @@ static int off_case(void *arg)
 	return expect("stack=off", GENMASK(NR_OBJECTS - 1, 0));
 }
 
-/* A stack pointer that cannot be one. */
+/* A wrong stack pointer: the whole stack is read. */
 static int astray_case(void *arg)
 {
 	static const struct {
@@ -126,7 +125,7 @@ static int astray_case(void *arg)
 	return expect("the whole stack is live", BIT(REGS) | BIT(LOST));
 }
 
-/* As a block, too: with VMAP_STACK that is what a stack is. */
+/* The stack is a tracked block, too, as with VMAP_STACK. */
 static int block_case(void *arg)
 {
 	if (start())
@@ -135,7 +134,7 @@ static int block_case(void *arg)
 	return expect("a block", BIT(DEAD) | BIT(LOST));
 }
 
-/* Called for each range: what happens to the task before it is read. */
+/* Called for each range, before the range is read: changes the task. */
 struct sink {
 	struct kml_root_sink sink;	/* must be first */
 	unsigned int ranges, at;
@@ -172,7 +171,7 @@ static void sleeps_on(struct task_struct *task)
 {
 }
 
-/* It was about to sleep, and had been counted, when it was first looked at. */
+/* At the first look, the task is counted as switched out, and still on its CPU. */
 static void falls_asleep(struct task_struct *task)
 {
 	task->on_cpu = 0;
@@ -231,7 +230,7 @@ static bool sink_full(struct kml_root_sink *sink, const void *start, size_t len)
 	return k->ranges++ != k->at;
 }
 
-/* A sink that wants no more gets no more, and its caller hears of it. */
+/* A sink that stops gets no more ranges, and its caller gets that result. */
 static int stopped_case(void *arg)
 {
 	unsigned int at;
@@ -240,7 +239,7 @@ static int stopped_case(void *arg)
 	for (at = 0; at < 2; at++) {
 		struct sink k = { .sink.range = sink_full, .at = at };
 
-		TAP_CHECK(!kml_roots_stack(&k.sink, sleeper()), "goes on after range %u", at);
+		TAP_CHECK(!kml_roots_stack(&k.sink, sleeper()), "more ranges after range %u", at);
 		TAP_CHECK(k.ranges == at + 1, "%u ranges", k.ranges);
 	}
 	return 0;
@@ -255,7 +254,7 @@ int main(void)
 	tap_case("stack=off", off_case, NULL, 60);
 	tap_case("no stack pointer", astray_case, NULL, 60);
 	tap_case("a stack that is a block", block_case, NULL, 60);
-	tap_case("falling asleep meanwhile", falling_asleep_case, NULL, 60);
+	tap_case("a task that falls asleep meanwhile", falling_asleep_case, NULL, 60);
 	tap_case("woken meanwhile", woken_case, NULL, 60);
 	tap_case("stopped meanwhile", stopped_case, NULL, 60);
 	return tap_done();

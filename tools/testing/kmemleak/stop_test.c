@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Scans that are stopped. On random heaps a signal arrives at each point where
- * a scan may sleep, one after the other. Such a scan must change nothing that
- * can be seen: the report stays as it was, and the next whole scan finds what it
- * would have found.
+ * Scans that are stopped. On random heaps a signal arrives at each point where a scan
+ * may sleep, at one point in each scan. A stopped scan must have no visible effect: the
+ * report does not change, and the next complete scan has the same result as without it.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -24,7 +23,7 @@ static ssize_t write_file(const char *cmd)
 	return world_write(&file, cmd, strlen(cmd));
 }
 
-/* What the write says and what happened are the same. */
+/* Does the result of the write agree with what the scan has done? */
 static bool stopped_at(const char *cmd, long poll)
 {
 	bool stopped;
@@ -34,9 +33,9 @@ static bool stopped_at(const char *cmd, long poll)
 	ret = write_file(cmd);
 	stopped = ret == -ERESTARTSYS;
 	if (ret != (stopped ? -ERESTARTSYS : (ssize_t)strlen(cmd)))
-		shim_fatal("%s at poll %ld says %zd", cmd, poll, ret);
+		shim_fatal("%s at poll %ld returns %zd", cmd, poll, ret);
 	if (stopped != (world_stat("scan_stopped") == 1) || (stopped && !current->sigpending))
-		shim_fatal("%s at poll %ld says %zd, which is not so", cmd, poll, ret);
+		shim_fatal("%s at poll %ld returns %zd, which is wrong", cmd, poll, ret);
 	current->sigpending = 0;
 	shim_signal_in = 0;
 	world_quiesce();
@@ -55,7 +54,7 @@ static char *report(void)
 	return world_slurp(&file, 65536, &err);
 }
 
-/* Lines of @a that @b has not, for the eye. */
+/* Print lines of @a that @b does not have. */
 static void missing(const char *a, const char *b, char sign)
 {
 	char line[200];
@@ -79,7 +78,7 @@ static bool same(const char *a, const char *b)
 	return false;
 }
 
-/* Stop at each poll; every now and then let one scan through. */
+/* Stop scans at each poll; now and then let one complete. */
 static int stop_everywhere(const char *what)
 {
 	char *want = report(), *got;
@@ -101,7 +100,7 @@ static int stop_everywhere(const char *what)
 	return 0;
 }
 
-/* Run more of the same program: the oracle follows. */
+/* Run more operations of the program; the oracle follows. */
 static int follow(struct prog *p, const char *what)
 {
 	struct sink out = { .fd = -1 };
@@ -128,7 +127,7 @@ static int stop_case(void *arg)
 	if (stop_everywhere("steady heap"))
 		return 1;
 
-	/* What was reported and is referenced again must not come back. */
+	/* Reported blocks that are referenced again must not be reported again. */
 	text = report();
 	if (sscanf(text, "unreferenced object 0x%lx", &addr) != 1)
 		return 0;
@@ -136,20 +135,20 @@ static int stop_case(void *arg)
 	prog_add(&p, OP_STORE, W_DATA + 8, addr, 0);
 	prog_add_text(&p, OP_CMD, "scan");
 	prog_add(&p, OP_CAT, 0, 0, 0);
-	if (follow(&p, "found again"))
+	if (follow(&p, "referenced again"))
 		return 1;
-	return stop_everywhere("one found again");
+	return stop_everywhere("a block is referenced again");
 }
 
 /*
- * A command that stops the scan while a helper has all the work there is, one of
- * some lists, and the initiator sleeps until that is done. The helper waits in the
- * middle of it: it has to be told.
+ * A command stops the scan while a helper has all the work, one of some lists, and the
+ * initiator sleeps until it is done. The helper waits in the middle of the list, and
+ * must be told to stop.
  */
 #define LISTS		8
 #define LIST		20000UL		/* objects */
 #define ROUNDS		50
-#define PATIENCE	20		/* seconds: only if it is broken */
+#define PATIENCE	20		/* seconds, in case of a failure */
 
 static long helper_polls, initiator_polls;
 static bool helper_waits, halted;
@@ -162,7 +161,7 @@ static void lists_poll(void)
 
 	if (!(current->flags & PF_KTHREAD)) {
 		WRITE_ONCE(initiator_polls, initiator_polls + 1);
-		/* let them have some of it */
+		/* let helpers take some of it */
 		sched_yield();
 		return;
 	}
@@ -226,13 +225,13 @@ static int halt_case(void *arg)
 		pthread_join(thread, NULL);
 		if (helper_waits)
 			kml_scan_resume(KML_HALT_ALL);
-		TAP_CHECK(told == waited, "nobody told the helper");
+		TAP_CHECK(told == waited, "the helper was not told to stop");
 	}
 	TAP_CHECK(waited, "the initiator did the list itself, %u times", round);
 	return 0;
 }
 
-/* Before each mark all tasks are gone through, which may be many. */
+/* Each mark reads the stacks of all tasks, which may be many. */
 #define TASKS		50000
 #define STOP_POLL	100
 
@@ -261,8 +260,9 @@ static int tasks_case(void *arg)
 }
 
 /*
- * A machine that is about to sleep halts scans until it is awake, or did not. Who is to
- * read an image announces that, and may say no more: only that tasks are frozen counts.
+ * A machine that is about to sleep halts scans until it is awake, or has failed to
+ * sleep. A task that is to read an image announces that, but not always its end: then
+ * it only matters whether tasks are frozen.
  */
 static int sleep_case(void *arg)
 {
@@ -287,9 +287,9 @@ static int sleep_case(void *arg)
 			  "a scan while the machine goes to sleep");
 		shim_pm_notify(NULL, pairs[i][1], NULL);
 	}
-	TAP_CHECK(!kml_scan_halted(), "halted for ever");
+	TAP_CHECK(!kml_scan_halted(), "still halted");
 	shim_pm_notify(NULL, PM_RESTORE_PREPARE, NULL);
-	TAP_CHECK(write_file("scan") == 4, "halted by an image that nobody reads");
+	TAP_CHECK(write_file("scan") == 4, "halted by an image that is not read");
 	pm_freezing = true;
 	TAP_CHECK(write_file("scan") == -EAGAIN, "a scan while tasks are frozen");
 	pm_freezing = false;
@@ -306,8 +306,8 @@ static void jiffies_pass(unsigned int nr)
 }
 
 /*
- * The scan thread and what keeps it from scanning: somebody has the mutex, or has
- * halted it. It sleeps until that ends, and scans at once then, without a timer.
+ * The scan thread waits while another task holds the mutex, or has halted scans. It
+ * sleeps until that ends, and then scans at once, without a timer.
  */
 static int thread_case(void *arg)
 {
@@ -349,18 +349,18 @@ static int thread_case(void *arg)
 	shim_kthreads_settle();
 	shim_pm_notify(NULL, PM_POST_SUSPEND, NULL);
 	shim_kthreads_settle();
-	TAP_CHECK(world_stat("scans") == scans + 3, "not woken with the machine");
+	TAP_CHECK(world_stat("scans") == scans + 3, "not woken when the machine wakes");
 
-	/* thawed, without a word: some time later */
+	/* thawed without a notification: some time later */
 	pm_freezing = true;
 	shim_time_advance(2 * HZ);
 	shim_kthreads_settle();
 	pm_freezing = false;
 	shim_time_advance(HZ);
 	shim_kthreads_settle();
-	TAP_CHECK(world_stat("scans") == scans + 4, "asleep for good after tasks were thawed");
+	TAP_CHECK(world_stat("scans") == scans + 4, "still asleep after tasks were thawed");
 
-	/* stopped by who has the mutex: it waits for us, we for it */
+	/* stopped by a task that holds the mutex: each waits for the other */
 	TAP_CHECK(!kml_scan_lock(), "the mutex");
 	shim_time_advance(2 * HZ);
 	shim_kthreads_settle();
@@ -369,7 +369,7 @@ static int thread_case(void *arg)
 	return 0;
 }
 
-/* A worker on a CPU that panic() has stopped lets nothing go: frees do not wait for it. */
+/* A worker on a CPU that panic() has stopped keeps its pins: frees do not wait for it. */
 static int panic_case(void *arg)
 {
 	void *block = (void *)W_HEAP;
@@ -387,13 +387,13 @@ static int panic_case(void *arg)
 	kml_pin(&w->pins, 0, (unsigned long)block);
 	local_irq_restore(flags);
 	atomic_set(&panic_cpu, 1);
-	/* if it waits the alarm ends it */
+	/* if the free waits, the alarm ends the test */
 	kmemleak_free(block);
 	TAP_CHECK(world_stat("frees") == 1, "%ld frees", world_stat("frees"));
 	return 0;
 }
 
-/* An argument n: only every nth heap. */
+/* With an argument n, only each nth heap. */
 int main(int argc, char **argv)
 {
 	long seed, every = argc > 1 ? atol(argv[1]) : 1;
@@ -402,8 +402,8 @@ int main(int argc, char **argv)
 	world_map();
 	tap_case("a scan is stopped while its initiator sleeps", halt_case, NULL, 300);
 	tap_case("the scan thread waits for its turn", thread_case, NULL, 30);
-	tap_case("a free on the way down", panic_case, NULL, 10);
-	tap_case("a scan is stopped while it goes through tasks", tasks_case, NULL, 60);
+	tap_case("a free during a panic", panic_case, NULL, 10);
+	tap_case("a scan is stopped while it reads the stacks of tasks", tasks_case, NULL, 60);
 	tap_case("a machine that sleeps", sleep_case, NULL, 60);
 	for (seed = 1; seed <= SEEDS; seed += every) {
 		shim_snprintf(name, sizeof(name), "stopped scans, heap %ld", seed);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Starting, stopping and scanning for the stress programs. */
+/* The part that stress programs share: threads, their seeds, and scans. */
 #include "stress.h"
 #include "kmemleak.h"
 
@@ -87,8 +87,9 @@ u64 stress_stop(struct worker *w, unsigned int nr)
 }
 
 /*
- * Six seconds pass between two steps. Nobody is inside a hook for that long: a
- * block half registered and "old" would be one that its owner does not know yet.
+ * Advance the clock by six seconds, between two steps of each thread. A thread must not
+ * be in a hook meanwhile: the block that it registers would be old before its owner has
+ * stored a reference to it.
  */
 static void stress_age(void)
 {
@@ -100,7 +101,7 @@ static void stress_age(void)
 			cpu_relax();
 	shim_time_advance(msecs_to_jiffies(6000));
 	smp_store_release(&stress_pause, false);
-	/* Out of the pause before the next one. */
+	/* Wait until all threads have left this pause. */
 	for (i = 0; i < stress_nr; i++)
 		while (smp_load_acquire(&stress_workers[i].parked))
 			cpu_relax();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Threads against a running scan: what the stress programs share. */
+/* Threads against running scans, for the stress programs. */
 #ifndef _KML_STRESS_H
 #define _KML_STRESS_H
 
@@ -26,18 +26,18 @@ extern struct world_file stress_file;
 
 u64 stress_rnd(struct worker *w);
 u64 stress_rnd_seed(u64 seed);
-/* How many scans a program makes: fewer where each step is slow. */
+/* The number of scans of a program: fewer if each step is slow. */
 #define STRESS_SCANS	(SHIM_TSAN ? 100 : SHIM_ASAN ? 150 : 400)
 
-/* Boot with so many CPUs and with RCU callbacks in a thread of their own. */
+/* Boot with @cpus CPUs, and with a thread for RCU callbacks. */
 void stress_boot(unsigned int cpus);
-/* Start @nr threads, spread over the CPUs, which call @step over and over. */
+/* Start @nr threads, spread over the CPUs, which call @step again and again. */
 void stress_start(struct worker *w, unsigned int nr, void (*step)(struct worker *w));
-/* Let them finish; returns the number of steps. */
+/* Stop them; return the number of steps. */
 u64 stress_stop(struct worker *w, unsigned int nr);
 /*
- * A scan six virtual seconds after the last one; returns what write() did, or -1
- * if a block is not tracked: there is memory for all.
+ * Scan, six virtual seconds after the last scan. Return: the result of write(), or -1
+ * if a block is not tracked, since there is memory for all.
  */
 ssize_t stress_scan(void);
 /* The report; the caller frees it. */

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * No read after kmemleak_free() returned. Blocks lie on pages of their own,
- * which are made inaccessible as soon as the hook returns: a scan, a checksum
- * or a report that still reads one dies of it.
+ * No block is read after kmemleak_free() has returned. Blocks have pages of their own,
+ * which are made inaccessible when the hook returns. A scan, a checksum or a report
+ * that still reads one crashes.
  */
 #include "stress.h"
 #undef snprintf
 
 #define THREADS		3
-/* A slow scan must still be able to read faster than blocks are replaced. */
+/* Few blocks, so that even a slow scan reads faster than they are replaced. */
 #define SLOTS		96
 #define SLOT_PAGES	16
 
 struct slot {
 	unsigned long addr;
-	size_t size;		/* what is registered; 0: nothing */
+	size_t size;		/* of the registered block; 0: none */
 	bool percpu;
 };
 
@@ -44,7 +44,7 @@ static void protect_slot(struct slot *s, size_t from, int prot)
 		protect(at + cpu * W_PCPU_UNIT + from, s->size - from, prot);
 }
 
-/* Contents that keep a scan busy: pointers to what others have. */
+/* Fill a block with work for a scan: pointers to blocks of other threads. */
 static void fill(struct worker *w, struct slot *s)
 {
 	unsigned long *p = (unsigned long *)s->addr;
@@ -69,7 +69,7 @@ static void take(struct worker *w, struct slot *s, unsigned int i)
 		fill(w, s);
 		kmemleak_alloc((void *)s->addr, s->size, 1, GFP_KERNEL);
 	}
-	/* Every third is a leak: checksummed and shown instead of scanned. */
+	/* One third are leaks, which are checksummed and reported instead of scanned. */
 	if (stress_rnd(w) % 3)
 		WRITE_ONCE(*cell(w->nr, i), s->addr + stress_rnd(w) % s->size);
 }
@@ -79,7 +79,7 @@ static void give(struct worker *w, struct slot *s, unsigned int i)
 	unsigned long flags;
 
 	WRITE_ONCE(*cell(w->nr, i), 0);
-	/* At times the tail alone goes first, at times an interrupt frees. */
+	/* Sometimes the tail is freed first, sometimes an interrupt handler frees. */
 	if (!s->percpu && s->size > 4 * PAGE_SIZE && stress_rnd(w) % 4 == 0) {
 		size_t keep = 2 * PAGE_SIZE;
 

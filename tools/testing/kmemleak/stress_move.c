@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pointers move, blocks come and go, and a scan runs. What is referenced all the
- * time is not reported, although its only reference may move once in each scan;
- * what is not referenced is reported, all of it.
+ * Scans while pointers move, and blocks are allocated and freed. A block that is always
+ * referenced must not be reported, although its only reference may move once during
+ * each scan. All leaks must be reported.
  *
- * Why once: a reference can move out of sight of one mark, and the second mark
- * of the scan then finds it. References move between cells that are always
- * referenced themselves, or two moves of a chain could defeat both marks.
+ * Only once: one mark can miss a reference that moves, and the second mark of the scan
+ * then finds it. References move between cells that are always referenced: with two
+ * moves in a chain both marks could miss a block.
  */
 #include "stress.h"
 #undef snprintf
@@ -14,7 +14,7 @@
 #define MOVERS		2
 #define THREADS		4	/* the others allocate and free */
 #define MOVED		500	/* objects a mover moves */
-#define CELLS		2000	/* places where it may put them */
+#define CELLS		2000	/* places for their addresses */
 #define CHURN		64	/* blocks a churner has at most */
 #define LEAKS		100
 
@@ -26,7 +26,7 @@ struct mover {
 
 static struct mover movers[MOVERS];
 static size_t churn_size[THREADS][CHURN];
-/* Grows before each scan; a move belongs wholly to one generation. */
+/* Incremented before each scan; a move belongs to one generation. */
 static unsigned int generation = 1;
 
 static unsigned long leak_addr(unsigned int i)
@@ -78,7 +78,7 @@ static void move(struct worker *w)
 	smp_store_release(&m->busy, 0);
 }
 
-/* Referenced before the hook knows it, and until the hook has forgotten it. */
+/* A block is referenced from before its insertion until after its removal. */
 static void churn(struct worker *w)
 {
 	unsigned int i = stress_rnd(w) % CHURN;
@@ -138,7 +138,7 @@ static void explain_block(unsigned int t, unsigned int i)
 	}
 }
 
-/* With everybody stopped: does the core know the blocks by all their pages? */
+/* While all threads are stopped: does the index have all pages of the blocks? */
 static void explain(void)
 {
 	unsigned int t, i;
@@ -149,7 +149,7 @@ static void explain(void)
 			explain_block(t, i);
 }
 
-/* Number of leaks in the report, or -1 if it has anything else. */
+/* The number of leaks in the report; -1 if other blocks are in it. */
 static int count(char *report)
 {
 	int n = 0;
@@ -215,6 +215,6 @@ static int move_case(void *arg)
 int main(void)
 {
 	world_map();
-	tap_case("what moves is not reported, what is lost is", move_case, NULL, 300);
+	tap_case("moving blocks are not reported, leaks are", move_case, NULL, 300);
 	return tap_done();
 }

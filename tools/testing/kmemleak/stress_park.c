@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * CPUs go and come while several workers scan: a helper gives its work back at
- * any point, and whoever is left does it. Each scan must find every leak, and
- * nothing else, in a graph that is deep, wide, and has objects cut into slices.
+ * CPUs go offline and come online while several workers scan: a helper may give its
+ * work back at any point, and the others do it. Each scan must report all leaks and no
+ * other block, in a graph that is deep, wide, and has objects that are read in slices.
  */
 #include "stress.h"
 #undef snprintf
@@ -34,8 +34,8 @@ static unsigned long *word(unsigned long addr, unsigned int i)
 }
 
 /*
- * A tree below the first node, a list through the last half, and a node for each
- * slice of each large object to reference.
+ * A tree below the first node, a list of the last half, and a node for each slice of
+ * each large object, which refers to it.
  */
 static void populate(void)
 {
@@ -64,7 +64,7 @@ static void populate(void)
 		kmemleak_alloc((void *)leak(j), 64, 1, GFP_KERNEL);
 }
 
-/* Off and on again, for as long as it takes to count. */
+/* Take a CPU offline and online again, after different delays. */
 static void step(struct worker *w)
 {
 	unsigned int cpu = stress_rnd(w) % CPUS, spin = stress_rnd(w) % 100000;
@@ -126,6 +126,6 @@ static int park_case(void *arg)
 int main(void)
 {
 	world_map();
-	tap_case("scans while CPUs go and come", park_case, NULL, 300);
+	tap_case("scans while CPUs go offline and come online", park_case, NULL, 300);
 	return tap_done();
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One block given back page by page, on several CPUs, as hugetlb gives back the
- * memmap of its pages while the machine boots: of each group of pages the first
- * stays. What remains has to be tracked, and nothing else.
+ * A block is freed page by page, on several CPUs, as hugetlb does with the memmap of
+ * its pages at boot: the first page of each group stays. The remaining pages must be
+ * tracked, and no others.
  */
 #include "stress.h"
 
@@ -19,7 +19,7 @@ static unsigned long page(unsigned int group, unsigned int nr)
 	return BLOCK + (group * GROUP + nr) * PAGE_SIZE;
 }
 
-/* The groups of a thread lie between those of others. */
+/* The groups of the threads alternate. */
 static void step(struct worker *w)
 {
 	unsigned int i, group = next_group[w->nr] * THREADS + w->nr;
@@ -71,12 +71,12 @@ static int part_case(void *arg)
 	TAP_CHECK(stress_scan() == 4, "a scan failed");
 	for (i = 0; i < GROUPS; i++)
 		kmemleak_free_part_phys(page(i, 0), PAGE_SIZE);
-	TAP_CHECK(world_stat("objects") == before, "%ld objects nobody can free",
+	TAP_CHECK(world_stat("objects") == before, "%ld objects cannot be freed",
 		  world_stat("objects") - before);
 	return 0;
 }
 
-/* The rest of a block is two blocks, each of which is freed whole. */
+/* The rest of a block is two blocks, each of which is freed as a whole. */
 static int whole_case(void *arg)
 {
 	long before;
@@ -88,7 +88,7 @@ static int whole_case(void *arg)
 	TAP_CHECK(world_stat("objects") == before + 2, "%ld blocks after a cut",
 		  world_stat("objects") - before);
 	kmemleak_free_part_phys(page(GROUPS / 2, 2), PAGE_SIZE);
-	/* behind the cut, and then before it */
+	/* after the cut, and then before it */
 	kmemleak_free_part_phys(page(GROUPS / 2, 3), BLOCK + SIZE - page(GROUPS / 2, 3));
 	kmemleak_free_part_phys(BLOCK, page(GROUPS / 2, 1) - BLOCK);
 	TAP_CHECK(world_stat("objects") == before, "%ld objects remain",
@@ -101,6 +101,6 @@ int main(void)
 {
 	world_map();
 	tap_case("the rest of a block is freed whole", whole_case, NULL, 60);
-	tap_case("a block is given back page by page on several CPUs", part_case, NULL, 300);
+	tap_case("a block is freed page by page on several CPUs", part_case, NULL, 300);
 	return tap_done();
 }

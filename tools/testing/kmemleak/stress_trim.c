@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tables come and go: threads file the only block of two intervals and take it
- * out again, over and over, while another gives empty intervals back without a
- * pause. Every block has to be found a place: a table that is gone the moment it
- * was made is no lack of memory.
+ * Insertions against the trimmer: threads insert and remove the only block of two
+ * intervals, again and again, while another thread frees empty intervals without a
+ * pause. All blocks must be inserted: a table that is freed right after it was made is
+ * no lack of memory.
  */
 #include "stress.h"
 #include "index.h"
 
-/* few threads, and one block each, so that trims meet the making of tables */
+/* few threads with one block each, so that tables are often made and freed */
 #define THREADS		2
 #define TRIMS		(SHIM_TSAN ? 10000 : SHIM_ASAN ? 100000 : 1000000)
 #define SIZE		(3 * PAGE_SIZE)
@@ -48,7 +48,7 @@ static int trim_case(void *arg)
 	TAP_CHECK(ops > 100, "only %llu steps", ops);
 	fprintf(stderr, "# %d trims, %llu frees and allocations\n", TRIMS, ops);
 
-	/* what is left is tracked: nothing refers to it */
+	/* the remaining blocks are tracked, and leaks: nothing refers to them */
 	for (i = 0; i < 2; i++)
 		TAP_CHECK(stress_scan() == 4, "a scan failed");
 	report = stress_report();
@@ -64,6 +64,6 @@ static int trim_case(void *arg)
 int main(void)
 {
 	world_map();
-	tap_case("blocks are filed while tables are given back", trim_case, NULL, 300);
+	tap_case("blocks are inserted while tables are freed", trim_case, NULL, 300);
 	return tap_done();
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Test programs: each case in a process of its own, one line of TAP for it. */
+/* Test programs: each case runs in a process of its own, and prints a line of TAP. */
 #ifndef _KML_TAP_H
 #define _KML_TAP_H
 
@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* After the C library's headers: names of the kernel's are macros here. */
+/* After the C library's headers: some of their names are macros here. */
 #include "os.h"
 
 static int tap_nr, tap_bad;
@@ -25,7 +25,7 @@ static void tap_line(const char *name, bool good, const char *why)
 	fflush(stdout);
 }
 
-/* Runs @fn in a child; it is good if that exits with 0. */
+/* Run @fn in a child. Return: true if it exits with 0. */
 static __maybe_unused bool tap_try(int (*fn)(void *arg), void *arg, unsigned int seconds)
 {
 	int status;
@@ -56,7 +56,7 @@ static __maybe_unused void tap_case(const char *name, int (*fn)(void *arg), void
 	tap_line(name, tap_try(fn, arg, seconds), "");
 }
 
-/* What this machine cannot show. */
+/* Skip a case that this machine cannot run. */
 static __maybe_unused void tap_skip(const char *name, const char *why)
 {
 	printf("ok %d - %s # SKIP %s\n", ++tap_nr, name, why);
@@ -68,7 +68,7 @@ static __maybe_unused int tap_done(void)
 	return tap_bad != 0;
 }
 
-/* For use in a case: say what is wrong and fail. */
+/* For use in a case: print the error and fail. */
 #define TAP_CHECK(cond, fmt, args...) do {				\
 	if (!(cond)) {							\
 		fprintf(stderr, "# %s:%d: " fmt "\n", __FILE__, __LINE__, ##args); \

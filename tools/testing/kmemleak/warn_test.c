@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What hooks complain of, and how: blocks in the place of others, after which kmemleak
- * goes on, and messages, while the caller holds a console's lock.
+ * Complaints of hooks: blocks that overlap others, after which kmemleak continues, and
+ * messages while the caller holds the lock of a console.
  */
 #include "tap.h"
 #include "world.h"
@@ -74,7 +74,7 @@ static int goes_on_case(void *arg)
 	for (i = 0; i < n; i++) {
 		void *child = block(100 + i);
 
-		/* nobody knows of these but the block in the place of another */
+		/* only the overlapping block refers to these */
 		kmemleak_alloc(child, 64, 1, GFP_KERNEL);
 		kmemleak_alloc(block(i), 64, 0, GFP_KERNEL);
 		kmemleak_no_scan(block(i));
@@ -85,11 +85,11 @@ static int goes_on_case(void *arg)
 	TAP_CHECK(world_stat("enabled") == 1 && world_stat("overlaps") == n,
 		  "enabled %ld, %ld overlaps", world_stat("enabled"), world_stat("overlaps"));
 	TAP_CHECK(world_stat("reserve_blocks") == n && !world_stat("reserved"),
-		  "%ld in the reserve, %ld for want of memory", world_stat("reserve_blocks"),
+		  "%ld in the reserve, %ld without memory", world_stat("reserve_blocks"),
 		  world_stat("reserved"));
 	TAP_CHECK(!listed(), "reported, or not scanned");
 
-	/* freed one by one: then what only they reference is lost */
+	/* freed one by one: then the blocks behind them are leaks */
 	for (i = 0; i < n; i++) {
 		kmemleak_free(block(i) + t[i].off);
 		TAP_CHECK(world_stat("reserve_blocks") == n - i - 1, "%ld after %u are freed",
@@ -99,7 +99,7 @@ static int goes_on_case(void *arg)
 	return 0;
 }
 
-/* Each call site says so once, with what is in the way; all are counted. */
+/* Each call site is logged once, with the other block; all are counted. */
 static int once_case(void *arg)
 {
 	unsigned int i, site;
@@ -117,7 +117,7 @@ static int once_case(void *arg)
 	}
 	TAP_CHECK(world_stat("overlaps") == 22, "%ld overlaps", world_stat("overlaps"));
 
-	/* no table of sites is endless */
+	/* the table of call sites has a limit */
 	for (site = 3; site < 300; site++) {
 		shim_stack_id = site;
 		overlap(block(1) + 8, 8);
@@ -128,7 +128,7 @@ static int once_case(void *arg)
 	return 0;
 }
 
-/* The usual reason: a free of which nobody told. Nothing is kept of such blocks. */
+/* The usual reason: a free without a hook. No data of such blocks are kept. */
 static int stale_case(void *arg)
 {
 	unsigned int i;
@@ -143,7 +143,7 @@ static int stale_case(void *arg)
 	overlap(block(0), 64);
 	TAP_CHECK(world_stat("overlaps") == 99, "the place is taken");
 
-	/* and of blocks inside of one that is freed, or of a part */
+	/* nor of blocks inside of a block that is freed, or in part */
 	kmemleak_alloc((void *)W_VMALLOC, 16 * PAGE_SIZE, 1, GFP_KERNEL);
 	for (i = 1; i < 16; i++)
 		overlap((void *)W_VMALLOC + i * PAGE_SIZE, 64);
@@ -162,12 +162,12 @@ static int strict_case(void *arg)
 	TAP_CHECK(!shim_param_set("kmemleak.strict", "1"), "no such parameter");
 	kmemleak_alloc(block(0), 64, 1, GFP_KERNEL);
 	overlap(block(0) + 8, 8);
-	TAP_CHECK(said("Kernel memory leak detector disabled") == 1, "not said");
+	TAP_CHECK(said("Kernel memory leak detector disabled") == 1, "not logged");
 	TAP_CHECK(world_stat("enabled") == 0 && command("scan") == -EPERM, "still on");
 	return 0;
 }
 
-/* All that hooks say, under a lock that a console wants. */
+/* All messages of hooks, under a lock that a console needs. */
 static int console_case(void *arg)
 {
 	struct vm_struct *vm = block(50);
@@ -206,9 +206,9 @@ static int console_case(void *arg)
 int main(void)
 {
 	world_map();
-	tap_case("a block in the place of another: kmemleak goes on", goes_on_case, NULL, 30);
+	tap_case("a block that overlaps another: kmemleak continues", goes_on_case, NULL, 30);
 	tap_case("each call site of such blocks is logged once", once_case, NULL, 30);
-	tap_case("such blocks go with the memory", stale_case, NULL, 30);
+	tap_case("such blocks are forgotten when their memory is freed", stale_case, NULL, 30);
 	tap_case("kmemleak.strict=1: off, as stock", strict_case, NULL, 30);
 	tap_case("messages while a console is locked", console_case, NULL, 60);
 	return tap_done();

@@ -40,7 +40,7 @@ void world_map(void)
 	world_map_at(W_BASE, W_HEAP + W_HEAP_SIZE - W_BASE, PROT_READ | PROT_WRITE);
 	world_map_at(W_VMALLOC, W_VMALLOC_SIZE, PROT_READ | PROT_WRITE);
 	world_map_at(W_GIANT, W_GIANT_SIZE, PROT_READ | PROT_WRITE);
-	/* A cookie is never an address to read. */
+	/* A cookie is no address that may be read. */
 	if (mprotect((void *)W_PCPU_COOKIE, W_PCPU_UNIT, PROT_NONE))
 		shim_fatal("cannot protect the per-CPU cookies");
 	for (i = 0; i < W_NR_TASKS; i++) {
@@ -90,7 +90,7 @@ void world_free_block(unsigned long pfn, unsigned int order)
 	pfn_to_page(pfn)->mapcount = SHIM_BUDDY + order;
 }
 
-/* As many as are asked for, at the end of the giant area. */
+/* @nr pages, at the end of the giant area. */
 void world_many_pages(unsigned long nr)
 {
 	size_t size = round_up(nr * sizeof(struct page), SZ_2M);
@@ -102,7 +102,7 @@ void world_many_pages(unsigned long nr)
 	world_pages(nr);
 }
 
-/* Asleep, with stacks of others. */
+/* Tasks that sleep, with the stacks of other tasks. */
 void world_many_tasks(int nr)
 {
 	int i;
@@ -255,7 +255,7 @@ void world_quiesce(void)
 {
 	int i;
 
-	/* Each may queue the next: a callback work, a work a callback. */
+	/* A callback may queue work, and work may queue a callback. */
 	for (i = 0; i < 4; i++) {
 		shim_rcu_run();
 		shim_kthreads_settle();
@@ -285,7 +285,7 @@ ssize_t world_command(struct world_file *f, const char *cmd)
 	return n;
 }
 
-/* KMEMLEAK_PARALLEL=<n>: with so many workers, whatever the test. */
+/* KMEMLEAK_PARALLEL=<n>: n workers in any test. */
 static void world_parallel(void)
 {
 	const char *nr = getenv("KMEMLEAK_PARALLEL");
@@ -297,16 +297,16 @@ static void world_parallel(void)
 		return;
 	world_task(&world_tasks[0]);
 	shim_snprintf(cmd, sizeof(cmd), "parallel=%s", nr);
-	/* stock and a kmemleak that is off refuse it */
+	/* stock refuses the command, and so does a kmemleak that is off */
 	world_write(&f, cmd, strlen(cmd));
 	world_close(&f);
 	world_task(was);
 }
 
 /*
- * KMEMLEAK_FILTER=<name>: with this filter. KMEMLEAK_SIMD=irqs-on: on a machine
- * whose vector registers cannot be used with IRQs off. KMEMLEAK_TRIAL=N: without
- * the trial of suspects. KMEMLEAK_STRICT=Y: off at the first overlap, like stock.
+ * KMEMLEAK_FILTER=<name>: use this filter. KMEMLEAK_SIMD=irqs-on: vector registers
+ * cannot be used with IRQs off. KMEMLEAK_TRIAL=N: no trial of suspects.
+ * KMEMLEAK_STRICT=Y: disable kmemleak at the first overlap, like stock.
  */
 static void world_parameters(void)
 {

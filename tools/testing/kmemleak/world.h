@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The fake kernel memory that programs live in: see shim/layout.h. */
+/* The simulated kernel memory of programs: see shim/layout.h. */
 #ifndef _KML_WORLD_H
 #define _KML_WORLD_H
 
@@ -15,11 +15,11 @@ void world_many_pages(unsigned long nr);
 /* Give pages to the page allocator: 1 << @order, aligned. */
 void world_free_block(unsigned long pfn, unsigned int order);
 void world_many_tasks(int nr);
-/* Which of a few identities allocates: 0 to 3, tasks with stacks of their own. */
+/* Make @t the task that allocates; world_tasks[] have stacks. */
 void world_task(struct task_struct *t);
 extern struct task_struct world_tasks[4];
 
-/* debugfs, the way a user sees it. */
+/* Files of debugfs, as a user sees them. */
 struct world_file {
 	struct inode inode;
 	struct file file;
@@ -31,23 +31,23 @@ void world_close(struct world_file *f);
 ssize_t world_read(struct world_file *f, char *buf, size_t n);
 ssize_t world_write(struct world_file *f, const char *buf, size_t n);
 loff_t world_seek(struct world_file *f, loff_t off);
-/* As sendfile(2) would, into memory; -EINVAL without a splice_read. */
+/* Like sendfile(2), into memory; -EINVAL without a splice_read. */
 ssize_t world_sendfile(struct world_file *f, char *buf, size_t n);
 /* The whole file from its start, in reads of @chunk bytes; malloc()ed. */
 char *world_slurp(struct world_file *f, size_t chunk, ssize_t *err);
 
 /* Is an object at @addr listed? The file is read from its start. */
 bool world_reported(struct world_file *f, unsigned long addr);
-/* Write a command, and let deferred things happen. */
+/* Write a command, and run deferred work. */
 ssize_t world_command(struct world_file *f, const char *cmd);
 
 /* A value of kmemleak_stats, or -1. */
 long world_stat(const char *name);
 
-/* Let deferred things happen: work, RCU callbacks, kernel threads. */
+/* Run deferred work, RCU callbacks and kernel threads. */
 void world_quiesce(void);
 
-/* What the environment says of parameters and workers, once all is up. */
+/* Set parameters and workers from the environment, after the boot. */
 void world_environment(void);
 
 /* Boot with the given "kmemleak=" words (may be NULL), init, late initcalls. */

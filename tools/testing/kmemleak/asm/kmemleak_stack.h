@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Where tests put what a sleeping task has saved. */
+/* The saved registers of a sleeping task, which tests set. */
 #ifndef _ASM_SHIM_KMEMLEAK_STACK_H
 #define _ASM_SHIM_KMEMLEAK_STACK_H
 

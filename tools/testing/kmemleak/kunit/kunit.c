@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Runs the registered KUnit suites on a booted world and prints KTAP, as the
- * kernel does. Arguments are substrings of suite or test names to run.
+ * Runs the registered KUnit suites after a boot, and prints KTAP like the kernel.
+ * Arguments are parts of the names of suites or tests to run.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -128,7 +128,7 @@ void shim_kunit_print(const char *fmt, ...) __printf(1, 2);
 		shim_kunit_fail(t, fatal, __FILE__, __LINE__, "%s", text); \
 } while (0)
 
-/* With a message of the test's own; printed first, for an assertion ends it. */
+/* With a message of the test, which is printed first: an assertion ends the test. */
 #define __kunit_msg(t, check, f, x...) do {				\
 	shim_kunit_message = true;					\
 	shim_snprintf(shim_kunit_text, sizeof(shim_kunit_text), f, ##x); \
@@ -187,7 +187,7 @@ extern bool shim_kunit_message;
 #define KUNIT_ASSERT_NOT_ERR_OR_NULL(t, p) KUNIT_ASSERT_FALSE(t, IS_ERR_OR_NULL(p))
 #define KUNIT_ASSERT_STREQ(t, l, r) __kunit_str(t, true, l, ==, r, #l " == " #r)
 
-/* Memory and actions that end with the test. */
+/* Memory and actions that are released at the end of the test. */
 typedef void kunit_action_t(void *);
 int kunit_add_action(struct kunit *test, kunit_action_t *fn, void *ctx);
 int kunit_add_action_or_reset(struct kunit *test, kunit_action_t *fn, void *ctx);

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reading the stack of a task that sleeps: "Stacks" in mm/kmemleak/roots.c
- * as a model, with store buffers (memory.inc).
+ * Reading the stack of a task that sleeps: a model of "Stacks" in mm/kmemleak/roots.c,
+ * with store buffers (memory.inc).
  *
  *	kml_roots_asleep()			proctype reader
  *	prepare_task(), the task itself, __schedule(), finish_task() of the kernel
- *						proctype cpu, once for each time
- *						the task runs; on two processors
- *						in turn
+ *						proctype cpu, once for each run of
+ *						the task; on two processors in turn
  *
- * Each time it runs, the task changes both words of its stack and leaves in them,
- * and in its stack pointer, how often it has run. The reader, which may begin at
- * any time, reads all three. There are RUNS runs.
+ * In each of RUNS runs, the task changes both words of its stack. At the end of the
+ * run, both words and the stack pointer are the number of the run. The reader may
+ * begin at any time, and reads all three.
  *
- * Property: if the reader takes the task for one that has slept all that time, it
- * has all three of the same sleep (assertions).
+ * Property: if the reader finds that the task has slept all the time, all three values
+ * are of the same sleep (assertions).
  */
 
 #ifndef RUNS
@@ -30,11 +29,11 @@
 #define WORD1	4
 #define NV	5
 
-#define MOVING	10		/* what a running task has in a word */
+#define MOVING	10		/* a word while the task runs */
 
 #include "memory.inc"
 
-byte turn;			/* ghost: how often it has run */
+byte turn;			/* ghost: runs so far */
 
 proctype cpu(byte c)
 {

@@ -1,59 +1,58 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * "Insert against scan" in mm/kmemleak/kmemleak.h as a model, with store buffers
- * (memory.inc).
+ * A model of "New objects" in mm/kmemleak/kmemleak.h, with store buffers (memory.inc).
  *
- *	kml_insert_try(), kml_interval_set_has_new()	proctype birth, processors 1 ...
+ *	kml_insert_try(), kml_interval_set_has_new()	proctype insert, processors 1 ...
  *	kml_scan_open()			the beginning of proctype scan
- *	kml_source_tables()		the same, fresh = false
- *	kml_walk_interval(), kml_whiten()	the same, whiten
- *	kml_source_newborn()		the same, its end
+ *	kml_source_tables()		proctype scan: has_new = false
+ *	kml_walk_interval(), kml_whiten()	proctype scan: whiten
+ *	kml_source_newborn()		the end of proctype scan
  *	rcu_read_lock(), synchronize_rcu_expedited()	sections[], grace_period()
  *
- * One interval with PAGES pages, without descriptors to begin with: who walks
- * looks for one before it takes the lock. Each of BIRTHS processors files one
- * object at any time in SCANS scans.
+ * One interval with PAGES pages, at first without descriptors: the walk looks for a
+ * descriptor before it takes the lock. Each of INSERTS processors inserts one object,
+ * at any time during SCANS scans.
  *
  * Properties (assertions):
- *	- when the walk has whitened the pages, each object filed is old (whitened
- *	  now) or has KML_F_NEW: nobody looks for references to one which is
- *	  neither, and it would be reported,
- *	- when the adopt round looks whether the interval is fresh, it is if an
- *	  object with KML_F_NEW is in it whose hook had returned: whoever sees
- *	  what its owner did afterwards (a release here) sees the flag.
+ *	- when the walk has whitened the pages, each object is old (whitened by this
+ *	  scan) or has KML_F_NEW; other objects would be reported, since no
+ *	  references to them are counted,
+ *	- when kml_scan_newborn() reads has_new, it is set if the interval has an
+ *	  object with KML_F_NEW whose hook has returned: a reader that sees a later
+ *	  store of the object's owner (a release here) also sees the flag.
  */
 
-#ifndef BIRTHS
-#define BIRTHS	2
+#ifndef INSERTS
+#define INSERTS	2
 #endif
 #ifndef PAGES
-#define PAGES	BIRTHS
+#define PAGES	INSERTS
 #endif
 #ifndef SCANS
 #define SCANS	2
 #endif
 
-#define NC	(BIRTHS + 1)
+#define NC	(INSERTS + 1)
 
 #define ACTIVE	0		/* kml_state.scan_active */
-#define FRESH	1		/* iv->fresh */
+#define HAS_NEW	1		/* iv->has_new */
 #define PAGE(i)	((i) % PAGES)	/* of object i */
-#define DESC(p)	(2 + 2 * (p))	/* leaf->desc: is there one? */
+#define DESC(p)	(2 + 2 * (p))	/* leaf->page: is there one? */
 #define HELD(p)	(3 + 2 * (p))	/* leaf->lock */
 #define USED(i)	(2 + 2 * PAGES + 3 * (i))	/* the bit of object i */
 #define ISNEW(i) (3 + 2 * PAGES + 3 * (i))	/* its state: has KML_F_NEW? */
-#define RETURNED(i) (4 + 2 * PAGES + 3 * (i))	/* what the owner does next */
-#define NV	(2 + 2 * PAGES + 3 * BIRTHS)
+#define RETURNED(i) (4 + 2 * PAGES + 3 * (i))	/* the owner's next store */
+#define NV	(2 + 2 * PAGES + 3 * INSERTS)
 
 #include "memory.inc"
 
 /* ghosts */
-bool marking;			/* all is whitened, the scan has not ended */
-bool old[BIRTHS];		/* was whitened by this scan */
+bool marking;			/* from the end of whitening to the end of the scan */
+bool old[INSERTS];		/* whitened by this scan */
 
 byte sections[NC];		/* odd: in an RCU read-side section */
 
-/* Each section that is open now ends, and what was done in it can be seen. */
+/* Wait until each open section has ended and its stores are visible. */
 inline grace_period()
 {
 	byte c, was;
@@ -71,9 +70,9 @@ inline grace_period()
 	was = 0
 }
 
-proctype birth(byte i)
+proctype insert(byte i)
 {
-	bool scanned, born_new;
+	bool scanned, is_new;
 
 #ifdef BREAK_ACTIVE_OUTSIDE
 	scanned = LD(i + 1, ACTIVE);
@@ -84,7 +83,7 @@ proctype birth(byte i)
 	scanned = LD(i + 1, ACTIVE);
 #endif
 #ifndef BREAK_NOT_NEW
-	born_new = scanned;
+	is_new = scanned;
 #endif
 	/* kml_leaf_room(): a new descriptor */
 	if
@@ -94,22 +93,22 @@ proctype birth(byte i)
 	fi;
 #ifdef BREAK_FLAG_FIRST
 	if
-	:: scanned && LD(i + 1, FRESH) == 0 -> ST(i + 1, FRESH, 1)
+	:: scanned && LD(i + 1, HAS_NEW) == 0 -> ST(i + 1, HAS_NEW, 1)
 	:: else
 	fi;
 	MB(i + 1);
 #endif
 	/* kml_page_add() */
-	ST(i + 1, ISNEW(i), born_new);
+	ST(i + 1, ISNEW(i), is_new);
 	REL(i + 1, USED(i), 1);
 #ifndef BREAK_FLAG_FIRST
 	if
 	:: scanned ->
-#ifndef BREAK_NO_MB_BIRTH
+#ifndef BREAK_NO_MB_INSERT
 		MB(i + 1);
 #endif
 		if
-		:: LD(i + 1, FRESH) == 0 -> ST(i + 1, FRESH, 1)
+		:: LD(i + 1, HAS_NEW) == 0 -> ST(i + 1, HAS_NEW, 1)
 		:: else
 		fi
 	:: else
@@ -134,7 +133,7 @@ inline whiten(i)
 
 proctype scan()
 {
-	bool had[BIRTHS];
+	bool had[INSERTS];
 	byte nr;
 
 	do
@@ -146,8 +145,8 @@ proctype scan()
 #endif
 
 		/* kml_prepare_all() */
-#ifndef BREAK_FRESH_LATE
-		ST(0, FRESH, 0);
+#ifndef BREAK_HAS_NEW_LATE
+		ST(0, HAS_NEW, 0);
 #ifndef BREAK_NO_MB_SCAN
 		MB(0);
 #endif
@@ -156,7 +155,7 @@ proctype scan()
 		:: LD(0, DESC(0)) ->
 			LOCK(0, HELD(0));
 			whiten(0);
-#if BIRTHS > 1 && PAGES == 1
+#if INSERTS > 1 && PAGES == 1
 			whiten(1);
 #endif
 			UNLOCK(0, HELD(0))
@@ -171,23 +170,23 @@ proctype scan()
 		:: else
 		fi;
 #endif
-#ifdef BREAK_FRESH_LATE
-		ST(0, FRESH, 0);
+#ifdef BREAK_HAS_NEW_LATE
+		ST(0, HAS_NEW, 0);
 		MB(0);
 #endif
 		marking = true;
 
-		/* kml_scan_newborn(): who was there by now? */
+		/* kml_scan_newborn(): objects whose hooks have returned */
 		d_step {
 			had[0] = mem[RETURNED(0)];
-#if BIRTHS > 1
+#if INSERTS > 1
 			had[1] = mem[RETURNED(1)];
 #endif
 		}
 		if
-		:: LD(0, FRESH) == 0 ->
+		:: LD(0, HAS_NEW) == 0 ->
 			assert(!had[0] || old[0]);
-#if BIRTHS > 1
+#if INSERTS > 1
 			assert(!had[1] || old[1]);
 #endif
 			skip
@@ -199,7 +198,7 @@ proctype scan()
 			marking = false;
 			old[0] = false;
 			had[0] = false;
-#if BIRTHS > 1
+#if INSERTS > 1
 			old[1] = false;
 			had[1] = false;
 #endif
@@ -209,12 +208,12 @@ proctype scan()
 	od
 }
 
-/* At any time in a mark. */
-proctype witness()
+/* Checks the first property at any time of a mark. */
+proctype watcher()
 {
 end:	do
 	:: atomic { marking && stray(0) -> assert(false) }
-#if BIRTHS > 1
+#if INSERTS > 1
 	:: atomic { marking && stray(1) -> assert(false) }
 #endif
 	od
@@ -226,7 +225,7 @@ proctype buffer(byte c)
 
 end:	do
 	:: LEAVES(c, ACTIVE)
-	:: LEAVES(c, FRESH)
+	:: LEAVES(c, HAS_NEW)
 	:: LEAVES(c, DESC(0))
 	:: LEAVES(c, HELD(0))
 #if PAGES > 1
@@ -236,7 +235,7 @@ end:	do
 	:: LEAVES(c, USED(0))
 	:: LEAVES(c, ISNEW(0))
 	:: LEAVES(c, RETURNED(0))
-#if BIRTHS > 1
+#if INSERTS > 1
 	:: LEAVES(c, USED(1))
 	:: LEAVES(c, ISNEW(1))
 	:: LEAVES(c, RETURNED(1))
@@ -249,15 +248,15 @@ init
 	byte c;
 
 	atomic {
-		/* a scan before may have left it so */
+		/* an earlier scan may have left either */
 		if
-		:: mem[FRESH] = 0
-		:: mem[FRESH] = 1
+		:: mem[HAS_NEW] = 0
+		:: mem[HAS_NEW] = 1
 		fi;
 		run scan();
-		run witness();
+		run watcher();
 		do
-		:: c < BIRTHS -> run birth(c); run buffer(c); c++
+		:: c < INSERTS -> run insert(c); run buffer(c); c++
 		:: else -> break
 		od;
 		run buffer(c)

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Verify the models with Spin, all states of each; then break each protocol in
-# one place after the other, which has to be noticed. Results as TAP. At most
-# 1 GB of memory, and TIMEOUT (300) seconds for each; some two minutes in all.
-#   check.sh [PATTERN...]	only what has one in its name
-# Without Spin that fails, unless SKIP_MODELS=1 says that it need not be.
+# Verify all states of each model with Spin. Then break each protocol in one place at a
+# time, and expect Spin to find an error. Results as TAP. Each run has at most 1 GB of
+# memory and TIMEOUT (300) seconds; all take some two minutes.
+#   check.sh [PATTERN...]	only checks with one of these in their names
+# Without Spin the check fails, or is skipped with SKIP_MODELS=1.
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -38,7 +38,7 @@ report()
 	[ "$1" = good ] || tail -n 20 log | sed 's/^/# /'
 }
 
-# explore MODEL SAFETY|LIVE FLAGS...: what is to be said about it goes to log
+# explore MODEL SAFETY|LIVE FLAGS...: the output goes to log
 explore()
 {
 	local model=$1 kind=$2 cflags=(-O1 -w -DMEMLIM=1000) pflags=(-m20000 -n)
@@ -46,13 +46,13 @@ explore()
 	shift 2
 	rm -f pan pan.* ./*.trail
 	if [ "$kind" = LIVE ]; then
-		# with little memory: there are more states, but fewer processes
+		# compressed: there are more states
 		cflags+=(-DCOLLAPSE)
 		pflags+=(-a -f)
 	else
 		cflags+=(-DSAFETY -DNOCLAIM)
 	fi
-	# processes which stand still while others run: no reduction
+	# no reduction: it does not work with "provided" clauses
 	[ "$model" != pin_free ] || cflags+=(-DNOREDUCE)
 	{
 		spin -a "$@" "$here/$model.pml" &&
@@ -83,7 +83,7 @@ holds()
 	figures
 }
 
-# fails NAME MODEL FLAGS HOW: Spin finds an error of this sort
+# fails NAME MODEL FLAGS HOW: Spin finds an error of this kind
 fails()
 {
 	local name="$2: $1" good=bad flags
@@ -106,30 +106,30 @@ holds "returns" $m LIVE -DBUDGET=0
 holds "returns, one helper" $m LIVE -DHELPERS=1
 holds "returns, one helper, stopped at any time" $m LIVE -DHELPERS=1 -DSTOP
 holds "two leave" $m SAFETY -DLEAVERS=2 -DSOURCE=0
-fails "two leave, initiator does not look again" $m \
+fails "two leave, the initiator does not look again" $m \
 	"-DLEAVERS=2 -DSOURCE=0 -DBREAK_NO_SECOND_LOOK" "$lost"
-fails "the last one wakes nobody" $m -DBREAK_WAKE_NOBODY_WHEN_LAST "$stuck"
-fails "looks, then queues" $m -DBREAK_QUEUE_LATE "$stuck"
+fails "the last idle worker wakes none" $m -DBREAK_WAKE_NOBODY_WHEN_LAST "$stuck"
+fails "checks, then queues" $m -DBREAK_QUEUE_LATE "$stuck"
 fails "leaves without waking" $m -DBREAK_LEAVE_SILENTLY "$stuck"
 fails "ends without waking the initiator" $m -DBREAK_LEFT_SILENTLY "$stuck"
-# the second look would make up for these, late
+# without the initiator's second look, which would find the work of these
 once=-DBREAK_NO_SECOND_LOOK
 holds "one look is enough while one may leave" $m SAFETY $once
 fails "looks at the list before the counter" $m "-DBREAK_LIST_FIRST $once" "$lost"
-fails "takes, then counts as busy" $m "-DBREAK_BUSY_LATE $once" "$lost"
-fails "counts as idle, then gives back" $m "-DBREAK_GIVE_LATE $once" "$lost"
-fails "gives nothing back" $m -DBREAK_KEEP "$lost"
-fails "takes a post back by a store" $m -DBREAK_RECALL_STORE "$lost"
+fails "takes work, then counts as busy" $m "-DBREAK_BUSY_LATE $once" "$lost"
+fails "counts as idle, then gives work back" $m "-DBREAK_GIVE_LATE $once" "$lost"
+fails "gives no work back" $m -DBREAK_KEEP "$lost"
+fails "cancels by a plain store" $m -DBREAK_RECALL_STORE "$lost"
 fails "does not wait for helpers" $m -DBREAK_NO_RECALL "$lost"
 
 m=pin_free
 holds "two blocks, an owner and an interrupt" $m SAFETY
-fails "no barrier behind the pin" $m -DBREAK_NO_MB_PIN "$lost"
+fails "no barrier after the pin" $m -DBREAK_NO_MB_PIN "$lost"
 fails "no barrier in the free" $m -DBREAK_NO_MB_FREE "$lost"
 fails "the free does not wait" $m -DBREAK_NO_WAIT "$lost"
-fails "looked up before it is pinned" $m -DBREAK_LOOKUP_FIRST "$lost"
+fails "looked up before pinned" $m -DBREAK_LOOKUP_FIRST "$lost"
 fails "unpinned without a release" $m -DBREAK_UNPIN_EARLY "$lost"
-fails "interrupts on" $m -DBREAK_IRQS_ON "$stuck"
+fails "interrupts enabled" $m -DBREAK_IRQS_ON "$stuck"
 fails "scan_active set late" $m -DBREAK_ACTIVE_LATE "$lost"
 fails "scan_active cleared early" $m -DBREAK_ACTIVE_SHORT "$lost"
 
@@ -154,24 +154,24 @@ holds "one page" $m SAFETY -DPAGES=1
 fails "no grace period" $m -DBREAK_NO_GRACE "$lost"
 fails "scan_active read outside of the section" $m -DBREAK_ACTIVE_OUTSIDE "$lost"
 fails "without KML_F_NEW" $m -DBREAK_NOT_NEW "$lost"
-fails "no barrier before fresh is read" $m -DBREAK_NO_MB_BIRTH "$lost"
-fails "no barrier after fresh is cleared" $m -DBREAK_NO_MB_SCAN "$lost"
-fails "fresh set before the entry" $m -DBREAK_FLAG_FIRST "$lost"
-fails "fresh cleared after whitening" $m -DBREAK_FRESH_LATE "$lost"
+fails "no barrier before has_new is read" $m -DBREAK_NO_MB_INSERT "$lost"
+fails "no barrier after has_new is cleared" $m -DBREAK_NO_MB_SCAN "$lost"
+fails "has_new set before the entry" $m -DBREAK_FLAG_FIRST "$lost"
+fails "has_new cleared after whitening" $m -DBREAK_HAS_NEW_LATE "$lost"
 
 m=asleep
-holds "it runs three times" $m SAFETY
-fails "no barrier when it is switched to" $m -DBREAK_NO_BARRIER "$lost"
+holds "the task runs three times" $m SAFETY
+fails "no barrier when the task is switched in" $m -DBREAK_NO_BARRIER "$lost"
 fails "on_cpu cleared without a release" $m -DBREAK_NO_RELEASE "$lost"
 fails "counted after on_cpu is cleared" $m -DBREAK_COUNT_LATE "$lost"
-fails "does not ask whether it runs" $m -DBREAK_NO_FIRST_LOOK "$lost"
-fails "asks before the count is read" $m -DBREAK_LOOK_BEFORE_COUNT "$lost"
-fails "does not ask again" $m -DBREAK_NO_SECOND_LOOK "$lost"
-fails "asks again before the stack is read" $m -DBREAK_NO_RMB "$lost"
+fails "does not read on_cpu before" $m -DBREAK_NO_FIRST_LOOK "$lost"
+fails "reads on_cpu, then the count" $m -DBREAK_LOOK_BEFORE_COUNT "$lost"
+fails "does not read on_cpu after" $m -DBREAK_NO_SECOND_LOOK "$lost"
+fails "reads on_cpu again before the stack" $m -DBREAK_NO_RMB "$lost"
 fails "does not compare counts" $m -DBREAK_NO_COUNT "$lost"
-fails "compares counts, then asks again" $m -DBREAK_COUNT_BEFORE_LOOK "$lost"
+fails "compares counts, then reads on_cpu again" $m -DBREAK_COUNT_BEFORE_LOOK "$lost"
 
-# none forgotten
+# each BREAK_ is tried
 if wanted breaks; then
 	for m in "$here"/*.pml; do
 		grep -o 'BREAK_[A-Z_]*' "$m" | sort -u

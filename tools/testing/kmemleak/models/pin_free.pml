@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Pins: mm/kmemleak/index.h, "Pins", as a model, with store buffers (memory.inc).
+ * A model of "Pins" in mm/kmemleak/index.h, with store buffers (memory.inc).
  *
  *	kml_scan_open(), kml_scan_close()	proctype scan, on processor 0
  *	kml_mark_group(), kml_read_chunk()	proctype reader, processor 1
  *	kml_workers_queue(), kml_workers_cancel()		POST, between these two
  *	kml_object_remove(), kml_pin_wait()	release_block(); called by proctype
- *		owner on processor 2 and by an interrupt handler on processor 1,
- *		while which the reader stands still (proctype interrupt)
+ *		owner on processor 2 and by an interrupt handler on processor 1
+ *		(proctype interrupt), during which the reader does not run
  *	kml_object_insert()			in the owner: the same address again
  *
- * Two blocks, pinned together with one barrier, as in a group; SCANS scans.
- * The owner frees block 0, gets its address again and frees that; the handler
+ * Two blocks, pinned together with one barrier, as in a group; SCANS scans. The owner
+ * frees block 0, allocates it again at the same address, and frees it again. The handler
  * frees block 1.
  *
  * Properties:
- *	- nobody reads a block after its free has returned (assertions),
- *	- no deadlock, above all not between the handler and the reader it has
+ *	- the reader does not read a block after its free has returned (assertions),
+ *	- no deadlock, in particular between the handler and the reader that it has
  *	  interrupted (no invalid end state).
  */
 
@@ -34,7 +34,7 @@
 
 #include "memory.inc"
 
-bool live[2];			/* ghost: the block is its owner's */
+bool live[2];			/* ghost: the block is allocated */
 bool interrupted;		/* processor 1 runs the handler */
 bool irqs_off;			/* in the reader */
 bool finished;
@@ -50,7 +50,7 @@ inline release_block(c, k)
 #ifndef BREAK_NO_WAIT
 	if
 	:: LD(c, ACTIVE) ->
-		/* each reader's pins, one after the other */
+		/* the pins of each reader in turn */
 		LD(c, PIN(0)) != (k) + 1;
 		LD(c, PIN(1)) != (k) + 1
 	:: else
@@ -63,7 +63,7 @@ inline release_block(c, k)
 proctype owner()
 {
 	release_block(2, 0);
-	/* memory first, then kmemleak_alloc(); its unlocking is a release */
+	/* the memory, then kmemleak_alloc(), whose unlock is a release */
 	live[0] = true;
 	ST(2, ALLOC(0), 1);
 	MB(2);
@@ -76,7 +76,7 @@ proctype interrupt()
 	:: atomic { !irqs_off -> interrupted = true }
 		release_block(1, 1);
 		interrupted = false
-	:: finished		/* there was none */
+	:: finished		/* no interrupt */
 	fi
 }
 
@@ -103,14 +103,14 @@ end:	do
 		found[1] = LD(1, ALLOC(1));
 #endif
 #ifdef BREAK_UNPIN_EARLY
-		/* what a plain store could amount to */
+		/* an order that plain stores allow */
 		ST(1, PIN(0), 0);
 		ST(1, PIN(1), 0);
 #endif
 		/* kml_filter_run() */
 		assert(!found[0] || live[0]);
 		assert(!found[1] || live[1]);
-		/* and still is when the last byte was read */
+		/* still allocated when the last byte was read */
 		assert(!found[0] || live[0]);
 		assert(!found[1] || live[1]);
 		REL(1, PIN(0), 0);

@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Re-graining against markers: mm/kmemleak/index.c and mark.c as a
- * model, with store buffers (memory.inc).
+ * Re-grain against markers: a model of mm/kmemleak/index.c and mark.c, with store
+ * buffers (memory.inc).
  *
- *	kml_insert_try(), kml_leaf_room()	proctype birth, processor 0
+ *	kml_insert_try(), kml_leaf_room()	proctype insert, processor 0
  *	kml_page_move(), kml_page_add()		move(), add()
- *	kml_remove_entry(), kml_pin_wait()	proctype death, processor 1
+ *	kml_remove_entry(), kml_pin_wait()	proctype remove, processor 1
  *	kml_shade_one(), kml_lookup_exact()	proctype marker, processors 2 ...
  *	kml_count_ref()				its cmpxchg loop
  *	kml_lookup_pinned()			proctype reader, the next processor
  *
- * One page with object A, of which markers count WANTED references at most, REFS
- * each. N is born next to it, REGRAINS times: while A is there it needs a finer
- * descriptor, and A moves; else N gets A's slot. The death may not happen.
- * Descriptors are not reused: readers hold rcu_read_lock() all the time.
- * What belongs to a slot (size, pointer to the extension) is one variable, OWNER.
+ * One page with object A. Each marker has REFS references to it, of which WANTED in
+ * all are counted. N is inserted next to A, REGRAINS times. If A is there, N needs a
+ * descriptor of a finer grain, and A moves; otherwise N gets A's slot. A may be removed
+ * or not. Descriptors are not reused: readers hold rcu_read_lock() all the time. The
+ * other data of a slot (size, pointer to the cold entry) are one variable, OWNER.
  *
  * Properties (assertions):
- *	- as many references are counted as there are, up to WANTED, and all of
- *	  them are in the entry that counts at the end,
- *	- one marker pushes the object, exactly if it has turned grey,
+ *	- all references are counted, up to WANTED, and the count is in the entry
+ *	  that is valid at the end,
+ *	- one marker pushes the object if it has turned grey, and none otherwise,
  *	- no reference to A is counted for N,
- *	- what the reader is told about A or N is A's or N's, A is not freed
- *	  meanwhile, and A is found, unless it dies,
- *	- no invalid end states: a frozen entry's successor does come.
+ *	- the reader gets data of the object that it has looked up, A or N; A is not
+ *	  freed meanwhile; and A is found, unless it is removed,
+ *	- no invalid end states: a frozen entry has a successor.
  */
 
 #ifndef REFS
@@ -45,15 +45,15 @@
 
 #define DESCS		(REGRAINS + 1)
 
-#define BIRTH		0
-#define DEATH		1
+#define INSERT		0
+#define REMOVE		1
 #define READER		2		/* markers store nothing */
 #define NC		3
 
-#define DESC		0		/* leaf->desc */
+#define DESC		0		/* leaf->page */
 #define HELD		1		/* leaf->lock */
 #define PIN		2
-#define BIT(d)		(3 + 3 * (d))	/* A's slot is used */
+#define BIT(d)		(3 + 3 * (d))	/* the slot is used */
 #define STATE(d)	(4 + 3 * (d))	/* hot->state */
 #define OWNER(d)	(5 + 3 * (d))	/* hot->size, hot->cold */
 #define NV		(3 + 3 * DESCS)
@@ -70,27 +70,27 @@
 #define N		2
 
 byte counted, pushed;		/* ghosts */
-bool freed, doomed;		/* A's free has returned, begins */
+bool freed, doomed;		/* the free of A has returned, has begun */
 byte left = MARKERS + READERS + 2;
 
 /* kml_page_add() */
 inline add(d, word, who)
 {
 #ifdef BREAK_NO_RELEASE
-	ST(BIRTH, OWNER(d), who);
-	ST(BIRTH, STATE(d), word);
+	ST(INSERT, OWNER(d), who);
+	ST(INSERT, STATE(d), word);
 #else
-	ST(BIRTH, OWNER(d), who);
-	REL(BIRTH, STATE(d), word);
+	ST(INSERT, OWNER(d), who);
+	REL(INSERT, STATE(d), word);
 #endif
-	REL(BIRTH, BIT(d), 1)
+	REL(INSERT, BIT(d), 1)
 }
 
 /* atomic_fetch_or(KML_F_FROZEN) */
 inline freeze(d)
 {
 	atomic {
-		MB(BIRTH);
+		MB(INSERT);
 		word = mem[STATE(d)];
 		mem[STATE(d)] = word | FROZEN
 	}
@@ -99,10 +99,10 @@ inline freeze(d)
 inline move(from, to)
 {
 #if defined(BREAK_NO_FREEZE)
-	word = LD(BIRTH, STATE(from));
+	word = LD(INSERT, STATE(from));
 	add(to, word, A)
 #elif defined(BREAK_FREEZE_LATE)
-	word = LD(BIRTH, STATE(from));
+	word = LD(INSERT, STATE(from));
 	add(to, word, A);
 	freeze(from)
 #else
@@ -114,28 +114,28 @@ inline move(from, to)
 inline publish(d)
 {
 #ifdef BREAK_PUBLISH_PLAIN
-	ST(BIRTH, DESC, d)
+	ST(INSERT, DESC, d)
 #else
-	REL(BIRTH, DESC, d)
+	REL(INSERT, DESC, d)
 #endif
 }
 
-proctype birth()
+proctype insert()
 {
 	byte d, n, word;
 
 	do
 	:: n < REGRAINS ->
 		n++;
-		LOCK(BIRTH, HELD);
-		d = LD(BIRTH, DESC);
+		LOCK(INSERT, HELD);
+		d = LD(INSERT, DESC);
 		if
-		:: LD(BIRTH, BIT(d)) == 0 ->
+		:: LD(INSERT, BIT(d)) == 0 ->
 			add(d, IS_N | ALLOCATED, N)
 		:: else ->
-			word = LD(BIRTH, STATE(d));
+			word = LD(INSERT, STATE(d));
 			if
-			:: word & IS_N		/* has its slot by now */
+			:: word & IS_N		/* N has its slot already */
 			:: else ->
 #ifdef BREAK_PUBLISH_FIRST
 				publish(d + 1);
@@ -146,28 +146,28 @@ proctype birth()
 #endif
 			fi
 		fi;
-		UNLOCK(BIRTH, HELD)
+		UNLOCK(INSERT, HELD)
 	:: else -> break
 	od;
 	left--
 }
 
-proctype death()
+proctype remove()
 {
 	byte d;
 
 	if
 	:: true
 	:: doomed = true;
-		LOCK(DEATH, HELD);
-		d = LD(DEATH, DESC);
+		LOCK(REMOVE, HELD);
+		d = LD(REMOVE, DESC);
 		atomic {
-			MB(DEATH);
+			MB(REMOVE);
 			mem[STATE(d)] = mem[STATE(d)] & ~ALLOCATED
 		}
-		ST(DEATH, BIT(d), 0);
-		UNLOCK(DEATH, HELD);
-		LD(DEATH, PIN) != A;
+		ST(REMOVE, BIT(d), 0);
+		UNLOCK(REMOVE, HELD);
+		LD(REMOVE, PIN) != A;
 		freed = true
 	fi;
 	left--
@@ -237,7 +237,7 @@ proctype reader()
 	byte d, word, more, owner, who;
 	bool found;
 
-	/* A is on the list of work; somebody might know of N */
+	/* A is on the work list; another worker may know N */
 	if
 	:: who = 0
 	:: who = IS_N
@@ -288,12 +288,12 @@ out:
 
 #define ALL	MARKERS * REFS
 
-/* When all is over. */
+/* When all processes have ended. */
 proctype check()
 {
 	byte d, word;
 
-	left == 0 && MB(BIRTH) && MB(DEATH);
+	left == 0 && MB(INSERT) && MB(REMOVE);
 	d = mem[DESC];
 	word = mem[STATE(d)];
 	if
@@ -337,8 +337,8 @@ init
 		mem[BIT(0)] = 1;
 		mem[STATE(0)] = ALLOCATED;
 		mem[OWNER(0)] = A;
-		run birth();
-		run death();
+		run insert();
+		run remove();
 		do
 		:: n < MARKERS -> run marker(); n++
 		:: else -> break
@@ -347,8 +347,8 @@ init
 		run reader();
 #endif
 		run check();
-		run buffer(BIRTH);
-		run buffer(DEATH);
+		run buffer(INSERT);
+		run buffer(REMOVE);
 		run buffer(READER)
 	}
 }

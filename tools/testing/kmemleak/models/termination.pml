@@ -1,32 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * When is a job done? mm/kmemleak/work.c as a model.
+ * The end of a job: a model of "Workers" in mm/kmemleak/work.c.
  *
  *	kml_workers_run()	proctype initiator
  *	kml_helper_run()	proctype helper
  *	kml_do_job()		do_job()
- *	kml_wait_for_work()	wait_for_work(); the spinning is left out
+ *	kml_wait_for_work()	wait_for_work(), without spinning
  *	kml_wait_is_over()	sleep_on_wait(), with wait_event_interruptible()
- *	kml_workers_share()		feed_the_hungry()
+ *	kml_workers_share()	share_work()
  *	kml_workers_queue(), kml_workers_cancel()	in the initiator
- *	kml_mark_group(), kml_job.source	one item each; own[] is the deque
- *		with what is being fetched ahead, list the shared list
+ *	kml_mark_group(), kml_job.source	one item each; own[] is the work of
+ *		a worker, with the objects being prefetched; list is the shared list
  *	kthread_park(), signals, kml_state_disable()	proctype world
  *
- * Worker 0 is the initiator. An item of work or of the source brings up to
- * BUDGET new ones to life. LEAVERS helpers may be parked at any time; with STOP
- * the scan may be stopped at any time. Memory is sequentially consistent: the
- * counter's atomics are fully ordered and wait queues have barriers of their
- * own. BREAK_GIVE_LATE and BREAK_LIST_FIRST are what weaker ones would allow.
+ * Worker 0 is the initiator. All items of work or of the source together create up
+ * to BUDGET new ones. LEAVERS helpers may be parked at any time. With STOP the scan
+ * may be stopped at any time. Memory is sequentially consistent, since the atomics
+ * on the counter are fully ordered and wait queues have barriers.
+ * BREAK_GIVE_LATE and BREAK_LIST_FIRST are reorderings that weaker ones would allow.
  *
  * Properties:
- *	- when kml_workers_run() returns no work is left and nobody works, or the
- *	  scan was stopped (assertions),
- *	- it does return: nobody sleeps for ever (no invalid end state, which
- *	  is how a lost wake-up shows), nothing goes in circles (ltl returns,
- *	  under weak fairness).
+ *	- when kml_workers_run() returns, no work is left and no helper is running,
+ *	  or the scan was stopped (assertions),
+ *	- it returns: no worker sleeps forever (a lost wake-up is an invalid end
+ *	  state), and no worker loops forever (ltl returns, under weak fairness).
  *
- * The initiator, once alone, does what those who left may have left to do.
+ * When all helpers have stopped, the initiator does the work that helpers may have
+ * left on the list.
  */
 
 #ifndef HELPERS
@@ -53,14 +53,14 @@
 
 byte source, list, budget;
 byte own[WORKERS];
-byte todo;			/* ghost: work, wherever it is */
+byte todo;			/* ghost: all work */
 byte helping;			/* ghost: helpers in a job */
-byte busy, hungry;
+byte busy, idle;
 byte state[WORKERS];
 bool queued[WORKERS];		/* on kml_job.wait */
 bool left_queued;		/* the initiator, on kml_job.left */
 bool park[WORKERS];
-bool asked, off, stopped;	/* by the initiator's caller; kmemleak is off */
+bool asked, off, stopped;	/* a signal came; kmemleak is off; the scan is */
 bool returned;
 
 #ifdef BREAK_WAKE_NOBODY_WHEN_LAST
@@ -95,7 +95,7 @@ inline mark_stop(w)
 	fi
 }
 
-/* Sleeps unless there is a reason not to, all of which are looked at again. */
+/* Sleep, unless one of the reasons to go on is found after queueing. */
 inline sleep_on_wait(w)
 {
 #ifndef BREAK_QUEUE_LATE
@@ -119,7 +119,7 @@ inline sleep_on_wait(w)
 
 inline wait_for_work(w)
 {
-	hungry++;
+	idle++;
 	busy--;
 	if
 	:: busy == 0 -> wake_last()
@@ -149,7 +149,7 @@ inline wait_for_work(w)
 		:: else -> sleep_on_wait(w)
 		fi
 	od;
-	hungry--;
+	idle--;
 	counted = !over;
 #ifndef BREAK_BUSY_LATE
 	if
@@ -159,10 +159,10 @@ inline wait_for_work(w)
 #endif
 }
 
-inline feed_the_hungry(w)
+inline share_work(w)
 {
 	if
-	:: hungry == 0
+	:: idle == 0
 	:: else ->
 		if
 		:: list > 0 -> more = true
@@ -185,7 +185,7 @@ inline feed_the_hungry(w)
 	fi
 }
 
-/* What was found references others. */
+/* Reading an object may find others. */
 inline finish_item(w)
 {
 	atomic {
@@ -222,7 +222,7 @@ inline do_job(w)
 			fi
 		}
 		finish_item(w);
-		feed_the_hungry(w);
+		share_work(w);
 		goto next;
 none:
 		wait_for_work(w);
@@ -285,7 +285,7 @@ end:	do
 		}
 		if
 		:: do_job(me)
-		:: true		/* no memory for work */
+		:: true		/* no memory for the worker */
 		fi;
 		atomic { state[me] = IDLE; helping-- }
 #ifndef BREAK_LEFT_SILENTLY
@@ -306,13 +306,13 @@ proctype initiator()
 			source = SOURCE;
 			todo = SOURCE + 1;
 			budget = BUDGET;
-			/* what the job before has pushed */
+			/* work that the job before has left */
 			if
 			:: own[0]++
 			:: list++
 			fi;
 			busy = 0;
-			hungry = 0
+			idle = 0
 		}
 		h = 1;
 		do
@@ -369,7 +369,7 @@ again:
 	returned = true
 }
 
-/* CPUs go away, and the scan is no longer wanted. */
+/* CPUs go offline, and the scan is stopped. */
 proctype world()
 {
 	byte h = 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the kernel's assembly files take from linkage.h and cfi_types.h. */
+/* Macros of linkage.h and cfi_types.h for the kernel's assembly files. */
 #ifdef __ASSEMBLER__
 #define SYM_TYPED_FUNC_START(name)					\
 	.globl name;							\

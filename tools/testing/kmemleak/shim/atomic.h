@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Atomics and barriers on the compiler's __atomic builtins, so that TSan sees
- * every one of them. Value-returning kernel operations are fully ordered.
+ * Atomics and barriers by the compiler's __atomic builtins, so that TSan sees all of
+ * them. The kernel's operations that return a value are fully ordered.
  */
 #ifndef _SHIM_ATOMIC_H
 #define _SHIM_ATOMIC_H
@@ -21,7 +21,7 @@
 	__atomic_store_n(__wp, (typeof(x))(v), __ATOMIC_RELAXED);	\
 } while (0)
 #if SHIM_TSAN
-/* The sanitizer's own interface for what is racy on purpose. */
+/* The sanitizer's interface for intentional data races. */
 void AnnotateIgnoreReadsBegin(const char *file, int line);
 void AnnotateIgnoreReadsEnd(const char *file, int line);
 void AnnotateIgnoreWritesBegin(const char *file, int line);
@@ -43,8 +43,8 @@ void AnnotateIgnoreWritesEnd(const char *file, int line);
 
 #if SHIM_TSAN
 /*
- * TSan does not model fences. Passing through one shared word gives each
- * fence an edge to every later fence: no false alarm, a few missed ones.
+ * TSan does not model fences. Here, each fence writes one shared word, which orders it
+ * before all later fences. So there is no false report, and some races are missed.
  */
 extern int shim_fence_word;
 #define shim_fence() ((void)__atomic_fetch_add(&shim_fence_word, 0, __ATOMIC_SEQ_CST))
@@ -246,7 +246,7 @@ SHIM_ATOMIC_TYPE(atomic64, atomic64_t, s64)
 #define atomic_cond_read_relaxed(v, c) smp_cond_load_relaxed(&(v)->counter, c)
 #define atomic_long_cond_read_acquire(v, c) smp_cond_load_acquire(&(v)->counter, c)
 
-/* refcount_t without saturation: going wrong is fatal instead. */
+/* refcount_t without saturation: errors are fatal instead. */
 typedef struct {
 	atomic_t refs;
 } refcount_t;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Types, attributes, errors and arithmetic helpers every other shim needs. */
+/* Types, attributes, errors and arithmetic for all other shims. */
 #ifndef _SHIM_BASE_H
 #define _SHIM_BASE_H
 
@@ -36,7 +36,7 @@ typedef unsigned int fmode_t;
 typedef unsigned short umode_t;
 typedef u64 async_cookie_t;
 
-/* Annotations without meaning here, or with the compiler's own spelling. */
+/* Annotations without meaning here, or for which the compiler has other names. */
 #define __init
 #define __initdata
 #define __exit
@@ -319,7 +319,7 @@ struct module;
 #define VISIBLE_IF_KUNIT static
 #endif
 
-/* Ends the process: the harness has seen the core break a rule. */
+/* End the process: the core has broken a rule. */
 void shim_fatal(const char *fmt, ...) __printf(1, 2) __noreturn;
 
 ssize_t shim_strscpy(char *dst, const char *src, size_t n);

@@ -18,7 +18,7 @@ void shim_boot_register(struct shim_boot *b)
 	shim_boots = b;
 }
 
-/* Kept by level; within one, in order of registration. */
+/* Sorted by level, and by order of registration. */
 void shim_initcall_register(struct shim_initcall *c)
 {
 	struct shim_initcall **link = &shim_initcalls;
@@ -164,7 +164,7 @@ int param_set_uint_minmax(const char *val, const struct kernel_param *kp,
 	return err;
 }
 
-/* Digits to the end of the string, one newline allowed after them. */
+/* Digits up to the end of the string; one newline may follow. */
 static int shim_strtou(const char *s, unsigned int base, unsigned long long *res)
 {
 	unsigned long long v = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The kernel configuration the harness pretends to; -D overrides a number. */
+/* The kernel configuration of the harness; -D overrides a number. */
 #ifndef _SHIM_CONFIG_H
 #define _SHIM_CONFIG_H
 

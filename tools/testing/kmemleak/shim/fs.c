@@ -126,7 +126,7 @@ size_t copy_to_iter(const void *p, size_t n, struct iov_iter *i)
 	return n;
 }
 
-/* A pipe here is whatever the harness passes as one: a struct iov_iter. */
+/* A pipe is a struct iov_iter of the harness. */
 ssize_t copy_splice_read(struct file *f, loff_t *pos, struct pipe_inode_info *p,
 			 size_t n, unsigned int flags)
 {

@@ -5,7 +5,7 @@
 
 #include "mm.h"
 
-/* Printing goes to a log the harness reads; see printk.c. */
+/* Messages go to a log that the harness reads; see printk.c. */
 #define KERN_SOH	"\001"
 #define KERN_EMERG	KERN_SOH "0"
 #define KERN_ALERT	KERN_SOH "1"
@@ -67,7 +67,7 @@ int hex_dump_to_buffer(const void *buf, size_t len, int rowsize, int groupsize,
 void print_hex_dump(const char *level, const char *prefix, int type, int rowsize,
 		    int groupsize, const void *buf, size_t len, bool ascii);
 
-/* A warning is counted and logged; drivers fail on it. */
+/* A warning is counted and logged; test programs fail then. */
 extern int shim_warnings;
 bool shim_warn(const char *file, int line, const char *what);
 #define WARN_ON(c) ({ bool __w = !!(c);					\
@@ -126,7 +126,7 @@ struct file {
 	fmode_t f_mode;
 };
 
-/* What ->read_iter() and ->splice_read() pass about: one flat buffer. */
+/* The buffer of ->read_iter() and ->splice_read(). */
 struct kiocb {
 	struct file *ki_filp;
 	loff_t ki_pos;
@@ -156,7 +156,7 @@ int simple_open(struct inode *i, struct file *f);
 int nonseekable_open(struct inode *i, struct file *f);
 ssize_t simple_read_from_buffer(void *to, size_t n, loff_t *pos, const void *from, size_t avail);
 ssize_t simple_write_to_buffer(void *to, size_t avail, loff_t *pos, const void *from, size_t n);
-/* User memory is ours, except that addresses below a page fault. */
+/* User memory is memory of this process; addresses in the first page fault. */
 unsigned long copy_from_user(void *to, const void *from, unsigned long n);
 unsigned long copy_to_user(void *to, const void *from, unsigned long n);
 long strncpy_from_user(char *dst, const char *src, long n);
@@ -394,7 +394,7 @@ struct static_key_true { int on; };
 #define static_call_update(n, f) WRITE_ONCE(__sc_##n, f)
 #define static_call_query(n) READ_ONCE(__sc_##n)
 
-/* Tracepoints: the calls, without anybody listening. */
+/* Tracepoints: calls without an effect. */
 #define TP_PROTO(a...)	a
 #define TP_ARGS(a...)	a
 #define TP_STRUCT__entry(a...)

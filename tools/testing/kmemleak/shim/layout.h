@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Where the world lives. Fixed addresses make a report's text the same in
- * every run and for every implementation; these are free in a native process
- * and application memory for both ASan and TSan.
+ * The addresses of the simulated memory. They are fixed, so that reports have the same
+ * text in all runs and with both implementations. A native process does not use them,
+ * and they are application memory for ASan and TSan.
  */
 #ifndef _SHIM_LAYOUT_H
 #define _SHIM_LAYOUT_H
@@ -13,7 +13,7 @@
 #define W_BASE		0x60000000UL
 #endif
 
-/* Arrays at fixed places have no size of their own; none is larger. */
+/* The size of arrays at fixed addresses: none is larger. */
 #define SHIM_ANY_SIZE	(1UL << (__SIZEOF_LONG__ == 8 ? 46 : 30))
 
 /* Linker sections, all roots. The read-only one lies outside data. */
@@ -24,7 +24,7 @@
 #define W_RO		(W_BASE + 0x20000UL)
 #define W_RO_SIZE	0x1000UL
 
-/* Task stacks, one after the other. */
+/* Task stacks, in a row. */
 #define W_STACKS	(W_BASE + 0x100000UL)
 #define W_NR_TASKS	4
 #define THREAD_SHIFT	14
@@ -35,8 +35,8 @@
 #define W_MAX_PAGES	0x4000UL
 
 /*
- * Per-CPU: cookies are addresses nobody maps; the static area comes first in
- * each unit and is a root, the rest holds tracked per-CPU objects.
+ * Per-CPU memory. Cookies are addresses that are not mapped. Each unit begins with the
+ * static area, which is a root; the rest has tracked per-CPU objects.
  */
 #define W_PCPU_COOKIE	(W_BASE + 0x1000000UL)
 #define W_PCPU_UNIT	0x100000UL
@@ -49,7 +49,7 @@
 #define W_LOW_START	0x100000UL
 #define W_LOW_END	0xc00000UL
 
-/* Tracked memory. Giants lie steps apart. */
+/* Tracked memory. Giant blocks are at multiples of a step. */
 #define W_HEAP		(W_BASE + 0x10000000UL)
 #if __SIZEOF_LONG__ == 8 && !defined(SHIM_SMALL_WORLD)
 #define W_HEAP_SIZE	0x10000000UL
@@ -59,8 +59,8 @@
 #define W_GIANT_SIZE	0x1000000000UL
 #else
 /*
- * Below the stack, and in what any 32-bit system leaves to a program. qemu-user
- * has a table of all pages, which each fork() copies: small for that, too.
+ * 32 bits: below the stack, in addresses that all systems leave to programs. Small also
+ * because qemu-user has a table of all pages, which each fork() copies.
  */
 #define W_HEAP_SIZE	0x8000000UL
 #define W_VMALLOC	(W_BASE + 0x18000000UL)

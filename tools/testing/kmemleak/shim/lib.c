@@ -101,7 +101,7 @@ void list_sort(void *priv, struct list_head *h,
 	list_splice_tail_init(&right, h);
 }
 
-/* Eight bytes a step; no inversion before or after, as the kernel has it. */
+/* Eight bytes a step; no inversion before or after, like the kernel. */
 static u32 shim_crc[8][256];
 
 static void __attribute__((__constructor__)) shim_crc_setup(void)

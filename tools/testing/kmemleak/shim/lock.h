@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Locks. A raw lock is one word holding its owner's thread id, as small as the
- * kernel's and enough to assert ownership and catch self-deadlock. Mutexes
- * may only be taken where sleeping is allowed.
+ * Locks. A raw lock is one word with the thread id of its owner. That is no larger than
+ * the kernel's, and enough to assert ownership and to notice a deadlock of a thread
+ * with itself. Mutexes may only be taken where sleeping is allowed.
  */
 #ifndef _SHIM_LOCK_H
 #define _SHIM_LOCK_H
@@ -165,7 +165,7 @@ void down_write(struct rw_semaphore *s);
 void up_write(struct rw_semaphore *s);
 #define DECLARE_RWSEM(n)	struct rw_semaphore n = { 0 }
 
-/* Real assertions: every kind of lock begins with its owner. */
+/* Assertions that work: each kind of lock begins with its owner. */
 #define lockdep_is_held(l) (READ_ONCE(*(const unsigned int *)(l)) == shim_self()->id)
 #define lockdep_assert_held(l) do {					\
 	if (unlikely(!lockdep_is_held(l)))				\
@@ -200,7 +200,7 @@ void up_write(struct rw_semaphore *s);
 #define might_lock(l)		((void)(l))
 #define debug_locks		1
 
-/* Sequence counters; the writer's lock is the caller's business. */
+/* Sequence counters; the caller has a lock for writers. */
 typedef struct seqcount {
 	unsigned int sequence;
 } seqcount_t;

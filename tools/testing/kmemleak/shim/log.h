@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What only the harness sees of the log. */
+/* The log, for the harness. */
 #ifndef _SHIM_LOG_H
 #define _SHIM_LOG_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Where fake stack frames live: frame f of "function" n is n * 0x100 + f. */
+/* Simulated stack frames: frame f of "function" n is n * 0x100 + f, above this. */
 #if __SIZEOF_LONG__ == 8
 #define SHIM_TEXT	0xffffffff81000000UL
 #else
@@ -14,11 +14,11 @@
 #endif
 #define SHIM_TEXT_SIZE	0x1000000UL
 
-/* Everything printed since the last call; the caller frees it. */
+/* All messages since the last call; the caller frees them. */
 char *shim_log_take(void);
-/* Copy each line to stderr as it comes. */
+/* Also copy each line to stderr. */
 extern bool shim_echo;
-/* The callers of hooks have a lock that consoles take: only deferred printk() is fine. */
+/* Callers of hooks hold a lock that consoles take: only deferred printk() may be used. */
 extern bool shim_console_held;
 void shim_symbol(char *out, size_t n, unsigned long addr, bool offset);
 

@@ -126,7 +126,7 @@ void *memblock_alloc(phys_addr_t size, phys_addr_t align);
 #define SMP_CACHE_ALIGN(x) ALIGN(x, 64)
 #define is_vmalloc_addr(p) ((unsigned long)(p) - W_VMALLOC < W_VMALLOC_SIZE)
 
-/* What caches and kmalloc() gave out: bytes as asked for, no allocator loss. */
+/* Bytes allocated from caches and by kmalloc(), without the allocator's overhead. */
 struct shim_mem_usage {
 	long bytes, blocks, allocs;
 };
@@ -138,19 +138,19 @@ struct shim_mem {
 	long fail_nth;			/* 1: the next one fails, then none */
 	unsigned int fail_permille;	/* and at random, with this */
 	u64 fail_seed;
-	long fail_after;		/* -1, or how many more succeed at all */
+	long fail_after;		/* -1, or the number of allocations that still succeed */
 	long failed;
 	bool fail_atomic_only;
-	bool never;			/* for now */
+	bool never;			/* suspended */
 	size_t fail_above;		/* 0, or kmalloc() of more fails */
-	const char *fail_cache;		/* only in caches whose name has this */
+	const char *fail_cache;		/* only in caches with this in their names */
 };
 
 extern struct shim_mem shim_mem;
-/* Pretend no slab yet: allocations before this are a bug. */
+/* Is the slab up? Allocations before that are a bug. */
 extern bool shim_slab_up;
 
-/* A vmalloc area, as kmemleak_vmalloc() looks at it. */
+/* A vmalloc area: the fields that kmemleak_vmalloc() reads. */
 struct vm_struct {
 	union {
 		struct vm_struct *next;
@@ -200,18 +200,18 @@ struct page *pfn_to_online_page(unsigned long pfn);
 #define page_zone(p)	(&shim_zones[(p)->flags >> (BITS_PER_LONG - 2)])
 #define page_count(p)	READ_ONCE((p)->refcount)
 #define page_ref_count(p) page_count(p)
-/* W_VMEMMAP, if world_many_pages() has not put it elsewhere */
+/* W_VMEMMAP, unless world_many_pages() has moved it */
 extern struct page *shim_vmemmap;
 #define pfn_to_page(n)	(shim_vmemmap + (n))
 #define page_to_pfn(p)	((unsigned long)((p) - shim_vmemmap))
-/* What a page holds: those of the heap, from its start. */
+/* The address of a page in the direct map. */
 #define page_address(p)	((void *)(W_PHYSMAP + page_to_pfn(p) * PAGE_SIZE))
 #define page_to_virt(p)	page_address(p)
 #define PageHighMem(p)	((void)(p), false)
-/* Pages of the heap are memblock's, unless a test has taken some for itself. */
+/* Pages of the heap are reserved, except those that a test has taken. */
 #define PageReserved(p) (page_to_pfn(p) - shim_untracked_pfn >= shim_untracked_nr)
 extern unsigned long shim_untracked_pfn, shim_untracked_nr;
-/* Free blocks, as world_free_block() makes them: the first page has the order. */
+/* Free blocks, made by world_free_block(): the first page has the order. */
 #define SHIM_BUDDY	0x100
 #define PageBuddy(p)	(READ_ONCE((p)->mapcount) >= SHIM_BUDDY)
 #define page_private(p)	((unsigned long)READ_ONCE((p)->mapcount) - SHIM_BUDDY)
@@ -231,9 +231,9 @@ static inline void drain_all_pages(struct zone *zone) { }
 #define is_page_hwpoison(p) PageHWPoison(p)
 #define pfn_is_unaccepted_memory(n) ((void)(n), false)
 /*
- * What a sweep of all memory copies is the heap. That is not page_address():
- * what a struct page has of its own page is no reference for ours, but is for
- * stock, and programs store pointers to the heap in struct pages.
+ * A sweep of all memory copies the heap, which is not at page_address(). Programs store
+ * pointers to the heap in struct pages; if the heap were the memory of these pages, ours
+ * would not take the pointers for references, and stock would.
  */
 #define kmap_local_page(p) ((void *)(W_HEAP + page_to_pfn(p) * PAGE_SIZE))
 #define kunmap_local(a)	((void)(a))
@@ -255,11 +255,11 @@ void mem_hotplug_done(void);
 #define virt_to_page(x)	pfn_to_page(((unsigned long)(x) - W_HEAP) / PAGE_SIZE)
 #define max_low_pfn_mapped max_low_pfn
 
-/* Sections: this program's, or arrays at fixed places. */
+/* Sections: those of this program, or arrays at fixed addresses. */
 #ifdef SHIM_OWN_SECTIONS
 extern char shim_sdata[] __asm__("__data_start"), shim_edata[] __asm__("_edata");
 extern char shim_sbss[] __asm__("__bss_start"), shim_ebss[] __asm__("_end");
-/* Other names, lest the compiler finds the comparison of the two pointless. */
+/* Other names: the compiler warns of a comparison of two arrays. */
 extern char shim_sro[] __asm__("__data_start"), shim_ero[] __asm__("_edata");
 #define _sdata		shim_sdata
 #define _edata		shim_edata
@@ -279,7 +279,7 @@ extern char shim_sro[] __asm__("__data_start"), shim_ero[] __asm__("_edata");
 #define VMALLOC_START	W_VMALLOC
 #define VMALLOC_END	(W_VMALLOC + W_VMALLOC_SIZE)
 
-/* Sanitizers of the kernel: absent. Tags too, unless a test wants them. */
+/* No sanitizers of the kernel; tags only if a test wants them. */
 #ifdef SHIM_KASAN_TAGS
 #define kasan_reset_tag(p) ((void *)((long)((unsigned long)(p) << 8) >> 8))
 #else
@@ -288,7 +288,7 @@ extern char shim_sro[] __asm__("__data_start"), shim_ero[] __asm__("_edata");
 #define kasan_disable_current() do { } while (0)
 #define kasan_enable_current() do { } while (0)
 #if SHIM_TSAN
-/* memcpy() is TSan's own, for which no attribute of the caller counts */
+/* memcpy() is TSan's, and attributes of the caller have no effect on it */
 void AnnotateIgnoreReadsBegin(const char *file, int line);
 void AnnotateIgnoreReadsEnd(const char *file, int line);
 #define kcsan_disable_current() AnnotateIgnoreReadsBegin(__FILE__, __LINE__)
@@ -311,7 +311,7 @@ extern unsigned long shim_unmapped, shim_unmapped_len;
 long copy_from_kernel_nofault(void *dst, const void *src, size_t n);
 #define get_kernel_nofault(v, p) copy_from_kernel_nofault(&(v), (p), sizeof(v))
 
-/* The interface under test, as the kernel's callers know it. */
+/* The interface under test. */
 void kmemleak_init(void);
 void kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp);
 void kmemleak_alloc_percpu(const void *ptr, size_t size, gfp_t gfp);

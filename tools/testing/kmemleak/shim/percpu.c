@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Copies of the per-CPU section, one a CPU, and a simple allocator behind it.
- * The copies must exist before any constructor can touch a variable.
+ * A copy of the per-CPU section for each CPU, and a simple allocator for the memory
+ * after it. The copies must exist before a constructor uses a variable.
  */
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -44,7 +44,7 @@ static void __attribute__((__constructor__(101))) shim_percpu_setup(void)
 		__set_bit(cpu, shim_cpu_mask.bits);
 }
 
-/* Grows only; the core allocates per-CPU memory once. */
+/* Memory is not freed: the core allocates per-CPU memory once. */
 void *shim_alloc_percpu(size_t size, size_t align)
 {
 	size_t at = ALIGN(shim_pcpu_used, max_t(size_t, align, 8));
@@ -76,7 +76,7 @@ const struct cpumask *shim_cpumask_of(int cpu)
 	return &masks[cpu];
 }
 
-/* Run on the other CPU's behalf: its token keeps its threads out. */
+/* Run as the other CPU, whose threads wait for its token. */
 void smp_call_function_single(int cpu, void (*fn)(void *), void *arg, int wait)
 {
 	struct shim_thread *t = shim_self();

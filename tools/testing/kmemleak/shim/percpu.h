@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Per-CPU memory and CPU masks. Two kinds of per-CPU address exist: variables
- * the core defines (one linker section, copied for each CPU) and the world's
- * cookies, which the core tracks as objects and never uses itself.
+ * Per-CPU memory and CPU masks. There are two kinds of per-CPU addresses: variables of
+ * the core (one linker section, copied for each CPU), and cookies, which the core tracks
+ * as objects and does not use.
  */
 #ifndef _SHIM_PERCPU_H
 #define _SHIM_PERCPU_H
@@ -42,7 +42,7 @@ static inline unsigned long shim_percpu_addr(unsigned long p, int cpu)
 #define put_cpu_var(v)	put_cpu_ptr(&(v))
 #define lock_local_ptr(p) this_cpu_ptr(p)
 
-/* Single operations are atomic against other threads of the same CPU. */
+/* Single operations are atomic for other threads of the same CPU. */
 #define __shim_pcpu(v)	(*raw_cpu_ptr(&(v)))
 #define this_cpu_read(v) READ_ONCE(__shim_pcpu(v))
 #define this_cpu_write(v, x) WRITE_ONCE(__shim_pcpu(v), x)
@@ -72,7 +72,7 @@ static inline unsigned long shim_percpu_addr(unsigned long p, int cpu)
 #define raw_cpu_inc(v)	this_cpu_inc(v)
 
 void *shim_alloc_percpu(size_t size, size_t align);
-/* Set where per-CPU allocations are to be tracked as the kernel's are. */
+/* Set if per-CPU allocations are to be tracked, as in the kernel. */
 extern void (*shim_percpu_hook)(void *p, size_t size);
 extern void (*shim_percpu_unhook)(void *p);
 void free_percpu(void *p);
@@ -80,7 +80,7 @@ void free_percpu(void *p);
 #define alloc_percpu_gfp(T, g) alloc_percpu(T)
 #define __alloc_percpu(s, a) shim_alloc_percpu(s, a)
 
-/* The static area, a root: the world's, or what the core and its tests define. */
+/* The static area, a root: that of the units, or variables of the core and tests. */
 #ifdef SHIM_OWN_SECTIONS
 extern char __start_shim_percpu[], __stop_shim_percpu[];
 #define __per_cpu_start	__start_shim_percpu
@@ -144,7 +144,7 @@ enum hk_type { HK_TYPE_DOMAIN, HK_TYPE_KTHREAD, HK_TYPE_TICK, HK_TYPE_MISC };
 #define zalloc_cpumask_var(m, g) (cpumask_clear(*(m)), true)
 #define free_cpumask_var(m) do { } while (0)
 
-/* CPU hotplug never happens here; registration is remembered, not acted on. */
+/* Callbacks of CPU hotplug are registered and not called. */
 enum cpuhp_state { CPUHP_AP_ONLINE_DYN, CPUHP_BP_PREPARE_DYN, CPUHP_MM_KMEMLEAK };
 #define cpuhp_setup_state(s, n, up, down) ((void)(up), (void)(down), (int)(s))
 #define cpuhp_setup_state_nocalls(s, n, up, down) cpuhp_setup_state(s, n, up, down)

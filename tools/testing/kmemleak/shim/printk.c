@@ -8,7 +8,7 @@
 #include "../os.h"
 #include "log.h"
 
-/* The host's own, which print everything but the kernel's pointers. */
+/* Those of the C library, for all formats but the kernel's pointers. */
 #undef snprintf
 #undef vsnprintf
 
@@ -36,7 +36,7 @@ static void shim_emit(struct shim_out *o, const char *s, size_t n)
 			o->buf[o->len] = s[i];
 }
 
-/* Fake frames are numbers of the harness; their "symbols" say so. */
+/* Simulated frames are numbers of the harness, and their "symbols" show these. */
 void shim_symbol(char *out, size_t n, unsigned long addr, bool offset)
 {
 	if (addr >= SHIM_TEXT && addr < SHIM_TEXT + SHIM_TEXT_SIZE) {
@@ -52,7 +52,7 @@ void shim_symbol(char *out, size_t n, unsigned long addr, bool offset)
 	}
 }
 
-/* "%p" and its kernel relatives; returns the letters eaten after the p. */
+/* "%p" and its variants in the kernel; returns the number of letters after the p. */
 static size_t shim_pointer(struct shim_out *o, const char *ext, const char *spec,
 			   void *ptr)
 {
@@ -305,8 +305,8 @@ static const char *shim_hex_group(char *tmp, const u8 *p, int group)
 }
 
 /*
- * One row. The text column starts where a full row of hex would end, two
- * spaces on. Odd group sizes and ragged lengths fall back to single bytes.
+ * One row. The text column begins two spaces after the end of a full row of hex. Odd
+ * sizes of groups, and lengths that are no multiple, are printed as single bytes.
  */
 int hex_dump_to_buffer(const void *buf, size_t len, int rowsize, int groupsize,
 		       char *linebuf, size_t linebuflen, bool ascii)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Ordered trees, as linux/rbtree.h has them; these do not balance. */
+/* Ordered trees with the interface of linux/rbtree.h, not balanced. */
 #ifndef _SHIM_RBTREE_H
 #define _SHIM_RBTREE_H
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Grace periods. A reader notes the period it began in; a waiter opens a new
- * period and waits until no reader is left from an older one. Callbacks hang
- * on a lockless list and run after such a wait, in softirq context.
+ * Grace periods. A reader notes the period in which it began. A waiter opens a new
+ * period, and waits until all readers of older ones have ended. Callbacks are on a
+ * lockless list, and run after such a wait, in softirq context.
  */
 #include <linux/membarrier.h>
 #include <pthread.h>
@@ -13,7 +13,7 @@
 
 #include "../os.h"
 
-/* What a kfree_rcu() offset is below, and no function ever is. */
+/* Offsets of kfree_rcu() are below, addresses of functions above. */
 #define SHIM_RCU_OFFSETS	4096
 
 unsigned long shim_rcu_period = 1;
@@ -25,7 +25,7 @@ static pthread_mutex_t shim_rcu_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t shim_rcu_cond = PTHREAD_COND_INITIALIZER;
 static pthread_t shim_rcu_pthread;
 static bool shim_rcu_running, shim_rcu_stop;
-/* Batches taken off the queue and finished, for rcu_barrier(). */
+/* Batches that were taken from the queue, and that are done, for rcu_barrier(). */
 static unsigned long shim_rcu_taken, shim_rcu_done;
 
 static void shim_rcu_heavy_barrier(void)
@@ -120,7 +120,7 @@ static void shim_rcu_call(struct rcu_head *head)
 	__atomic_fetch_sub(&shim_rcu_pending, 1, __ATOMIC_RELAXED);
 }
 
-/* Oldest first, as the kernel does. */
+/* Oldest first, like the kernel. */
 static bool shim_rcu_batch(void)
 {
 	struct rcu_head *in = xchg(&shim_rcu_queue, NULL), *list = NULL;

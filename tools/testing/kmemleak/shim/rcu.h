@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * RCU with the kernel's rules: readers nest, a preemption- or interrupt-off
- * region is a reader too, call_rcu() works in any context. Callbacks run when
- * the harness says so, or from the reclaimer thread once there are threads.
+ * RCU with the kernel's rules: readers nest, a section with preemption or interrupts off
+ * is a reader, too, and call_rcu() works in any context. Callbacks run when the harness
+ * calls them, or in the reclaimer thread if there are threads.
  */
 #ifndef _SHIM_RCU_H
 #define _SHIM_RCU_H
@@ -25,7 +25,7 @@ static inline void shim_rcu_enter(struct shim_thread *t)
 {
 	if (t->rcu_nest++)
 		return;
-	/* where preemption is off anyway that is what counts */
+	/* with preemption off, that section is the reader */
 	if (!t->atomic_depth)
 		shim_span_begin(t, SHIM_SPAN_RCU);
 #if SHIM_TSAN
@@ -34,7 +34,7 @@ static inline void shim_rcu_enter(struct shim_thread *t)
 			 __ATOMIC_SEQ_CST);
 	shim_fence();
 #else
-	/* The waiter's membarrier() stands for the full barrier wanted here. */
+	/* The waiter's membarrier() acts as the full barrier that is needed here. */
 	WRITE_ONCE(t->rcu_ctr, READ_ONCE(shim_rcu_period));
 	barrier();
 #endif
@@ -89,7 +89,7 @@ static inline void shim_rcu_exit(struct shim_thread *t)
 void call_rcu(struct rcu_head *head, rcu_callback_t func);
 #define call_rcu_hurry(h, f)	call_rcu(h, f)
 void synchronize_rcu(void);
-/* Interrupts all CPUs; counted. */
+/* Expedited grace periods, which interrupt all CPUs. */
 extern long shim_rcu_expedited;
 void synchronize_rcu_expedited(void);
 #define synchronize_sched()	synchronize_rcu()
@@ -101,14 +101,14 @@ bool poll_state_synchronize_rcu(unsigned long cookie);
 #define start_poll_synchronize_rcu() get_state_synchronize_rcu()
 void cond_synchronize_rcu(unsigned long cookie);
 
-/* kfree_rcu(): the offset is small enough to pass for a function. */
+/* kfree_rcu(): the offset is passed as the function, since it is small. */
 #define kfree_rcu(p, m) do { typeof(p) __kp = (p);			\
 	if (__kp)							\
 		call_rcu(&__kp->m, (rcu_callback_t)offsetof(typeof(*__kp), m)); \
 } while (0)
 #define kvfree_rcu(p, m)	kfree_rcu(p, m)
 
-/* For the harness: run what is ready; start or stop the reclaimer thread. */
+/* For the harness: run callbacks that are ready; start or stop the reclaimer thread. */
 void shim_rcu_run(void);
 void shim_rcu_thread(bool on);
 

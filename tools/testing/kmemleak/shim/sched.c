@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sleeping, waking, kernel threads and the clock. One mutex and one condition
- * serve every sleeper; the clock only moves in shim_time_advance(), so a run
- * does not depend on how fast the machine is.
+ * Sleeping, waking, kernel threads and the clock. There is one mutex and one condition
+ * for all sleepers. Only shim_time_advance() changes the clock, so a run does not depend
+ * on the speed of the machine.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -51,7 +51,7 @@ u64 shim_clock_ns(void)
 	return (u64)ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
-/* Sleep on the one condition; a kernel thread counts as settled meanwhile. */
+/* Sleep on the condition; meanwhile a kernel thread counts as settled. */
 static void shim_block(void)
 {
 	struct shim_kthread *k = current->kthread;
@@ -70,7 +70,7 @@ static void shim_wake_everyone(void)
 {
 	struct shim_kthread *k;
 
-	/* Awake from now on, or settle() would miss those still to run. */
+	/* They are awake from now on: settle() must wait for them. */
 	for (k = shim_kthreads; k; k = k->next)
 		k->asleep = false;
 	pthread_cond_broadcast(&shim_cond);
@@ -97,7 +97,7 @@ static long shim_sleep(long timeout, bool intr)
 
 	shim_might_sleep("schedule_timeout");
 	pthread_mutex_lock(&shim_sleepers);
-	/* The harness's own threads cannot wait for a clock they move. */
+	/* Threads of the harness cannot wait for the clock, which they advance. */
 	while (k && time_before(jiffies, until) && !k->should_stop &&
 	       !(intr && signal_pending(current)) &&
 	       READ_ONCE(current->__state) != TASK_RUNNING)
@@ -248,9 +248,9 @@ static void *shim_kthread_main(void *arg)
 	while (!(k->started && shim_gate_open) && !k->should_stop)
 		shim_block();
 	pthread_mutex_unlock(&shim_sleepers);
-	/* As in the kernel: stopped before it first ran, it never runs. */
+	/* As in the kernel, a thread that is stopped before it has run does not run. */
 	k->ret = k->should_stop ? -EINTR : k->fn(k->arg);
-	/* The task goes with kthread_stop(); do not leave a pointer behind. */
+	/* kthread_stop() frees the task: do not keep a pointer to it. */
 	shim_thread_detach();
 	pthread_mutex_lock(&shim_sleepers);
 	k->ended = true;
@@ -397,7 +397,7 @@ void shim_kthreads_settle(void)
 	pthread_mutex_unlock(&shim_sleepers);
 }
 
-/* As kernel/smpboot.c: run, sleep or park. */
+/* Like kernel/smpboot.c: run, sleep or park. */
 static struct smp_hotplug_thread *shim_smpboot;
 
 static int shim_smpboot_main(void *arg)

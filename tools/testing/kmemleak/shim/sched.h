@@ -31,7 +31,7 @@ struct signal_struct {
 	struct sigpending shared_pending;
 };
 
-/* The numbers of all machines but a few; none is looked at but by these masks. */
+/* The numbers of most machines. Signals are only used by these masks. */
 #define SHIM_SIG(nr)	(1UL << ((nr) - 1))
 #define SHIM_SIGINT	SHIM_SIG(2)
 #define SHIM_SIGCHLD	SHIM_SIG(17)
@@ -48,7 +48,7 @@ struct task_struct {
 	pid_t pid, tgid;
 	char comm[TASK_COMM_LEN];
 	unsigned int flags;
-	void *stack;			/* NULL: exited, or the harness's own */
+	void *stack;			/* NULL: exited, or a task of the harness */
 	struct mm_struct *mm;
 	union {
 		struct sigpending pending;
@@ -63,7 +63,7 @@ struct task_struct {
 	int usage;
 	int nice;
 	unsigned int cpu;
-	/* of one that sleeps; without sp, its whole stack is read */
+	/* for a task that sleeps; without sp, its whole stack is read */
 	int on_cpu;
 	unsigned long nvcsw, nivcsw;
 	void *sp;
@@ -89,12 +89,12 @@ struct task_struct {
 #define get_task_comm(b, t) strscpy(b, (t)->comm)
 #define sched_set_fifo_low(t) ((void)(t))
 
-/* The tasks of the world, in pid order. */
+/* All tasks, in the order of their pids. */
 struct pid_namespace { int unused; };
 extern struct pid_namespace init_pid_ns;
 enum pid_type { PIDTYPE_PID, PIDTYPE_TGID };
 extern struct task_struct shim_tasks[W_NR_TASKS];
-/* and after them, see world_many_tasks() */
+/* more tasks: see world_many_tasks() */
 extern struct task_struct *shim_more_tasks;
 extern int shim_nr_more_tasks;
 struct pid *find_ge_pid(int nr, struct pid_namespace *ns);
@@ -109,7 +109,7 @@ struct task_struct *pid_task(struct pid *p, enum pid_type t);
 	for ((t) = (p); (t); (t) = NULL)
 #define idle_task(c)	((struct task_struct *)NULL)
 
-/* Time: jiffies stand still until the harness moves them. */
+/* Time: jiffies change only when the harness advances them. */
 extern unsigned long volatile jiffies;
 #define INITIAL_JIFFIES	((unsigned long)(unsigned int)(-300 * HZ))
 #define time_after(a, b) ((long)((b) - (a)) < 0)
@@ -145,7 +145,7 @@ u64 shim_clock_ns(void);
 #define ktime_ms_delta(a, b) (((a) - (b)) / 1000000)
 #define get_cycles()	((unsigned long)shim_clock_ns())
 
-/* Advance the clock, waking sleepers and making timers due. */
+/* Advance the clock; wake sleepers, and make timers due. */
 void shim_time_advance(unsigned long delta);
 
 long schedule_timeout(long timeout);
@@ -161,12 +161,12 @@ void msleep(unsigned int ms);
 #define msleep_interruptible(m)	(msleep(m), 0UL)
 #define usleep_range(a, b)	msleep(1)
 #define usleep_range_state(a, b, s) shim_nap()
-/* A moment of real time, whatever jiffies do. */
+/* A short time of the real clock, independent of jiffies. */
 void shim_nap(void);
 #define udelay(u)		((void)(u))
 #define ndelay(n)		((void)(n))
 
-/* Kernel threads are pthreads with a task of their own. */
+/* Kernel threads are pthreads with a task. */
 struct task_struct *shim_kthread_create(int (*fn)(void *), void *arg, int cpu,
 					const char *fmt, ...) __printf(4, 5);
 #define kthread_create(fn, a, fmt...) shim_kthread_create(fn, a, -1, fmt)
@@ -191,7 +191,7 @@ void kthread_parkme(void);
 int kthread_park(struct task_struct *t);
 void kthread_unpark(struct task_struct *t);
 int kthread_stop(struct task_struct *t);
-/* The machine sleeps when a test tells the notifier so. */
+/* A test calls the notifier to make the machine sleep. */
 enum {
 	PM_HIBERNATION_PREPARE = 1, PM_POST_HIBERNATION, PM_SUSPEND_PREPARE, PM_POST_SUSPEND,
 	PM_RESTORE_PREPARE, PM_POST_RESTORE,
@@ -204,7 +204,7 @@ extern bool pm_freezing;
 struct notifier_block;
 extern int (*shim_pm_notify)(struct notifier_block *nb, unsigned long action, void *data);
 #define pm_notifier(fn, pri)	((void)(shim_pm_notify = (fn)))
-/* One thread a CPU; CPUs come and go by shim_cpu_down() and shim_cpu_up(). */
+/* One thread for each CPU; see shim_cpu_down() and shim_cpu_up(). */
 struct smp_hotplug_thread {
 	struct task_struct **store;
 	int (*thread_should_run)(unsigned int cpu);
@@ -251,7 +251,7 @@ void wake_up_all(wait_queue_head_t *q);
 #define __shim_wait_event(q, c, intr, until) ({				\
 	long __ret = 0;							\
 	shim_might_sleep("wait_event");					\
-	/* on the queue before the condition is looked at */		\
+	/* on the queue before the condition is checked */		\
 	__atomic_fetch_add(&(q).waiters, 1, __ATOMIC_SEQ_CST);		\
 	for (;;) {							\
 		unsigned int __seq = smp_load_acquire(&(q).seq);	\
@@ -282,7 +282,7 @@ void wake_up_all(wait_queue_head_t *q);
 	long __r = __shim_wait_event(q, c, 1, __until);			\
 	__r == -ETIME ? 0L : __r ? __r :				\
 		max_t(long, (long)(__until - jiffies), 1L); })
-/* By the real clock: the harness does not move that, and nor does it stand still. */
+/* By the real clock, which goes on without the harness. */
 #define __shim_wait_hrtimeout(q, c, t, intr) ({				\
 	u64 __end = shim_clock_ns() + (t);				\
 	int __ret = 0;							\
@@ -360,7 +360,7 @@ extern struct workqueue_struct *system_percpu_wq, *system_dfl_wq, *system_highpr
 #define to_delayed_work(w) container_of(w, struct delayed_work, work)
 bool shim_queue_work(struct work_struct *w, unsigned long delay, bool timer, bool mod);
 #define schedule_work(w)	shim_queue_work(w, 0, false, false)
-/* What may take long is waited for: it runs at once. */
+/* Work on system_long_wq runs at once; the caller waits for it. */
 #define queue_work(q, w)						\
 	((q) == system_long_wq ? ((w)->func(w), true) : schedule_work(w))
 #define queue_work_on(c, q, w)	((void)(c), queue_work(q, w))
@@ -381,7 +381,7 @@ bool flush_work(struct work_struct *w);
 #define alloc_ordered_workqueue(n, f) system_wq
 #define destroy_workqueue(q)	((void)(q))
 #define flush_workqueue(q)	((void)(q), shim_work_run())
-/* Run all work that is due; returns how many ran. */
+/* Run all work that is due; return the number of items. */
 int shim_work_run(void);
 
 struct irq_work {

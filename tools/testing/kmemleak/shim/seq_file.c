@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * seq_file with the kernel's observable behaviour: when start(), next() and
- * stop() are called, how a record that does not fit grows the buffer, and what
- * a read of any size at any offset returns.
+ * seq_file with the visible behaviour of the kernel: the calls of start(), next() and
+ * stop(), the growth of the buffer for a record that does not fit, and the result of
+ * reads of any size at any offset.
  */
 #include <stdlib.h>
 
@@ -41,8 +41,8 @@ static bool shim_seq_grow(struct seq_file *m)
 }
 
 /*
- * Skip to byte @offset by producing everything before it again. Leaves in the
- * buffer the tail of the record that straddles the offset.
+ * Skip to byte @offset: print all records before it again. The rest of the record at
+ * the offset is left in the buffer.
  */
 static int shim_seq_skip(struct seq_file *m, loff_t offset)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Vector registers, which a process may always use; but whoever does must say
- * so, once, and end it. CPU features are those of the machine.
+ * Vector registers. A process may always use them, but code under test must begin and
+ * end each use. CPU features are those of the machine.
  */
 #ifndef _SHIM_SIMD_H
 #define _SHIM_SIMD_H
@@ -39,7 +39,7 @@ static inline void kernel_fpu_end(void)
 #define X86_FEATURE_AVX2	"avx2"
 #define X86_FEATURE_BMI2	"bmi2"
 #define X86_FEATURE_POPCNT	"popcnt"
-/* What the system does not save is not reported as supported. */
+/* Registers that the system does not save are not reported as supported. */
 #define boot_cpu_has(f)		(!!__builtin_cpu_supports(f))
 #define XFEATURE_MASK_SSE	0
 #define XFEATURE_MASK_YMM	0

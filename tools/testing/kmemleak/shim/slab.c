@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory for the core. Under sanitizers every block is a malloc() of its own,
- * so that a late access is caught; natively a cache keeps per-thread free
- * lists, so that a benchmark measures the core and not malloc().
+ * Memory for the core. With sanitizers each block is allocated by malloc(), so that an
+ * access after its free is noticed. Without them a cache has free lists for each thread,
+ * so that benchmarks measure the core and not malloc().
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -69,7 +69,7 @@ static bool shim_should_fail(const char *name, gfp_t gfp)
 	return fail;
 }
 
-/* A thread's own words: a benchmark must not bounce a shared counter. */
+/* Counters of each thread: a shared one would slow down benchmarks. */
 static void shim_account(long bytes)
 {
 	struct shim_thread *t = shim_self();
@@ -144,8 +144,8 @@ static void shim_block_put(struct kmem_cache *c, void *p)
 }
 #else
 /*
- * Slabs are cut off one region of huge pages, where the host has some: so is
- * memory that a kernel maps directly.
+ * Slabs are parts of one region of huge pages, if the host has some, like the direct map
+ * of a kernel.
  */
 #ifdef SHIM_SMALL_WORLD
 #define SHIM_REGION	(64UL << 20)
@@ -184,7 +184,7 @@ struct shim_magazine {
 
 static __thread struct shim_magazine shim_magazines[SHIM_MAX_CACHES];
 
-/* Fill an empty magazine: a chain given back by another thread, or new slab. */
+/* Fill an empty magazine: with a chain that another thread has freed, or a new slab. */
 static bool shim_magazine_fill(struct kmem_cache *c, struct shim_magazine *m)
 {
 	raw_spin_lock(&c->lock);
@@ -236,7 +236,7 @@ static void shim_block_put(struct kmem_cache *c, void *p)
 	m->head = p;
 	if (likely(++m->nr < 2 * SHIM_BATCH || c->stride < 2 * sizeof(void *)))
 		return;
-	/* The first of a chain remembers, in its second word, the next chain. */
+	/* The second word of the first block of a chain points to the next chain. */
 	chain = p;
 	for (m->nr = 1; m->nr < SHIM_BATCH; m->nr++)
 		p = *(void **)p;
@@ -423,7 +423,7 @@ void *memblock_alloc(phys_addr_t size, phys_addr_t align)
 	return calloc(1, size);
 }
 
-/* The first page, not mapped for others, keeps the size. */
+/* The first page, which callers do not get, has the size. */
 void *vmalloc(size_t n)
 {
 	size_t all = PAGE_ALIGN(n) + 2 * PAGE_SIZE;

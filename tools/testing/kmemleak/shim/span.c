@@ -33,7 +33,7 @@ static unsigned long now(void)
 	return ts.tv_sec * 1000000000UL + ts.tv_nsec;
 }
 
-/* How often we were made to wait for the machine. */
+/* The times at which the host has taken the CPU away. */
 static long disturbances(void)
 {
 	struct rusage u;
@@ -73,7 +73,7 @@ void shim_span_begin(struct shim_thread *t, enum shim_span_kind kind)
 	began[kind] = counting ? 0 : now();
 }
 
-/* Looking for disturbances takes longer than most spans: only for long ones. */
+/* Only long spans are checked for disturbances, since this takes time. */
 #define LONG_NS		3000
 
 noinline void shim_span_end(struct shim_thread *t, enum shim_span_kind kind)
@@ -93,7 +93,7 @@ noinline void shim_span_end(struct shim_thread *t, enum shim_span_kind kind)
 		if (n != switches)
 			disturbed_at = was + ns;
 		switches = n;
-		/* in a shorter one inside this, perhaps */
+		/* perhaps in a shorter span inside this one */
 		disturbed = disturbed_at >= was;
 	}
 	while (__atomic_exchange_n(&sites_lock.owner, 1, __ATOMIC_ACQUIRE))

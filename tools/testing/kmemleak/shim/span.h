@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How long may somebody have to wait? With SHIM_SPANS every stretch of a thread
- * without preemption, in an RCU read-side section (on many kernels the same) and
- * between two chances to reschedule is timed, by the place where it ended.
+ * The times for which other tasks may have to wait. With SHIM_SPANS, each span of a
+ * thread without preemption, in an RCU read-side section (on many kernels the same), and
+ * between two chances to reschedule is measured, and counted for the line where it ends.
  */
 #ifndef _SHIM_SPAN_H
 #define _SHIM_SPAN_H
@@ -20,15 +20,15 @@ struct shim_thread;
 void shim_span_begin(struct shim_thread *t, enum shim_span_kind kind);
 void shim_span_end(struct shim_thread *t, enum shim_span_kind kind);
 
-/* One place: how often, and how long at most and at the usual percentiles. */
+/* One line: the number of spans, their maximum and percentiles. */
 struct shim_site {
 	void *place;
 	unsigned long count;
-	unsigned long disturbed;	/* preempted meanwhile: not counted */
+	unsigned long disturbed;	/* disturbed by the host: not counted */
 	double max, p9999, mean;	/* us */
 };
 
-/* For threads to come. @nr: in, room; out, sites. Worst first. */
+/* For new threads. @nr: in, room; out, lines. The worst come first. */
 void shim_spans_clear(void);
 void shim_spans_list(enum shim_span_kind kind, struct shim_site *site, unsigned int *nr);
 #else

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Stack traces and their depot. The "stack" of a thread is a number the
- * harness sets; the frames follow from it, so that every implementation
- * captures the same trace however deep its own frames are.
+ * Stack traces and their depot. The "stack" of a thread is a number that the harness
+ * sets, and the frames depend on this number only. So all implementations get the same
+ * trace.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -54,8 +54,9 @@ static u32 shim_hash(const unsigned long *e, unsigned int n)
 }
 
 /*
- * The handle of a fake trace follows from its content: reports sorted by handle
- * must not depend on who saved what first. Other traces are numbered above.
+ * The handle of a simulated trace depends on its content only: the order of reports
+ * that are sorted by handle must not depend on the order of saving. Other traces have
+ * numbers above these.
  */
 static depot_stack_handle_t shim_handle(const unsigned long *e, unsigned int n)
 {
@@ -71,7 +72,7 @@ static depot_stack_handle_t shim_handle(const unsigned long *e, unsigned int n)
 	return SHIM_FAKE_STACKS + other;
 }
 
-/* No allocation of the core's kind happens here, whatever the flags. */
+/* Saving does not use the allocator of the core, whatever the flags are. */
 depot_stack_handle_t stack_depot_save(unsigned long *e, unsigned int n, gfp_t gfp)
 {
 	struct shim_trace *t, **head;

@@ -19,12 +19,12 @@ void (*shim_poll)(void);
 unsigned long shim_trylocks;
 int shim_fence_word;
 
-/* Thread structures outlive their threads: RCU waiters and locks refer to them. */
+/* Structures are kept when threads end: RCU waiters and locks refer to them. */
 static struct shim_thread shim_threads[SHIM_MAX_THREADS];
 static unsigned int shim_nr_threads;
 static pthread_mutex_t shim_threads_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* A CPU's token: the id of the thread which has preemption off on it, or 0. */
+/* The token of a CPU: the id of the thread with preemption off, or 0. */
 static struct {
 	unsigned int owner;
 } __aligned(64) shim_cpus[NR_CPUS];
@@ -190,7 +190,7 @@ void shim_spin_slow(unsigned int *owner, unsigned int me)
 	}
 }
 
-/* One condition for all mutexes: contention is rare and never timed. */
+/* One condition for all mutexes: contention is rare, and not measured. */
 static pthread_mutex_t shim_sleep_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t shim_sleep_cond = PTHREAD_COND_INITIALIZER;
 
@@ -263,8 +263,8 @@ void mutex_unlock(struct mutex *m)
 }
 
 /*
- * Memory hotplug: a test is the one who writes. Those who read poll now and then, and
- * may be asked how often they did so with the lock.
+ * Memory hotplug: only tests take the lock for writing. The polls of readers that hold
+ * it are counted.
  */
 bool shim_mems_blocked;
 long shim_mems_readers, shim_mems_most_polls;
@@ -358,8 +358,8 @@ void up_write(struct rw_semaphore *s)
 }
 
 /*
- * Per-CPU memory and inverted addresses hide what is in use from a leak check
- * at exit; tests count blocks instead.
+ * No leak check at exit: it does not find blocks whose addresses are in per-CPU memory
+ * or inverted. Tests count blocks instead.
  */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)

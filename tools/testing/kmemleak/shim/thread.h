@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Virtual CPUs and the execution context of a thread: interrupts, preemption,
- * hard- and softirq, and which kernel rules hold right now.
+ * Virtual CPUs and the execution context of a thread: interrupts, preemption, hard and
+ * soft interrupts, and the kernel's rules for the context.
  *
- * Threads may share a virtual CPU. While one of them has preemption or
- * interrupts off it owns the CPU's token, so the others wait: per-CPU data
- * guarded by local_irq_save() alone is as safe here as in the kernel, and a
- * core that forgets the guard races here too.
+ * Threads may share a virtual CPU. While one of them has preemption or interrupts off,
+ * it has the CPU's token, and the others wait. So local_irq_save() alone protects
+ * per-CPU data, as in the kernel, and without it there is a race here, too.
  */
 #ifndef _SHIM_THREAD_H
 #define _SHIM_THREAD_H
@@ -22,16 +21,16 @@ struct task_struct;
 struct shim_thread {
 	unsigned int id;		/* non-zero; the owner word of its locks */
 	int cpu;
-	int atomic_depth;		/* preemption off, for whatever reason */
+	int atomic_depth;		/* preemption is off, for any reason */
 	int raw_held;
-	int sleeping_held;		/* mutexes and the like */
+	int sleeping_held;		/* mutexes and other sleeping locks */
 	int migrate_off;
 	int rcu_nest;
 	bool irqs_off;
 	int hardirq, softirq;
 	bool mems;			/* has the memory hotplug lock */
-	long mems_polls;		/* for so long */
-	unsigned long rcu_ctr;		/* 0, or the period the reader began in */
+	long mems_polls;		/* polls since then */
+	unsigned long rcu_ctr;		/* 0, or the period in which the reader began */
 	struct task_struct *task;
 	long mem_bytes, mem_allocs, mem_frees;
 	bool live;
@@ -39,14 +38,14 @@ struct shim_thread {
 
 extern __thread struct shim_thread *shim_me;
 extern unsigned int shim_nr_cpus;
-/* Refuse what only stock does: printing under a raw lock. */
+/* Refuse to print under a raw lock, which only stock does. */
 extern bool shim_strict;
-/* Set before threads start when every thread has a CPU of its own. */
+/* Set before threads start if each thread has a CPU of its own. */
 extern bool shim_cpus_private;
 
 struct shim_thread *shim_thread_attach(int cpu);
 void shim_thread_detach(void);
-/* The @i th thread that ever attached, dead ones included; NULL at the end. */
+/* The thread that has attached as number @i, ended or not; NULL: there is none. */
 struct shim_thread *shim_thread_nth(unsigned int i);
 void shim_cpu_claim(struct shim_thread *t);
 void shim_cpu_release(struct shim_thread *t);
@@ -168,9 +167,9 @@ static inline int get_cpu(void)
 #define for_each_online_node(n)	for_each_node(n)
 
 /*
- * Each call may be the one at which a signal arrives: shim_signal_in counts
- * down to it, shim_polls counts up. shim_poll, if set, is called each time: it
- * may do what another thread could do meanwhile.
+ * A poll: a signal arrives at the call at which shim_signal_in, which is decremented,
+ * becomes 0. shim_polls counts the calls. shim_poll(), if set, is called each time, and
+ * may do anything that another thread could do.
  */
 extern void (*shim_poll)(void);
 extern long shim_signal_in, shim_polls;

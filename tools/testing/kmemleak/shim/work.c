@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Work items, interrupt work and timers. They wait on lists until the harness
- * (or a flush) runs them, so a test decides what happens between two steps.
+ * Work items, interrupt work and timers. They wait on lists until the harness or a flush
+ * runs them, so that a test decides when they run.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -50,7 +50,7 @@ static struct work_struct *shim_work_due(void)
 	return NULL;
 }
 
-/* Called with the lock held, which is dropped meanwhile. */
+/* Called with the lock held; drops it meanwhile. */
 static void shim_work_exec(struct work_struct *w)
 {
 	work_func_t func = w->func;
@@ -184,7 +184,7 @@ void irq_work_sync(struct irq_work *w)
 		cpu_relax();
 }
 
-/* Interrupts have just been enabled: deliver what waited for that. */
+/* Interrupts were enabled: run the work that has waited for that. */
 void shim_irqs_now_on(void)
 {
 	struct shim_thread *t = shim_self();

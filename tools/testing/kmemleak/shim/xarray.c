@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A radix tree of 64-way nodes under the xarray names the core may use. */
+/* A radix tree of nodes with 64 slots, with the interface of xarrays. */
 #include "../os.h"
 
 #define SHIM_XA_NOMEM	((void *)(((long)-ENOMEM << 2) | 2))
@@ -14,7 +14,7 @@ static struct kmem_cache *shim_xa_cache(void)
 	return cache;
 }
 
-/* Made before anybody can be in atomic context. */
+/* Made at the start, before code is in atomic context. */
 static void __attribute__((__constructor__)) shim_xa_setup(void)
 {
 	shim_xa_cache();
@@ -65,7 +65,7 @@ void *xa_load(struct xarray *xa, unsigned long index)
 	return p;
 }
 
-/* The slot of @index, with every node above it; NULL if memory runs out. */
+/* The slot of @index; makes the nodes above it. NULL: no memory. */
 static void **shim_xa_slot(struct xarray *xa, unsigned long index, gfp_t gfp,
 			   struct shim_xa_node **leaf)
 {
@@ -148,7 +148,7 @@ void *xa_cmpxchg(struct xarray *xa, unsigned long index, void *old, void *p, gfp
 	return now;
 }
 
-/* Returns whether @n is now empty and gone. */
+/* Sets @empty if @n became empty and was freed. Return: the old entry. */
 static void *shim_xa_remove(struct shim_xa_node *n, unsigned long index, bool *empty)
 {
 	void **slot = &n->slot[shim_xa_at(n, index)], *old = *slot;

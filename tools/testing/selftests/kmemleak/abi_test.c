@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The kmemleak file as a file: type, mode, commands and what write() makes of
- * them, positions and descriptors, the scan thread, the module parameters.
+ * The interface of the kmemleak file: type and mode, commands and the results of
+ * write(), positions and descriptors, the scan thread, the module parameters.
  *
- * Nothing here depends on what is reported; report_test and policy_test do.
+ * These tests do not depend on reports; report_test and policy_test do.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -38,7 +38,7 @@ TEST_F(file, is_regular_and_empty_and_0644)
 	EXPECT_EQ(0, st.st_gid);
 }
 
-/* As a shell opens it for '>' and '>>', and as C programs do. */
+/* In the ways of a shell's '>' and '>>', and of C programs. */
 TEST_F(file, opens_in_every_way_in_use)
 {
 	static const int flags[] = {
@@ -80,7 +80,7 @@ TEST_F(file, access_mode_is_kept)
 	close(fd);
 }
 
-/* A command counts by its first letters; what follows them is not looked at. */
+/* A command is known by its first letters; the rest is ignored. */
 TEST_F(file, commands_match_by_prefix)
 {
 	static const char * const accepted[] = {
@@ -197,8 +197,8 @@ TEST_F(file, write_returns_the_full_length)
 }
 
 /*
- * "scan=" takes no trailing junk, so it shows where looking stops: the digits
- * "000...0" fill the buffer up to its 63rd byte, and anything may follow.
+ * "scan=" accepts nothing after its number, so it shows how much of a write is used:
+ * digits fill the buffer up to its 63rd byte, and any bytes may follow.
  */
 TEST_F(file, only_63_bytes_are_looked_at)
 {
@@ -219,7 +219,7 @@ TEST_F(file, only_63_bytes_are_looked_at)
 	EXPECT_EQ(62, write(self->fd, buf, 62));
 }
 
-/* Only one command a write: the rest of the buffer is dropped. */
+/* A write has one command: the rest of the buffer is ignored. */
 TEST_F(file, one_command_a_write)
 {
 	EXPECT_EQ(16, write(self->fd, "clear\nnonsense=1", 16));
@@ -296,7 +296,7 @@ TEST_F(file, descriptors_are_independent)
 	close(other);
 }
 
-/* Nothing is reported yet: nothing to read, again and again. */
+/* Nothing is reported yet: each read returns 0. */
 TEST_F(file, empty_report_reads_as_end_of_file)
 {
 	char buf[64];
@@ -328,7 +328,7 @@ TEST_F(file, concurrent_scans_take_turns)
 	}
 }
 
-/* The thread is there, or gone, when the write returns. */
+/* The thread exists, or has ended, when the write returns. */
 TEST_F(file, scan_thread_starts_and_stops)
 {
 	static const char * const starts[] = { "scan=on", "scan=3600" };
@@ -440,7 +440,7 @@ TEST_F(param, refuses_nonsense)
 	EXPECT_STREQ(before, after);
 }
 
-/* Test suites elsewhere look for this symbol to tell whether to scan. */
+/* Other test suites look for this symbol before they scan. */
 TEST(kmemleak_init_is_in_kallsyms)
 {
 	char line[512];

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What nobody should write to kmemleak's files, and somebody will: any byte,
- * too much, too little, from nowhere; numbers that are none; addresses of
- * nothing; and users who have no business there. The errors are those of the
- * kmemleak that these tests also run on; afterwards nothing is lost.
+ * Wrong input for kmemleak's files: any byte, too many or too few, from unmapped memory;
+ * wrong numbers; addresses without an object; and users without the right to write. The
+ * errors are the same as those of stock. Afterwards kmemleak works as before.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -23,10 +22,10 @@
 #define PARAMS		"/sys/module/kmemleak/parameters/"
 
 static struct kst_obj leak, held;
-/* what the compiler must not know */
+/* addresses that the compiler must not know */
 static void *volatile nowhere = (void *)8, *volatile beyond = (void *)-4096L;
 
-/* What a command should lead to, by the rules and no code of the kernel's */
+/* The expected result of a command, from its documentation */
 
 #define ANY_ERROR	1	/* 0 or -EINVAL: there may be such an object */
 
@@ -35,7 +34,7 @@ static bool begins(const char *text, const char *word)
 	return !strncmp(text, word, strlen(word));
 }
 
-/* An unsigned int as the kernel reads one: whole, in any base, one newline. */
+/* An unsigned int, as kstrtouint() reads it: in any base, with one newline at most. */
 static int number(const char *s)
 {
 	unsigned __int128 value = 0;
@@ -60,7 +59,7 @@ static int number(const char *s)
 	}
 	if (!any)
 		return -EINVAL;
-	/* too big is said before anything behind it is looked at */
+	/* an overflow is noticed before wrong characters after it */
 	if (value > ULLONG_MAX)
 		return -ERANGE;
 	if (*s == '\n')
@@ -103,7 +102,7 @@ FIXTURE_SETUP(bad)
 	ASSERT_GE(self->fd, 0);
 }
 
-/* Whatever was tried: it works as before, with all that it knew. */
+/* kmemleak works as before, and has kept its objects. */
 FIXTURE_TEARDOWN(bad)
 {
 	close(self->fd);
@@ -115,7 +114,7 @@ FIXTURE_TEARDOWN(bad)
 	EXPECT_FALSE(kml_task_exists("kmemleak"));
 }
 
-/* Not "clear", which would take the leak away, nor "off". */
+/* Neither "clear", which would remove the report of the leak, nor "off". */
 static void try(struct __test_metadata *_metadata, int fd, const char *data, size_t len)
 {
 	int want = expected(data, len), got;
@@ -258,10 +257,10 @@ TEST_F(bad, buffers_that_end_too_early)
 	EXPECT_EQ(-1, write(self->fd, end, 1));
 	EXPECT_EQ(EFAULT, errno);
 	EXPECT_EQ(4, write(self->fd, end - 4, 4));
-	/* nothing behind the end of the command is looked at */
+	/* bytes after the command are not read */
 	memcpy(end - 7, "scan=0", 7);
 	EXPECT_EQ(100, write(self->fd, end - 7, 100));
-	/* nor behind the 63rd byte, whatever is there */
+	/* nor are bytes after the 63rd */
 	memset(end - LOOKED_AT, ' ', LOOKED_AT);
 	memcpy(end - LOOKED_AT, "stack=off", 9);
 	EXPECT_EQ(4096, write(self->fd, end - LOOKED_AT, 4096));
@@ -272,7 +271,7 @@ TEST_F(bad, buffers_that_end_too_early)
 	munmap(map, page);
 }
 
-/* Reports are there, and a buffer that is not: nothing is lost by it. */
+/* Reads into unmapped memory lose no report. */
 TEST_F(bad, reads_into_nowhere)
 {
 	char *before, *after;
@@ -347,7 +346,7 @@ TEST_F(bad, dumps_around_an_object)
 	for (offset = -16; offset < (long)obj.size + 16; offset++) {
 		snprintf(text, sizeof(text), "dump=%s", kst_name(obj, offset));
 		ret = kml_command(text);
-		/* there may be another one beside it */
+		/* there may be another object beside it */
 		if (offset < 0 || offset >= (long)obj.size)
 			EXPECT_TRUE(ret == 0 || ret == -EINVAL);
 		if (offset >= 0 && offset < (long)obj.size)
@@ -358,7 +357,7 @@ TEST_F(bad, dumps_around_an_object)
 
 /* Users */
 
-/* In a child without rights; its exit status counts what it could do. */
+/* In a child without rights, whose exit status is the number of successes. */
 static int as_nobody(int (*what)(void))
 {
 	int status;
@@ -430,12 +429,12 @@ static int try_to_write(void)
 		if (!kml_is_stock())
 			bad += opens(KML_STATS, flags[i], EACCES);
 	}
-	/* the file's own mode lets anybody read, the directory's does not */
+	/* anybody may read the file, but not the directory */
 	bad += opens(KML_FILE, O_RDONLY, 0) != 1;
 	return bad;
 }
 
-/* Some open the directory to everybody: that does not open the file. */
+/* If everybody may read the directory, still only root may write the file. */
 TEST_F(bad, an_open_directory_lets_nobody_write)
 {
 	struct stat st;
@@ -454,7 +453,7 @@ static int use_inherited(void)
 	return write(inherited, "stack=off", 9) != 9;
 }
 
-/* Who opened it counts, as for any file. */
+/* As for any file, the rights of the task that has opened it matter. */
 TEST_F(bad, a_descriptor_can_be_handed_over)
 {
 	inherited = self->fd;
@@ -498,7 +497,7 @@ int main(int argc, char **argv)
 	leak = kst_page(128);
 	held = kst_page(128);
 	kst_hold(held, 0);
-	/* one scan learns what they hold; when they are of age, they are reported */
+	/* the first scan takes their checksums; when they are old enough they are reported */
 	kml_scan();
 	kml_sleep_ms(KML_AGE_MS);
 	kml_scan();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What nobody should write to kmemleak's module parameters, and somebody will. See
- * badinput_test.c, which does the same to its files, and tries all as nobody.
+ * Wrong values for kmemleak's module parameters. badinput_test.c tests its files, and
+ * users without rights.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -81,7 +81,7 @@ TEST(parameters_take_what_they_are_for)
 	EXPECT_EQ(0, write_param("verbose", before, strlen(before)));
 }
 
-/* One that is no name changes nothing, whatever byte is where. */
+/* A wrong name changes nothing, whichever byte is wrong. */
 TEST(filters_are_known_by_name)
 {
 	static const char * const names[] = { "", "auto", "generi", "auto\n" };
@@ -100,7 +100,7 @@ TEST(filters_are_known_by_name)
 			bool ends = !byte || byte == '\n', known;
 
 			text[len] = byte;
-			/* one newline, or the end, may be behind it */
+			/* the end or one newline may follow */
 			known = (ends && i == 1) || (byte == 'c' && i == 2) || (!byte && i == 3);
 			EXPECT_EQ(known ? 0 : -EINVAL, write_param("filter", text, len + 1))
 				TH_LOG("\"%s\" and byte 0x%x", names[i], byte);

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What kmemleak= and kmemleak.NAME= on the command line have made of this boot.
-# One boot can show one variant: run this after booting with each of
+# The effect of kmemleak= and kmemleak.NAME= on the command line. One boot shows one
+# variant: run this after booting with each of
 #
 #   kmemleak=off  kmemleak=on  kmemleak=parallel  kmemleak=on,parallel
 #   kmemleak=bogus  (none)  kmemleak.min_unref_scans=3 kmemleak.verbose=1
@@ -10,8 +10,8 @@
 #   kmemleak.min_unref_scans=-1 kmemleak.verbose=maybe kmemleak.workers=4294967296
 #   kmemleak.filter=nosuch
 #
-# KMEMLEAK_DEFAULT=off says that the kernel is built with
-# CONFIG_DEBUG_KMEMLEAK_DEFAULT_OFF. The log must still hold the boot.
+# KMEMLEAK_DEFAULT=off: the kernel was built with CONFIG_DEBUG_KMEMLEAK_DEFAULT_OFF. The
+# log must still have the messages of the boot.
 DIR=$(dirname "$0")
 # shellcheck source=kmemleak_lib.sh
 . "$DIR/kmemleak_lib.sh"
@@ -19,7 +19,7 @@ DIR=$(dirname "$0")
 need_file
 start
 
-# parameter <name>: its value on the command line, the last one if repeated
+# parameter <name>: its value on the command line, the last one if it is repeated
 parameter() {
 	tr ' ' '\n' </proc/cmdline | sed -n "s/^$1=//p" | tail -n 1
 }
@@ -37,16 +37,16 @@ for word in $(echo "$words" | tr ',' ' '); do
 	*) known=no ;;
 	esac
 done
-# an empty word is none that anybody knows
+# an empty word is an unknown word
 case ,$words, in
 ,,) ;;
 *,,*) known=no ;;
 esac
-# nor is none at all, if the option is there
+# and so is a missing value
 if [ -z "$words" ] && tr ' ' '\n' </proc/cmdline | grep -qxE 'kmemleak=?'; then
 	known=no
 fi
-# off wins, wherever it is
+# off has precedence, at any place
 case ,$words, in
 *,off,*) expect=off ;;
 esac
@@ -55,7 +55,7 @@ if [ "$parallel" = yes ] && ! is_ours; then
 	finish
 fi
 if [ "$known" = no ]; then
-	# nothing in the list holds
+	# no word of the list takes effect
 	expect=${KMEMLEAK_DEFAULT:-on}
 fi
 echo "# kmemleak=$words, expected to be ${expect:-either}"
@@ -87,11 +87,11 @@ if [ "$known" = no ]; then
 	check "the unknown word is reported" \
 		sh -c "dmesg | grep -qi \"malformed early option 'kmemleak'\|kmemleak: .*${words:-Unknown word}\""
 else
-	check "no word is taken for unknown" \
+	check "no word is unknown" \
 		not sh -c "dmesg | grep -q \"Malformed early option 'kmemleak'\""
 fi
 
-# kmemleak.NAME=; what is no number or no such name leaves what there was
+# kmemleak.NAME=; a wrong number or name does not change the value
 refused() {
 	check "kmemleak.$1 is refused" \
 		sh -c "dmesg | grep -qe \"$2' invalid for parameter .kmemleak.$1'\""
@@ -119,7 +119,7 @@ maybe)
 *)
 	check "kmemleak.verbose" test "$(cat "$KMEMLEAK_PARAMS/verbose")" = N ;;
 esac
-# "modinfo" finds the types of the parameters of what is built in there.
+# modinfo finds the types of built-in parameters there.
 # shellcheck disable=SC2317 # called by check()
 modinfo_has_types() {
 	local name file

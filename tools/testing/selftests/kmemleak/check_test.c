@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A command that succeeds has done what it says: "check" and "mark", which signals end
- * a scan and which do not, ages.
+ * The commands "check" and "mark", ages, and signals: some end a scan, and others do not.
  *
- * A scan is made long by views of one block: long enough for a child to do something
- * to the task that scans. Nothing depends on how long it takes: where it was over before
- * the child had done so, another try follows.
+ * Views of one block make a scan so long that a child can act on the task that scans. No
+ * test depends on the time: if the scan is over before the child has acted, the test
+ * tries again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -85,7 +84,7 @@ TEST_F(check, scans_as_often_as_min_unref_scans_says)
 	EXPECT_LISTED(leak);
 }
 
-/* Two at once, and the thread: each does all of it. */
+/* Two checks at a time, and the scan thread: each check is complete. */
 TEST_F(check, beside_others)
 {
 	struct kst_obj leak = kst_page(64);
@@ -142,7 +141,7 @@ TEST_F(check, min_age_ms_0)
 
 /* Signals */
 
-/* What a child does to us while we scan, and what it found. */
+/* The action of a child during our scan, and its result. */
 struct during {
 	bool scanned;			/* a scan ran before and after */
 };
@@ -154,7 +153,7 @@ static void make_scans_long(struct __test_metadata *_metadata)
 	ASSERT_EQ(0, kst("alias %d %d", VIEWS, target.slot));
 }
 
-/* A handler like a shell's, or one after which system calls are restarted. */
+/* A handler like that of a shell, or one after which system calls are restarted. */
 static void on_signal(int unused)
 {
 }
@@ -167,8 +166,8 @@ static void handle(int signal, int flags)
 }
 
 /*
- * Have a child do @what to us, once another scan than the last runs, and write @command
- * meanwhile. Return: its error, or 0. during->scanned says whether the child was in time.
+ * Write @command, and have a child do @what to us when the scan runs. Return: the error
+ * of the write, or 0. during->scanned is set if the child has acted during the scan.
  */
 static int command_during(const char *command, void (*what)(pid_t scanner))
 {
@@ -191,7 +190,7 @@ static int command_during(const char *command, void (*what)(pid_t scanner))
 	return ret;
 }
 
-/* The same, until the child was in time. */
+/* The same, until the child has acted during the scan. */
 static int command_hit(const char *command, void (*what)(pid_t scanner))
 {
 	int ret, i;
@@ -204,7 +203,7 @@ static int command_hit(const char *command, void (*what)(pid_t scanner))
 	return -ETIME;
 }
 
-/* Its end is what it does. */
+/* The child only ends, which sends SIGCHLD. */
 static void end(pid_t scanner)
 {
 	_exit(0);
@@ -264,7 +263,7 @@ TEST_F(check, an_interrupt_ends_a_scan_and_says_so)
 	EXPECT_EQ(1, kml_stat("scans_stopped") - stopped);
 	EXPECT_EQ(-EINTR, command_hit("check", interrupt));
 	EXPECT_UNLISTED(leak);
-	/* begun anew, and done */
+	/* restarted, and complete */
 	handle(SIGINT, SA_RESTART);
 	EXPECT_EQ(0, command_hit("check", interrupt));
 	EXPECT_EQ(0, kml_stat("scan_stopped"));
@@ -310,7 +309,7 @@ TEST_F(check, a_tracer_ends_no_scan)
 	EXPECT_EQ(stopped, kml_stat("scans_stopped"));
 }
 
-/* Commands and reads that wait for another's scan. */
+/* Commands and reads that wait for the scan of another task. */
 static void *shared_zeroes(size_t size)
 {
 	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -366,7 +365,7 @@ int main(int argc, char **argv)
 	during = shared_zeroes(sizeof(*during));
 	if (during == MAP_FAILED)
 		ksft_exit_fail_msg("no memory\n");
-	/* what the views point to takes any number of references */
+	/* the target of the views needs more references than there are */
 	target = kst_page_min(64, 0x7fffffff);
 	kst_hook("not_leak", target);
 	return test_harness_run(argc, argv);

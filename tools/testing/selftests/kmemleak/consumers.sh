@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# kmemleak as others drive it: the sequences of commands that test suites use,
-# and the expressions they apply to what they read. With and without leaks; with
-# one CPU that scans, and with all. syzkaller and wireguard use C: see their tests.
+# kmemleak as other test suites use it: their sequences of commands, and the expressions
+# that they apply to reports. With and without leaks; with scans by one CPU, and by all.
+# syzkaller and wireguard use C: see their tests.
 DIR=$(dirname "$0")
 # shellcheck source=kmemleak_lib.sh
 . "$DIR/kmemleak_lib.sh"
@@ -24,7 +24,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# Each consumer gets leaks of its own.
+# Each consumer has leaks of its own.
 plant() {
 	kst "burst page $1 6 64"
 	kst "addr $1"
@@ -35,14 +35,14 @@ planted() {
 	grep -c '^    kst_plant_page[+.]' "$1"
 }
 
-# netdev's runner: a scan, its five seconds, a scan, the report, which it
-# searches for crashes and for frames to know them by.
+# The runner of netdev: a scan, five seconds, a scan, and the report, in which it searches
+# for crashes, and for frames to identify them.
 nipa() {
 	echo scan >"$KMEMLEAK" && sleep 5 && echo scan >"$KMEMLEAK" && cat "$KMEMLEAK" >"$tmp"
 }
 
 netdev() {
-	# in use, and of age by the second scan: what "nothing" is said of
+	# in use, and old enough at the second scan: must not be reported
 	plant 30
 	in_use=$address
 	for ((slot = 0; slot < 6; slot++)); do
@@ -51,15 +51,15 @@ netdev() {
 	kst drain
 	nipa
 	check "$mode netdev: nothing to show" empty "$tmp"
-	# Its tests take longer than this, so what they leak is of age in time.
+	# Its tests take longer than this, so their leaks are old enough.
 	plant 1
 	sleep 0.2
 	nipa
 	check "$mode netdev: the leak is shown" grep -q 'unreferenced object 0x' "$tmp"
 	check "$mode netdev: frames are recognised" \
 		grep -Eq '.*(  |0:|>\] )([a-z0-9_]+)\+0x[0-9a-f]+/0x[0-9a-f]+.*' "$tmp"
-	check "$mode netdev: frames are to the point" test "$(planted "$tmp")" -eq 6
-	check "$mode netdev: what is in use is not" not grep -q "0x0*$in_use " "$tmp"
+	check "$mode netdev: each leak has the frame of its test" test "$(planted "$tmp")" -eq 6
+	check "$mode netdev: a block in use is not" not grep -q "0x0*$in_use " "$tmp"
 	command_ok clear
 	for ((slot = 0; slot < 6; slot++)); do
 		kst "drop $((10 + slot))"
@@ -67,12 +67,12 @@ netdev() {
 	done
 }
 
-# blktests: only where the kernel says it is on; xfstests: whether it may be
-# written to. Then, after each test: scan, show, scan, show, clear; a single byte
-# that was read fails the test.
+# blktests: only if the kernel reports that kmemleak is on; xfstests: if the file can be
+# written. Then, after each test: scan, show, scan, show, clear; the test fails if a byte
+# was read.
 
-# kernel_option <name>: is it set, by the configuration that can be read? Where none
-# can, KMEMLEAK_DEFAULT says how kmemleak was built; see boot_param.sh.
+# kernel_option <name>: is it set in the kernel's configuration? If that cannot be read,
+# KMEMLEAK_DEFAULT is the setting of kmemleak: see boot_param.sh.
 # shellcheck disable=SC2317 # called by blktests_wants_it
 kernel_option() {
 	local config
@@ -88,7 +88,7 @@ kernel_option() {
 	esac
 }
 
-# It looks for the text, wherever that is: "kmemleak=on,parallel" has it.
+# It searches for the text at any place: "kmemleak=on,parallel" has it.
 # shellcheck disable=SC2317 # called by check
 in_cmdline() {
 	grep --quiet kmemleak=on /proc/cmdline
@@ -116,23 +116,23 @@ after_each_test() {
 }
 
 fstests() {
-	check "$mode $1: it is found to be on" "$2"
+	check "$mode $1: kmemleak is found to be on" "$2"
 	after_each_test
-	check "$mode $1: nothing to read when nothing leaks" empty "$tmp"
+	check "$mode $1: nothing to read without leaks" empty "$tmp"
 	plant 10
 	plant 20
 	kst "hold 20 0"
 	sleep "$AGE"
 	after_each_test
-	# by the second scan: the first learns what they hold
+	# by the second scan: the first one takes their checksums
 	check "$mode $1: leaks are read" test "$(planted "$tmp")" -eq 11
-	check "$mode $1: what is in use is not" not grep -q "0x0*$address " "$tmp"
+	check "$mode $1: a block in use is not" not grep -q "0x0*$address " "$tmp"
 	check "$mode $1: clear leaves nothing" empty "$KMEMLEAK"
 	kst "drop 0"
 	kst "free 20"
 	after_each_test
 	check "$mode $1: the next test is not blamed" empty "$tmp"
-	check "$mode $1: nor the one behind it" empty "$KMEMLEAK"
+	check "$mode $1: nor is the test after it" empty "$KMEMLEAK"
 }
 
 consumers() {
@@ -156,16 +156,16 @@ else
 	skip "all consumers, parallel" "this kmemleak scans with one CPU"
 fi
 
-# blktests, on a kernel that has kmemleak off by default: what switches it on here
-# must be what it looks for.
+# blktests, on a kernel with kmemleak off by default: the words that enable it must be the
+# words that blktests looks for.
 case $(tr ' ' '\n' </proc/cmdline | grep '^kmemleak=') in
 *=on | *=on,*) check "blktests: kmemleak=on is in the command line" in_cmdline ;;
 esac
 
-# mptcp: is it worth a look at all?
+# mptcp: is kmemleak in use?
 check "mptcp: kmemleak_init is a symbol" grep -q ' kmemleak_init$' /proc/kallsyms
 
-# The shell's own ways to write and read.
+# Writes and reads by the shell.
 check "echo -n" sh -c "printf scan >$KMEMLEAK"
 check "append" sh -c "echo scan >>$KMEMLEAK"
 check "cat into it" sh -c "echo clear | cat >$KMEMLEAK"

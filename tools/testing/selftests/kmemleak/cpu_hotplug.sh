@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck disable=SC2317 # functions are called by name
 #
-# CPUs go and come while all of them scan and allocate: scans end, helpers come
-# back, nothing alive is reported and no leak lost with its CPU.
-# KMEMLEAK_ROUNDS: how often each CPU goes (default 2).
+# CPUs go offline and come online while all of them scan and allocate: scans end, helpers
+# take part again, no live object is reported, and no leak is missed.
+# KMEMLEAK_ROUNDS: the number of times that each CPU goes offline (default 2).
 DIR=$(dirname "$0")
 # shellcheck source=kmemleak_lib.sh
 . "$DIR/kmemleak_lib.sh"
@@ -30,7 +30,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# switch <cpu> <0|1>; the one that boots some machines may not go
+# switch <cpu> <0|1>; on some machines the boot CPU cannot go offline
 switch() {
 	echo "$2" >"$1" 2>/dev/null && [ "$(cat "$1")" = "$2" ]
 }
@@ -47,11 +47,11 @@ one_by_one() {
 			switch "$cpu" 1 || return 1
 		fi
 	done
-	echo "# $n CPUs, one after the other"
+	echo "# $n CPUs, one at a time"
 	[ "$n" -gt 0 ]
 }
 for ((i = 1; i <= rounds; i++)); do
-	check "each CPU goes and comes, round $i" one_by_one
+	check "each CPU goes offline and online, round $i" one_by_one
 done
 
 all_but_one() {
@@ -62,9 +62,9 @@ all_but_one() {
 	done
 	[ "$(cpus_online)" -eq 1 ]
 }
-check "all but one go" all_but_one
-check "the last one scans" load_await_scans 2
-! is_ours || check "alone" test "$(stat_of scan_workers)" -eq 1
+check "all CPUs but one go offline" all_but_one
+check "the last CPU scans" load_await_scans 2
+! is_ours || check "it scans alone" test "$(stat_of scan_workers)" -eq 1
 
 all_come() {
 	local cpu
@@ -73,8 +73,8 @@ all_come() {
 	done
 	[ "$(cpus_online)" -eq "$all" ]
 }
-check "all come back" all_come
-check "they scan" load_await_scans 2
-! is_ours || check "all of them" test "$(stat_of scan_workers)" -eq "$all"
+check "all CPUs come online" all_come
+check "all CPUs scan" load_await_scans 2
+! is_ours || check "all CPUs take part" test "$(stat_of scan_workers)" -eq "$all"
 load_stop
 finish

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kmemleak switched off for good: by command, or (first argument "overlap") by
- * a block that overlaps another, if that is what kmemleak.strict asks for.
+ * kmemleak is disabled by a command or, with the first argument "overlap", by a block
+ * that overlaps another, if kmemleak.strict is set.
  *
- * There is no way back but a boot, so this is not among the tests that run by
- * themselves. Whatever runs after it finds kmemleak disabled.
+ * Only a boot enables kmemleak again, so this test is run only by name. Tests that run
+ * after it find kmemleak disabled.
  */
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -20,7 +20,7 @@ static bool by_overlap, scan_ran;
 static long scan_stopped;
 static int scan_ret;
 
-/* The cleaning up is left to a work item. */
+/* A work item frees the metadata. */
 static void wait_for_cleanup(void)
 {
 	int i;
@@ -82,7 +82,7 @@ TEST(the_scan_thread_is_gone)
 	EXPECT_TRUE(kml_task_ends("kmemleak"));
 }
 
-/* What was found so far can be read, until the metadata is freed. */
+/* The report can be read until the metadata is freed. */
 TEST(the_report_stays_until_clear)
 {
 	char byte;
@@ -119,7 +119,7 @@ TEST(parameters_stay)
 				   sizeof(buf)));
 }
 
-/* The allocators go on calling: nobody tracks, nobody complains. */
+/* The allocators still call the hooks, which do nothing and print nothing. */
 TEST(hooks_do_nothing)
 {
 	struct kst_obj objs[4];
@@ -154,7 +154,7 @@ TEST(what_was_tracked_can_be_freed)
 	EXPECT_UNLISTED(leak);
 }
 
-/* Return when somebody's scan runs that takes a while, if that can be had. */
+/* Return when a long scan is running, if possible. */
 static void begin_scan(void)
 {
 	struct kst_obj target = kst_page_min(64, 0x7fffffff);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the hooks of include/linux/kmemleak.h do to an object's fate.
+ * The effects of the hooks of include/linux/kmemleak.h on reports.
  *
- * Each test plants what it needs before anything is scanned (KST_PLANT) and looks
- * for its objects in one of two reports, read once: with the trial of suspects,
- * and without. Objects are pages registered by hand unless it is the allocator's
- * own hook that is tested.
+ * Each test plants its objects before the first scan (KST_PLANT), and looks for them in
+ * one of two reports: with the trial of suspects, and without. Objects are pages that
+ * are registered by hand, unless a hook of an allocator is tested.
  */
 #include "../kselftest_harness.h"
 #include "kmemleak_util.h"
@@ -24,7 +23,7 @@ static struct kml_report report, untried;
 #define EXPECT_NO_LEAK_AT(obj, offset)					\
 	EXPECT_EQ(NULL, kml_find_at(&report, obj, offset))
 
-/* An object that is in use, to keep pointers in. */
+/* An object in use, to store pointers in. */
 static struct kst_obj container(size_t size)
 {
 	struct kst_obj obj = kst_page(size);
@@ -71,7 +70,7 @@ TEST(an_object_registered_as_ignored_is_not_scanned)
 	EXPECT_LEAK(by_black);
 }
 
-/* What counts as a reference */
+/* Words that are references, and words that are not */
 
 static struct kst_obj inner_first, inner_last, one_past, unaligned, self, big;
 static struct kst_obj by_big_last, cycle[2], chain[3], aligned;
@@ -94,7 +93,7 @@ KST_PLANT(references)
 	self = kst_page(100);
 	kst_store(self, 0, self, 8);
 
-	/* more than one chunk of a scan, and the very last word of it */
+	/* more than one chunk of a scan; the last word has the pointer */
 	big = container((1 << 20) + 40);
 	by_big_last = kst_page(64);
 	kst_store(by_big_last, 0, big, (1 << 20) + 40 - sizeof(long));
@@ -133,7 +132,7 @@ TEST(references_from_leaks_do_not_count)
 	EXPECT_LEAK(chain[2]);
 }
 
-/* Inner pointers into objects that span pages, and more than that */
+/* Inner pointers into objects that span pages, and intervals */
 
 static struct kst_obj spans[6];
 
@@ -178,7 +177,7 @@ KST_PLANT(paint)
 	kst_hold(ignored, 0);
 	by_ignored = kst_page(64);
 	kst_store(by_ignored, 0, ignored, 16);
-	/* by its start only */
+	/* only by its start */
 	inner_grey = kst_page(64);
 }
 
@@ -222,7 +221,7 @@ KST_PLANT(scan_limits)
 	kst_store(in_area[1], 0, areas, 128);
 	kst_store(off_area[2], 0, areas, 248);
 
-	/* to the end, however far that is */
+	/* up to the end of the object */
 	open_area = container(256);
 	kst("hook scan_area %d 128 -1", open_area.slot);
 	in_open = kst_page(64);
@@ -292,7 +291,7 @@ TEST(a_freed_object_is_gone)
 	EXPECT_NO_LEAK(cut_all);
 }
 
-/* The kernel complains where that is wrong. */
+/* The kernel complains if the hook sleeps. */
 TEST(objects_are_freed_with_preemption_off)
 {
 	EXPECT_EQ(0, kst("freeatomic 500"));
@@ -355,7 +354,7 @@ TEST(update_trace_replaces_the_backtrace)
 	EXPECT_TRUE(kml_has_frame(entry, "kst_retrace"));
 }
 
-/* kmemleak_vmalloc(): two references, or one and one more to the vm_struct */
+/* kmemleak_vmalloc(): two references, or one, and a second one to the vm_struct */
 
 static struct kst_obj vm[5], block[5];
 
@@ -371,13 +370,13 @@ KST_PLANT(vm_struct)
 	}
 	/* 0: the vm_struct only */
 	kst_hold(vm[0], 0);
-	/* 1: a second reference to the vm_struct stands in for the block's */
+	/* 1: a second reference to the vm_struct counts for the block */
 	kst_hold(vm[1], 0);
 	kst_store(vm[1], 0, box, 0);
 	/* 2: the vm_struct and the block */
 	kst_hold(vm[2], 0);
 	kst_store(block[2], 0, box, 8);
-	/* 3: the block only: the vm_struct is lost, with its reference */
+	/* 3: the block only: the vm_struct is a leak, and its reference does not count */
 	kst_store(block[3], 0, box, 16);
 	/* 4: nothing */
 }
@@ -516,14 +515,14 @@ TEST(ignore_phys_is_not_scanned)
 
 TEST(free_part_phys)
 {
-	/* what has been freed is a page in use that nobody tracks */
+	/* the freed part is an untracked page in use */
 	EXPECT_TRIAL_CLEARS(by_ph_freed);
 	EXPECT_NO_LEAK(by_ph_cut[0]);
 	EXPECT_TRIAL_CLEARS(by_ph_cut[1]);
 	EXPECT_NO_LEAK(by_ph_cut[2]);
 }
 
-/* Where a scan begins */
+/* Roots */
 
 static struct kst_obj in_bss, in_data, in_percpu, in_page;
 
@@ -547,7 +546,7 @@ TEST(roots)
 	EXPECT_NO_LEAK(in_page);
 }
 
-/* What a hook must take without a word */
+/* Arguments about which a hook must not complain */
 
 TEST(null_error_and_unknown_pointers_are_silent)
 {

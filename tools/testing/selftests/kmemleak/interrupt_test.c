@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A scan takes as long as it takes, or until a signal: what the write returns,
- * what an unfinished scan reports, and what the next one makes of it.
+ * Scans that a signal stops: the result of the write, the report after a stopped scan, and
+ * the scan after it.
  *
- * A scan is made long by views of one block, as many as it takes.
+ * Views of one block make a scan long enough.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -12,11 +12,11 @@
 #include "../kselftest_harness.h"
 #include "kmemleak_util.h"
 
-/* long enough to be interrupted well before its end */
+/* a signal can arrive long before the end */
 #define LONG_SCAN_MS	400
 #define MAX_VIEWS	16384
 
-/* sets for as many attempts: on a busy machine a signal may come too late */
+/* attempts, since a signal may be too late on a busy machine */
 #define NR_TRIES	4
 
 static struct kst_obj target, live;
@@ -28,7 +28,7 @@ static void on_alarm(int unused)
 	(void)unused;
 }
 
-/* One signal that no system call is restarted after. */
+/* A signal after which no system call is restarted. */
 static void interrupt_in(unsigned int ms)
 {
 	struct itimerval timer = {
@@ -49,7 +49,7 @@ static unsigned int timed_scan(void)
 	return kml_now_ms() - start;
 }
 
-/* The number of views that make a scan long enough, none if there is none. */
+/* The number of views that make a scan long enough; 0: no number does. */
 static unsigned int make_scans_long(void)
 {
 	unsigned int views;
@@ -83,7 +83,7 @@ FIXTURE_TEARDOWN(long_scan)
 	close(self->fd);
 }
 
-/* A scan that is to be cut short; true when it was, and by a good deal. */
+/* Scan, and stop the scan after @ms. Return: true if it has ended long before its end. */
 static bool scan_cut_short(int fd, unsigned int ms, ssize_t *ret)
 {
 	unsigned long long start;
@@ -96,7 +96,7 @@ static bool scan_cut_short(int fd, unsigned int ms, ssize_t *ret)
 	return start < scan_ms / 2;
 }
 
-/* What the write says of a scan that was cut short; stock finds nothing wrong. */
+/* Does the write fail after a stopped scan? With stock it succeeds. */
 static bool said_so(ssize_t ret)
 {
 	return kml_is_stock() ? ret == 4 : ret == -1 && errno == EINTR;
@@ -116,17 +116,17 @@ TEST_F(long_scan, a_signal_ends_it)
 		said = said_so(ret);
 		EXPECT_TRUE(cut ? said : said || ret == 4);
 		EXPECT_EQ(ret == 4 ? 8 : 4, kml_position(self->fd));
-		/* what was not looked at everywhere is no leak ... */
+		/* a stopped scan does not report the leak ... */
 		if (cut)
 			EXPECT_UNLISTED(leak[i]);
-		/* ... and a scan that is left alone finds it */
+		/* ... and a complete scan does */
 		EXPECT_EQ(4, write(self->fd, "scan", 4));
 		EXPECT_LISTED(leak[i]);
 	}
 	EXPECT_TRUE(cut);
 }
 
-/* No scan that was cut short takes anything for a leak that is none. */
+/* A stopped scan reports no block in use. */
 TEST_F(long_scan, cut_short_anywhere_it_reports_nothing)
 {
 	int i, part, nr_cut = 0;
@@ -151,7 +151,7 @@ TEST_F(long_scan, cut_short_anywhere_it_reports_nothing)
 	EXPECT_GE(nr_cut, 3);
 }
 
-/* An interrupted scan leaves nothing behind that would shorten the next. */
+/* The scan after a stopped one is complete. */
 TEST_F(long_scan, the_next_one_is_complete)
 {
 	unsigned int ms;
@@ -162,7 +162,7 @@ TEST_F(long_scan, the_next_one_is_complete)
 	EXPECT_GE(ms, scan_ms / 4);
 }
 
-/* Start a scan in a child and return when it is well under way. */
+/* Start a scan in a child, and return when it has read some memory. */
 static pid_t scan_elsewhere(void)
 {
 	pid_t pid = fork();
@@ -173,7 +173,7 @@ static pid_t scan_elsewhere(void)
 	return pid;
 }
 
-/* Wait for another's scan with a command, or to read, and be interrupted. */
+/* Wait for another task's scan, in a command or a read, until a signal arrives. */
 static int interrupted_wait(int fd, const char *command)
 {
 	pid_t pid = scan_elsewhere();
@@ -205,7 +205,7 @@ TEST_F(long_scan, waiting_for_another_can_be_interrupted)
 		const char *command = commands[i];
 		int err = 0, tries;
 
-		/* it may come to nothing when the other scan starts too late */
+		/* the other scan may start too late */
 		for (tries = 0; !err && tries < 2 * NR_TRIES; tries++) {
 			lseek(self->fd, 0, SEEK_SET);
 			err = interrupted_wait(self->fd, command);
@@ -216,14 +216,14 @@ TEST_F(long_scan, waiting_for_another_can_be_interrupted)
 	}
 }
 
-/* The write is back when the scan is over: its findings are there to read. */
+/* The write returns when the scan is over, and the report is there. */
 TEST_F(long_scan, a_write_waits_for_its_scan)
 {
 	unsigned long long start = kml_now_ms();
 	long scans = kml_stat("scans");
 
 	EXPECT_EQ(4, write(self->fd, "scan", 4));
-	/* stock only has the time, which a busy host made a quarter of before */
+	/* for stock only the time counts, which was a quarter on a busy host */
 	if (scans < 0)
 		EXPECT_GE(kml_now_ms() - start, scan_ms / 4);
 	if (scans >= 0)
@@ -249,7 +249,7 @@ TEST_F(long_scan, a_kill_ends_it)
 	EXPECT_LT(took, scan_ms);
 }
 
-/* The scan thread stops for a command, however long its scan would be. */
+/* The scan thread stops for a command during a long scan. */
 TEST_F(long_scan, scan_off_waits_for_the_thread)
 {
 	EXPECT_EQ(0, kml_command("scan=on"));
@@ -258,7 +258,7 @@ TEST_F(long_scan, scan_off_waits_for_the_thread)
 	EXPECT_TRUE(kml_task_ends("kmemleak"));
 }
 
-/* Its scan need not come to an end for that, and the next is complete. */
+/* The thread's scan is stopped for that, and the next scan is complete. */
 TEST_F(long_scan, scan_off_ends_the_threads_scan)
 {
 	long stopped = 0;
@@ -284,7 +284,7 @@ TEST_F(long_scan, scan_off_ends_the_threads_scan)
 	EXPECT_EQ(1, stopped);
 }
 
-/* Not so another's, that was asked for and is waited for. */
+/* A scan that another task has asked for is not stopped. */
 TEST_F(long_scan, scan_off_leaves_others_alone)
 {
 	pid_t pid = scan_elsewhere();
@@ -303,7 +303,7 @@ int main(int argc, char **argv)
 	int i;
 
 	kml_setup(KML_NEED_MODULE | KML_NEED_ENABLED);
-	/* what the views point to takes any number of references */
+	/* the target of the views needs more references than there are */
 	target = kst_page_min(64, 0x7fffffff);
 	kst_hook("not_leak", target);
 	live = kst_page(64);

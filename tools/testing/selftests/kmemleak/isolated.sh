@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck disable=SC2317 # functions are called by name
 #
-# Those who help with a scan keep off CPUs that are isolated (isolcpus=,
-# nohz_full=, cpusets). Without any of these, all CPUs help.
+# Helpers of a scan do not run on isolated CPUs (isolcpus=, nohz_full=, cpusets). Without
+# any of these, all CPUs help.
 DIR=$(dirname "$0")
 # shellcheck source=kmemleak_lib.sh
 . "$DIR/kmemleak_lib.sh"
@@ -14,7 +14,7 @@ start
 
 SYS=/sys/devices/system/cpu
 
-# The CPUs of a list like 0-3,8; nothing if there is no such file.
+# The CPUs of a list like 0-3,8; none if there is no such file.
 cpus_of() {
 	local first last cpu
 	tr ',' '\n' 2>/dev/null <"$SYS/$1" | while IFS=- read -r first last; do
@@ -27,7 +27,7 @@ cpus_of() {
 	done
 }
 
-# A kernel with one CPU may have no lists.
+# A kernel for one CPU may have no lists.
 online=$(cpus_of online)
 isolated=$(cpus_of isolated; cpus_of nohz_full)
 mine=$(printf '%s\n' "${online:-0}" | grep -vxF "${isolated:-none}")

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# What the kmemleak test scripts share: KTAP output, the file, the module.
+# Functions of the kmemleak test scripts: KTAP output, the kmemleak file, the module.
 # shellcheck shell=bash disable=SC2034
 
 KMEMLEAK=/sys/kernel/debug/kmemleak
 KMEMLEAK_STATS=/sys/kernel/debug/kmemleak_stats
 KMEMLEAK_PARAMS=/sys/module/kmemleak/parameters
 KST=/sys/kernel/debug/kmemleak_selftest/cmd
-# seconds after which an object may be reported, and then some
+# seconds after which an object is surely old enough to be reported
 AGE=6
 
 KTAP_NR=0
 KTAP_FAILED=0
 
-# result <status> <name>: one test, passed when the status is 0
+# result <status> <name>: one test, which has passed if the status is 0
 result() {
 	KTAP_NR=$((KTAP_NR + 1))
 	if [ "$1" -eq 0 ]; then
@@ -44,7 +44,7 @@ not() {
 	! "$@"
 }
 
-# empty <file>: not a byte can be read from it; what can is shown
+# empty <file>: is it empty? Prints its content
 empty() {
 	[ -r "$1" ] && ! sed 's/^/# /' "$1" | grep .
 }
@@ -65,9 +65,9 @@ skip_all() {
 	exit 4
 }
 
-# missing <what>: nothing can be tested without. With KMEMLEAK_REQUIRED=1, as in a
-# guest made for these tests, that is a failure: or a kmemleak that has switched
-# itself off would pass all that is left.
+# missing <what>: skip all tests, which need it. With KMEMLEAK_REQUIRED=1, as in a guest
+# for these tests, it is a failure: otherwise a kmemleak that has disabled itself would
+# pass all other tests.
 missing() {
 	[ "${KMEMLEAK_REQUIRED:-0}" = 1 ] || skip_all "$1"
 	start
@@ -86,7 +86,7 @@ need_enabled() {
 	command_ok scan || missing "kmemleak is disabled"
 }
 
-# the module of samples/kmemleak, by name
+# the name of the module of samples/kmemleak
 need_sample() {
 	modinfo "$1" >/dev/null 2>&1 ||
 		missing "no $1, needs CONFIG_SAMPLE_KMEMLEAK=m"
@@ -100,12 +100,12 @@ need_module() {
 	kst reset
 }
 
-# As a user's shell does it: with a newline, and no word about a failure.
+# Write a command like a shell: with a newline. Prints no error.
 command_ok() {
 	(echo "$1" >"$KMEMLEAK") 2>/dev/null
 }
 
-# The message that goes with a command's failure, in C's words.
+# The error message of a command that fails, in the C locale.
 command_error() {
 	(LC_ALL=C; echo "$1" >"$KMEMLEAK") 2>&1
 }
@@ -114,12 +114,12 @@ kst() {
 	echo "$1" >"$KST"
 }
 
-# The address of the object that the last command made.
+# The address of the object that the last command has made.
 kst_address() {
 	sed 's/.* 0x0*//' "$KST"
 }
 
-# Allocate and free many objects of a size on every CPU.
+# Allocate and free many objects of a size on each CPU.
 churn() {
 	for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
 		taskset -c "${cpu##*cpu}" sh -c "echo churn $1 1024 >$KST" 2>/dev/null ||
@@ -127,7 +127,7 @@ churn() {
 	done
 }
 
-# The kmemleak of these tests, and not the one it replaces.
+# Is it our kmemleak, and not stock?
 is_ours() {
 	[ -e "$KMEMLEAK_STATS" ]
 }

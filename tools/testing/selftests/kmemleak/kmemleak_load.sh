@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Scans and allocations that go on while a test does something to the machine,
-# and the verdict after it: what is alive is never reported, what leaked is, and
-# all scans were accepted. To be sourced after kmemleak_lib.sh.
+# Scans and allocations during an action of a test on the machine, and the verdict after
+# it: live objects are never reported, leaks are, and all scan commands have succeeded.
+# Sourced after kmemleak_lib.sh.
 # shellcheck shell=bash
 
 LOAD_LIVE=2000
-# each thread's
+# of each thread
 LOAD_LEAKS=8
 
-# stat_of <name>: a value of kmemleak_stats; 0 where there is none
+# stat_of <name>: a value of kmemleak_stats; 0 if there is none
 stat_of() {
 	local value
 	value=$(awk -v name="$1" '$1 == name { print $2 }' /sys/kernel/debug/kmemleak_stats 2>/dev/null)
@@ -20,8 +20,8 @@ cpus_online() {
 	getconf _NPROCESSORS_ONLN 2>/dev/null || grep -c '^processor' /proc/cpuinfo
 }
 
-# Reports of what is alive. Not what modprobe has: the sample module leaks memory
-# as kmalloc() gave it, with what somebody alive has left in it.
+# Reports of live objects. Not those of modprobe: the sample module leaks uninitialised
+# memory of kmalloc(), in which there may be the tag of a live object.
 load_alive() {
 	awk '/^unreferenced/ { entry = ""; other = 0 }
 		{ entry = entry $0 "\n" }
@@ -29,8 +29,8 @@ load_alive() {
 		/KSTLIVE!/ && !other { printf "%s", entry }' "$KMEMLEAK" >>"$LOAD_TMP/alive"
 }
 
-# Scan without a pause, and see to it that nobody alive is in the report. While the
-# machine goes to sleep, and only then, there is nothing to be had but EAGAIN.
+# Scan without a pause, and check that no live object is in the report. Scans may fail with
+# EAGAIN only while the machine goes to sleep.
 load_scanner() {
 	while [ ! -e "$LOAD_TMP/stop" ]; do
 		if ! error=$(command_error scan); then
@@ -45,7 +45,7 @@ load_scanner() {
 	done
 }
 
-# load_start: threads that allocate, free and leak on all CPUs, all CPUs scan
+# load_start: threads on all CPUs allocate, free and leak; all CPUs scan
 load_start() {
 	LOAD_THREADS=$(cpus_online)
 	[ "$LOAD_THREADS" -le 8 ] || LOAD_THREADS=8
@@ -67,8 +67,8 @@ load_scans() {
 	wc -l <"$LOAD_TMP/scans"
 }
 
-# Wait until so many more scans have ended than had when we were called: what
-# the test did has happened during one of them. At most two minutes.
+# Wait until a number of scans have ended since the call, for two minutes at most. The
+# action of the test was during one of them.
 load_await_scans() {
 	local until=$(($(load_scans) + $1)) end=$((SECONDS + 120))
 	while [ "$(load_scans)" -lt "$until" ]; do
@@ -87,7 +87,7 @@ load_found() {
 load_stop() {
 	local leaks found
 
-	check "scans go on afterwards" load_await_scans 1
+	check "scans continue afterwards" load_await_scans 1
 	: >"$LOAD_TMP/stop"
 	wait "$LOAD_PID"
 	kst unstress
@@ -96,16 +96,16 @@ load_stop() {
 	echo "# $(load_scans) scans, $leaks leaks"
 	check "no scan was refused" empty "$LOAD_TMP/errors"
 
-	# the last may be new to the scans so far
+	# the last leaks may be newer than the scans so far
 	command_ok scan
 	sleep "$AGE"
 	command_ok scan
 	found=$(load_found)
 	load_alive
-	check "nothing alive was reported" empty "$LOAD_TMP/alive"
+	check "no live object was reported" empty "$LOAD_TMP/alive"
 	echo "# $found of $leaks leaks found"
-	# the memory of one may have been referred to before: see stress_test.c
-	check "what leaked was" test "$leaks" -gt 0 -a "$found" -ge $((leaks - 1))
+	# there may be a stale reference to one: see stress_test.c
+	check "leaks were reported" test "$leaks" -gt 0 -a "$found" -ge $((leaks - 1))
 }
 
 # for a trap

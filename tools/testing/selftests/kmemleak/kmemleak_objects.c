@@ -2,8 +2,8 @@
 /*
  * kmemleak selftests: objects of the kmemleak_selftest module
  *
- * Every object takes the next free slot of the module. An object is held, if
- * at all, under the number of its slot.
+ * Each object has the next free slot of the module. If an object is held, the index of
+ * the pointer is the number of its slot.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,21 +39,10 @@ int kst(const char *fmt, ...)
 	return ret;
 }
 
-/* The result of the last command, all of it. */
+/* The whole result of the last command. */
 int kst_read(char *buf, size_t size)
 {
-	ssize_t len;
-	int fd;
-
-	fd = open(KST_FILE, O_RDONLY);
-	if (fd < 0)
-		return -errno;
-	len = read(fd, buf, size - 1);
-	if (len < 0)
-		len = -errno;
-	close(fd);
-	buf[len < 0 ? 0 : len] = '\0';
-	return len < 0 ? len : 0;
+	return kml_read_once(KST_FILE, buf, size);
 }
 
 static void kst_give_up(const char *what, int err)
@@ -78,7 +67,7 @@ kst_key_at(struct kst_obj obj, long offset)
 	return kml_scramble(kml_scramble(obj.key) + offset);
 }
 
-/* An address as kmemleak writes it, good until a few calls later. */
+/* An address as kmemleak prints it, valid for a few calls. */
 const char *kst_name(struct kst_obj obj, long offset)
 {
 	static char names[8][32];
@@ -182,7 +171,7 @@ static void kst_tell_image(void)
 		fclose(f);
 }
 
-/* Print whose @where is, if kmemleak has an object there. */
+/* Print the object that @where is in, if there is one. */
 static bool kst_tell_object(unsigned long where)
 {
 	char *log, *line, *rest, command[64];
@@ -193,7 +182,7 @@ static bool kst_tell_object(unsigned long where)
 	ret = kml_command(command);
 	log = kml_log_read(fd);
 	rest = log;
-	/* the head, who has allocated it, its counts, and the first frames */
+	/* the head, the process, the counts, and the first frames */
 	while (!ret && log && (line = strsep(&rest, "\n")) && nr++ < 14)
 		if (*line)
 			ksft_print_msg("    %s\n", line);
@@ -202,9 +191,9 @@ static bool kst_tell_object(unsigned long where)
 }
 
 /*
- * Print which words point to an object that is not reported, and whose they are.
- * Those of slabs that are in no tracked object are in one that is free or kmemleak's
- * own: they are no references.
+ * Print the words that point to an object that is not reported, and their owners. Words
+ * in slabs that are in no tracked object are in a free object or in one of kmemleak
+ * itself: they are no references.
  */
 static void kst_tell_holders(struct kst_obj obj)
 {
@@ -234,7 +223,7 @@ static void kst_tell_holders(struct kst_obj obj)
 	}
 	ksft_print_msg("and %d words in slabs that kmemleak has no object of\n", none);
 	free(log);
-	/* what only pages refer to that nobody tracks */
+	/* objects to which only untracked pages refer */
 	f = fopen(KML_PAGES, "r");
 	while (f && fgets(page, sizeof(page), f))
 		if (strstr(page, kst_name(obj, 0)))
@@ -243,7 +232,7 @@ static void kst_tell_holders(struct kst_obj obj)
 		fclose(f);
 }
 
-/* As kml_find(), of an object that must be there: if it is not, it is told why. */
+/* Like kml_find(), for an object that must be listed: else prints why it is not. */
 const struct kml_entry *kml_find_leak(const struct kml_report *report, struct kst_obj obj)
 {
 	const struct kml_entry *entry = kml_find(report, obj);
@@ -254,9 +243,9 @@ const struct kml_entry *kml_find_leak(const struct kml_report *report, struct ks
 }
 
 /*
- * As kml_listed(), of an object that must be. It may be hidden from one scan, by a
- * word that is gone when it is looked for, not from the next: in 9 boots of UML with
- * all tests, of some 400 leaks each, it was 2 that were.
+ * Like kml_listed(), for an object that must be listed. A word that disappears may hide
+ * it from one scan, but not from the next. In 9 boots of UML with all tests, of some 400
+ * leaks each, 2 leaks were hidden from one scan.
  */
 bool kml_must_list(struct kst_obj obj)
 {
@@ -271,8 +260,8 @@ bool kml_must_list(struct kst_obj obj)
 }
 
 /*
- * Have the module make its pool, see its kst_pool.c. Every program does, as what is
- * born meanwhile may have a word in it that nobody has written.
+ * Have the module make its pool: see kst_pool.c. Each program does, since uninitialised
+ * words of objects that were allocated meanwhile may point into the pool.
  */
 int kst_make_pool(void)
 {
@@ -304,7 +293,7 @@ int kst_make_pool(void)
 	return kst("pool use");
 }
 
-/* An object: "<kind> <slot> <size> <rest>". There is no test without it. */
+/* An object: "<kind> <slot> <size> <rest>". On failure the program ends. */
 struct kst_obj kst_make(size_t size, const char *kind, const char *rest)
 {
 	struct kst_obj obj = { .slot = kst_next_slot++, .size = size };

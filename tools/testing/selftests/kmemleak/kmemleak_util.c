@@ -29,7 +29,7 @@ static bool kml_thread_ran;
 static char kml_saved_min_scans[16];
 static char kml_saved_parallel[32];
 
-/* The harness runs tests in children, which must not undo the set-up. */
+/* The harness runs tests in children, whose ends must not undo the set-up. */
 static void kml_teardown(void)
 {
 	if (getpid() != kml_owner)
@@ -79,9 +79,9 @@ int kml_load_module(const char *name)
 }
 
 /*
- * Task stacks and the scan thread are out of the way by default: stale words
- * on a stack would hide leaks at random, and a scan of its own making would
- * disturb any test that counts scans.
+ * By default task stacks are not read, and the scan thread does not run: stale words on
+ * stacks would hide leaks at random, and scans of the thread would disturb tests that
+ * count scans.
  */
 void kml_setup(unsigned int needs)
 {
@@ -111,7 +111,7 @@ void kml_setup(unsigned int needs)
 		if (kst_make_pool())
 			kml_missing("no memory for the kmemleak_selftest module");
 	}
-	/* whatever is a leak already is none of our business */
+	/* clear leaks that existed before */
 	kml_scan();
 	kml_scan();
 	kml_command("clear");
@@ -191,8 +191,8 @@ int kml_vprint_file(const char *path, const char *fmt, va_list args)
 	return len < (int)sizeof(value) ? kml_write_file(path, value) : -E2BIG;
 }
 
-/* The first line of a file. */
-int kml_read_file(const char *path, char *buf, size_t size)
+/* The beginning of a file, as one read returns it. */
+int kml_read_once(const char *path, char *buf, size_t size)
 {
 	ssize_t len;
 	int fd;
@@ -205,8 +205,17 @@ int kml_read_file(const char *path, char *buf, size_t size)
 		len = -errno;
 	close(fd);
 	buf[len < 0 ? 0 : len] = '\0';
-	buf[strcspn(buf, "\n")] = '\0';
 	return len < 0 ? len : 0;
+}
+
+/* The first line of a file. */
+int kml_read_file(const char *path, char *buf, size_t size)
+{
+	int ret = kml_read_once(path, buf, size);
+
+	if (!ret)
+		buf[strcspn(buf, "\n")] = '\0';
+	return ret;
 }
 
 unsigned long long kml_now_ms(void)
@@ -246,7 +255,7 @@ int kml_pin(int cpu)
 	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
 }
 
-/* Kernel threads cannot be told from others by name; good enough here. */
+/* A task with the name of a kernel thread may be another task. */
 bool kml_task_exists(const char *comm)
 {
 	char path[300], name[64];
@@ -267,7 +276,7 @@ bool kml_task_exists(const char *comm)
 	return found;
 }
 
-/* A task that has ended is in /proc until the last of it is cleaned up. */
+/* A task that has ended is in /proc until it is released. */
 bool kml_task_ends(const char *comm)
 {
 	int i;
@@ -286,12 +295,12 @@ int kml_command(const char *command)
 
 int kml_scan(void)
 {
-	/* if our module is there: what idle CPUs have left behind is no reference */
+	/* if our module is loaded: clear stale words on the stacks of idle CPUs */
 	kst("wipe");
 	return kml_command("scan");
 }
 
-/* All that is left of a file, read @chunk bytes at a time. */
+/* The rest of a file, read in pieces of @chunk bytes. */
 char *kml_read_chunks(int fd, size_t chunk, size_t *len)
 {
 	size_t used = 0, room = 0;
@@ -318,7 +327,7 @@ char *kml_read_chunks(int fd, size_t chunk, size_t *len)
 	return text;
 }
 
-/* The file position, without disturbing it as lseek() might. */
+/* The file position, without lseek(), which may change it. */
 long long kml_position(int fd)
 {
 	char path[64], line[64];
@@ -413,10 +422,9 @@ static char *kml_read_report(size_t *len)
 }
 
 /*
- * The kmemleak that these tests did not come with may lose an entry when other
- * objects, reported or not, are freed between two reads: read until two reports
- * are the same. On one CPU, so that per-CPU objects are shown the same, and the
- * last one, as it is most unlike the others.
+ * Stock may lose an entry if other objects, reported or not, are freed between two reads:
+ * read until two reports are the same. On one CPU, whose copies of per-CPU objects are
+ * shown; on the last one, which differs most from the others.
  */
 int kml_load(struct kml_report *report)
 {
@@ -446,7 +454,7 @@ void kml_unload(struct kml_report *report)
 	memset(report, 0, sizeof(*report));
 }
 
-/* Extended regular expressions; '^' and '$' match at every line. */
+/* Extended regular expressions; '^' and '$' match at each line. */
 bool kml_match(const char *text, const char *regex)
 {
 	regex_t re;
@@ -467,7 +475,7 @@ bool kml_has_frame(const struct kml_entry *entry, const char *function)
 	char frame[128];
 	bool found;
 
-	/* the compiler may have made "function.isra.0" of it */
+	/* the compiler may have renamed it to "function.isra.0" */
 	snprintf(frame, sizeof(frame), "^    %s(\\.[a-z0-9.]+)?\\+0x", function);
 	found = text && kml_match(text, frame);
 	free(text);
@@ -485,7 +493,7 @@ int kml_log_open(void)
 	return fd;
 }
 
-/* Everything logged since; closes @fd. */
+/* All messages since then; closes @fd. */
 char *kml_log_read(int fd)
 {
 	size_t used = 0, room = 1 << 16;
@@ -506,7 +514,7 @@ char *kml_log_read(int fd)
 		if (!text)
 			continue;
 		text++;
-		/* what follows the first line are the record's properties */
+		/* lines after the first one are properties of the record */
 		end = strchr(text, '\n');
 		if (end)
 			end[1] = '\0';

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the kmemleak selftests share: the kmemleak file, its report, the kernel
- * log, and the objects that the kmemleak_selftest module makes.
+ * Functions of all kmemleak selftests: the kmemleak file, its report, the kernel log, and
+ * objects of the kmemleak_selftest module.
  */
 #ifndef _KMEMLEAK_UTIL_H
 #define _KMEMLEAK_UTIL_H
@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* With all of a kernel's own checks on, a scan may take seconds. */
+/* With all checks of a debugging kernel, a scan may take seconds. */
 #ifdef TEST_TIMEOUT_DEFAULT
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT	180
@@ -22,18 +22,18 @@
 #define KML_PAGES	"/sys/kernel/debug/kmemleak_pages"
 #define KML_PARAM(name)	"/sys/module/kmemleak/parameters/" name
 
-/* milliseconds after which an object may be reported, and then some */
+/* milliseconds: the least age of a reported object, and an age that is surely enough */
 #define KML_MIN_AGE_MS	5000
 #define KML_AGE_MS	5300
 
-/* What a test program needs before it can start. */
+/* The needs of a test program. */
 #define KML_NEED_MODULE		(1 << 0)
 #define KML_NEED_ENABLED	(1 << 1)
 
-/* Ready, or the whole program is skipped. Undone when the program exits. */
+/* Set up, or skip the whole program. Undone when the program exits. */
 void kml_setup(unsigned int needs);
 
-/* True on a kernel whose kmemleak is not the one these tests came with. */
+/* True with stock kmemleak. */
 bool kml_is_stock(void);
 
 /* True on a kernel with PREEMPT_RT. */
@@ -53,9 +53,9 @@ char *kml_read_chunks(int fd, size_t chunk, size_t *len);
 long long kml_position(int fd);
 
 /*
- * Addresses of objects are kept scrambled, as keys, and only ever written out
- * as text: the registers of a task are saved where kmemleak looks, and even a
- * vector register that a copy went through would keep a leak from being one.
+ * Addresses of objects are kept scrambled, as keys, and unscrambled only for printing. The
+ * registers of a task are saved in memory that kmemleak reads, so that even a copy through
+ * a vector register would hide a leak.
  */
 
 /* The report, cut into entries. */
@@ -93,6 +93,7 @@ char *kml_log_read(int fd);
 /* Files, time, CPUs */
 int kml_write_file(const char *path, const char *value);
 int __printf(2, 0) kml_vprint_file(const char *path, const char *fmt, va_list args);
+int kml_read_once(const char *path, char *buf, size_t size);
 int kml_read_file(const char *path, char *buf, size_t size);
 void kml_sleep_ms(unsigned int ms);
 unsigned long long kml_now_ms(void);
@@ -136,28 +137,28 @@ int kst_hook_part(const char *hook, struct kst_obj obj, size_t offset,
 int kst_store(struct kst_obj obj, size_t offset, struct kst_obj container,
 	      size_t where);
 
-/* What the last scan has made of an object, by dump=. */
+/* The state of an object after the last scan, by dump=. */
 enum kst_opinion {
 	KST_UNKNOWN,		/* there is no such object */
-	KST_GREY,		/* not to be reported, ever */
-	KST_WHITE,		/* has fewer references than it should */
-	KST_REFERENCED,		/* has enough, or what looks like them */
+	KST_GREY,		/* is never reported */
+	KST_WHITE,		/* has too few references */
+	KST_REFERENCED,		/* has enough references, or words that look like them */
 };
 
 enum kst_opinion kst_opinion(unsigned long key, bool percpu);
 int kst_make_pool(void);
 
 /*
- * One object decides. A scan that takes something for a reference where none is
- * meant to be is to be explained: what looks like one is printed. The object must
- * be in the report then after another scan, which counts as one to what comes next.
+ * A single object must be listed. If it is not, words that look like references to it
+ * are printed, and it must be listed after another scan. Later tests must count that
+ * scan.
  */
 #define EXPECT_LISTED(obj)	EXPECT_TRUE(kml_must_list(obj))
 #define EXPECT_UNLISTED(obj)	EXPECT_FALSE(kml_listed(obj))
 
 /*
- * What a test needs from before anything is scanned, beside the test: main()
- * calls kst_plant_all() once, and waits once for everything to come of age.
+ * The objects that a test needs, next to the test. main() calls kst_plant_all() before
+ * the first scan, and waits once until all objects are old enough.
  */
 #define KST_PLANT(name)							\
 	static void kst_plant_##name(void);				\

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What kmemleak writes to the kernel log: the count of new leaks, the leaks
- * themselves when verbose, and the answers to dump=.
+ * Messages of kmemleak in the kernel log: the number of new leaks, the leaks themselves
+ * with verbose, and the output of dump=.
  *
- * Objects are planted held and have come of age when the first test runs, as
- * in policy_test.
+ * Objects are planted and held, and are old enough when the first test runs, as in
+ * policy_test.
  */
 #include "../kselftest_harness.h"
 #include "kmemleak_util.h"
@@ -33,7 +33,7 @@ static void hold_all(struct kst_obj *objs, int nr, bool hold)
 			kst_drop(objs[i]);
 }
 
-/* What a command logs; the command's own result goes to @ret. */
+/* The messages of a command, whose result goes to @ret. */
 static char *logged(const char *command, int *ret)
 {
 	int fd = kml_log_open();
@@ -92,7 +92,7 @@ FIXTURE_TEARDOWN(log)
 	kml_write_file(KML_PARAM("verbose"), "0");
 }
 
-/* Drop the objects of a group; the log of the scan that reports them, or NULL. */
+/* Drop the objects of a group. Return: the log of the scan that reports them, or NULL. */
 static char *log_of_report(struct kst_obj *objs, int nr)
 {
 	bool all = true;
@@ -155,7 +155,7 @@ TEST_F(log, a_leak_is_new_once)
 
 /* Verbose */
 
-/* a burst, and behind it one of a kind and one per-CPU object */
+/* a burst, then an object with its own backtrace, then a per-CPU object */
 #define SINGLE	NR_GROUP
 #define PERCPU	(NR_GROUP + 1)
 #define NR_ALL	(NR_GROUP + 2)
@@ -188,7 +188,7 @@ TEST_F(log, verbose_says_each_backtrace_once_a_scan)
 		TH_LOG("%s", self->text);
 	EXPECT_EQ(3, count(self->text, "kmemleak: unreferenced object"));
 
-	/* the first of a group stands for it, without its content */
+	/* the first object represents its group, without its content */
 	block = block_of(self->text, group[0]);
 	ASSERT_NE(NULL, block);
 	snprintf(line, sizeof(line),
@@ -216,7 +216,7 @@ TEST_F(log, verbose_says_each_backtrace_once_a_scan)
 		EXPECT_EQ(NULL, block);
 	}
 
-	/* one of a kind comes with its content */
+	/* an object with its own backtrace is logged with its content */
 	block = block_of(self->text, group[SINGLE]);
 	ASSERT_NE(NULL, block);
 	EXPECT_EQ(0, count(block, "more object(s)"));
@@ -249,7 +249,7 @@ TEST_F(log, the_next_scan_starts_over)
 			   "the same backtrace\n"));
 	free(block);
 	free(self->text);
-	/* nothing new, nothing to say */
+	/* no message without new leaks */
 	self->text = logged("scan", &self->ret);
 	ASSERT_NE(NULL, self->text);
 	EXPECT_EQ(0, count(self->text, "kmemleak:"));
@@ -269,7 +269,7 @@ KST_PLANT(dump)
 	dumped_black = kst_page(64);
 	kst_hook("ignore", dumped_black);
 	twice = held("page", 64);
-	/* physical memory that no machine has, whose number is no tag either */
+	/* physical memory that no machine has, at an address without a tag */
 	beyond = kst_bare(64);
 	beyond.key = kml_scramble(1UL << (sizeof(long) == 8 ? 54 : 31));
 	kst("rawphys %d %s 4096", beyond.slot, kst_name(beyond, 0));
@@ -422,7 +422,7 @@ TEST_F(log, dump_of_an_unknown_address)
 	char line[128];
 	size_t i;
 
-	/* just outside an object, then at both ends of everything */
+	/* next to an object, and at both ends of all addresses */
 	for (i = 0; i < ARRAY_SIZE(offsets); i++) {
 		struct kst_obj from = i < 2 ? dumped : nothing;
 		long offset = offsets[i];

@@ -2,12 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck disable=SC2317 # functions are called by name
 #
-# Memory comes and goes while all CPUs scan struct pages and allocate.
+# Memory is added and removed while all CPUs scan struct pages and allocate.
 #
-# KMEMLEAK_ROUNDS=N       how often blocks go offline (default 3)
-# KMEMLEAK_MEMORY_MODULE  a driver whose loading brings memory (virtio_mem)
-# KMEMLEAK_EJECT=1        in the end, take a DIMM out of its slot: for machines
-#                         made for the purpose
+# KMEMLEAK_ROUNDS=N       the number of times that blocks go offline (default 3)
+# KMEMLEAK_MEMORY_MODULE  a driver that adds memory when it is loaded (virtio_mem)
+# KMEMLEAK_EJECT=1        at the end, eject a DIMM from its slot: only for test machines
 DIR=$(dirname "$0")
 # shellcheck source=kmemleak_lib.sh
 . "$DIR/kmemleak_lib.sh"
@@ -24,7 +23,7 @@ state() {
 	echo "$2" >"$1/state" 2>/dev/null
 }
 
-# The last blocks first: the first ones hold the kernel.
+# The last blocks come first: the first ones have the kernel.
 blocks_last_first() {
 	find "$MEMORY" -maxdepth 1 -name 'memory[0-9]*' | sort -V -r
 }
@@ -33,7 +32,7 @@ memory_kb() {
 	awk '/^MemTotal:/ { print $2 }' /proc/meminfo
 }
 
-# poll <command>...: wait until it succeeds, for a minute at most
+# poll <command>...: repeat it until it succeeds, for a minute at most
 poll() {
 	local end=$((SECONDS + 60))
 	until "$@"; do
@@ -75,7 +74,7 @@ else
 	skip "memory appears" "no KMEMLEAK_MEMORY_MODULE"
 fi
 
-# Two will do. What nobody uses yet, then what holds nothing that must stay.
+# Two blocks are enough: unused ones first, then those without unmovable pages.
 while read -r block; do
 	[ "$(cat "$block/state")" != offline ] || state "$block" online_movable || :
 done < <(blocks_last_first)
@@ -92,7 +91,7 @@ done
 nr=$(blocks_last_first | wc -l)
 echo "# ${blocks[*]#"$MEMORY"/} of $nr blocks, $((0x$(cat "$MEMORY"/block_size_bytes) >> 20)) MB each"
 
-# What was in use cannot always leave at once: try for a while.
+# Pages in use cannot always be moved at once: try several times.
 go_and_come() {
 	local block
 	for block in "${blocks[@]}"; do
@@ -106,13 +105,13 @@ go_and_come() {
 }
 for ((i = 1; i <= ${KMEMLEAK_ROUNDS:-3}; i++)); do
 	if [ ${#blocks[@]} -gt 0 ]; then
-		check "blocks go and come, round $i" go_and_come
+		check "blocks go offline and online, round $i" go_and_come
 	else
-		skip "blocks go and come, round $i" "none of the $nr blocks can go offline"
+		skip "blocks go offline and online, round $i" "none of the $nr blocks can go offline"
 	fi
 done
 
-# The blocks of a DIMM that ACPI can eject, none of which the kernel uses.
+# The blocks of a DIMM that ACPI can eject, if the kernel uses none of them.
 dimm=$(find -L /sys/bus/acpi/devices/PNP0C80:* -maxdepth 1 -name eject 2>/dev/null | head -n 1)
 dimm=${dimm%/eject}
 mapfile -t in_dimm < <(while read -r block; do
@@ -136,15 +135,15 @@ eject() {
 	load_await_scans 2
 }
 if [ "${KMEMLEAK_EJECT:-0}" != 1 ]; then
-	skip "a DIMM goes" "no KMEMLEAK_EJECT=1"
+	skip "a DIMM is ejected" "no KMEMLEAK_EJECT=1"
 elif [ -z "$dimm" ] || [ ${#in_dimm[@]} -eq 0 ]; then
-	skip "a DIMM goes" "no slot with memory that ACPI could eject"
+	skip "a DIMM is ejected" "no slot with memory that ACPI could eject"
 else
-	check "a DIMM goes" eject
+	check "a DIMM is ejected" eject
 fi
 
-# A block whose memory slabs may take: objects, and their owners' intervals. Last,
-# for it will not go any more.
+# A block of memory for slabs, which then has objects, and so intervals. It is the last
+# one, since it cannot go offline any more.
 for_the_kernel() {
 	local block
 	while read -r block; do
@@ -161,9 +160,9 @@ for_the_kernel() {
 	return 1
 }
 if [ ${#blocks[@]} -gt 0 ]; then
-	check "a block comes for the kernel" for_the_kernel
+	check "a block is added for the kernel" for_the_kernel
 else
-	skip "a block comes for the kernel" "none of the $nr blocks can go offline"
+	skip "a block is added for the kernel" "none of the $nr blocks can go offline"
 fi
 load_stop
 finish

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck disable=SC2317 # functions are called by name
 #
-# Modules come and go while all CPUs scan: their sections are roots, and gone
-# all of a sudden. What they leave behind is reported, and nothing else.
-# KMEMLEAK_ROUNDS: how often (default 20).
+# Modules are loaded and unloaded while all CPUs scan: their sections are roots, which
+# disappear at any time. Leaks of the modules are reported, and no other objects.
+# KMEMLEAK_ROUNDS: number of rounds (default 20).
 DIR=$(dirname "$0")
 # shellcheck source=kmemleak_lib.sh
 . "$DIR/kmemleak_lib.sh"
@@ -28,7 +28,7 @@ come_and_go() {
 }
 
 load_start
-check "a module comes and goes" come_and_go
+check "a module is loaded and unloaded" come_and_go
 load_stop
-check "what it left is reported" grep -Eq '\(size (416|512)\):' "$KMEMLEAK"
+check "its leaks are reported" grep -Eq '\(size (416|512)\):' "$KMEMLEAK"
 finish

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Several CPUs scan, with one filter or another: the command and the parameter
- * that say so, and that the report does not depend on it. Kernels whose kmemleak
- * has no such command skip this.
+ * Scans by several CPUs, and with each filter: the command and the parameter, and that
+ * reports do not depend on them. Skipped if kmemleak has no such command.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -57,7 +56,7 @@ TEST_F(parallel, numbers_are_parsed_strictly)
 			TH_LOG("\"%s\"", commands[i].command);
 }
 
-/* What is wanted is shown at once, what a scan had after it. */
+/* Statistics: the wanted number at once, the number of the last scan after it. */
 TEST_F(parallel, as_many_as_asked_for)
 {
 	int cpus = kml_nr_cpus(), n;
@@ -106,7 +105,7 @@ TEST_F(parallel, a_filter_that_is_not_there_changes_nothing)
 	EXPECT_STREQ("generic", after);
 	EXPECT_TRUE(kml_stats_has("filter generic\n"));
 	EXPECT_EQ(0, kml_write_file(KML_PARAM("filter"), "auto"));
-	/* asked for at boot, it may be one that is not for this machine */
+	/* the name from the command line may be one that this machine does not have */
 	kml_write_file(KML_PARAM("filter"), before);
 }
 
@@ -117,7 +116,7 @@ TEST_F(parallel, the_report_does_not_depend_on_it)
 	for (i = 0; i < ARRAY_SIZE(widths); i++) {
 		kst_drop(leak[i]);
 		ASSERT_EQ(0, kml_command(widths[i]));
-		/* the first one to find them unreferenced notes their checksums */
+		/* the first scan that finds them unreferenced takes their checksums */
 		ASSERT_EQ(0, kml_scan());
 		ASSERT_EQ(0, kml_scan());
 		EXPECT_LISTED(leak[i])
@@ -153,14 +152,14 @@ int main(int argc, char **argv)
 	size_t i;
 
 	kml_setup(KML_NEED_MODULE | KML_NEED_ENABLED);
-	/* of pages: slabs keep pointers to their latest objects */
+	/* pages, since slabs keep pointers to their latest objects */
 	held = kst_page(128);
 	kst_hold(held, 0);
 	for (i = 0; i < ARRAY_SIZE(leak); i++) {
 		leak[i] = kst_page(96);
 		kst_hold(leak[i], 0);
 	}
-	/* they come of age */
+	/* until they are old enough */
 	kml_scan();
 	kml_sleep_ms(KML_AGE_MS);
 	return test_harness_run(argc, argv);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * When an unreferenced object is reported, and when no longer: age, scans,
- * min_unref_scans, changes of mind, clear, task stacks, the scan thread.
+ * Conditions for a report: age, the number of scans, min_unref_scans, references that
+ * appear again, clear, task stacks, the scan thread.
  *
- * Objects are planted held, before the first test runs, and have come of age
- * by then: a test drops what it needs, and from there on only scans count, not
- * time. An object that was held so far has not been looked at closely by any
- * scan: the first one after the drop is its first.
+ * Objects are planted and held before the first test runs, and are old enough then. A
+ * test drops its objects, and after that only the number of scans matters, not the time.
+ * No scan has taken the checksum of an object that was held: the scan after the drop is
+ * its first.
  */
 #include "../kselftest_harness.h"
 #include "kmemleak_util.h"
@@ -55,7 +55,7 @@ KST_PLANT(first_scan)
 	dropped = held("page");
 }
 
-/* The very first test: nothing has been scanned since the planting. */
+/* The first test: there was no scan since the objects were planted. */
 TEST_F(policy, first_scan_never_reports)
 {
 	kst_drop(dropped);
@@ -179,7 +179,7 @@ TEST_F(policy, a_change_of_content_restarts_the_count)
 	EXPECT_LISTED(rewritten);
 }
 
-/* Changes of mind */
+/* Objects that are referenced, changed or painted again */
 
 static struct kst_obj transient, found_again, changing, freed, painted[2];
 static struct kst_obj found_percpu;
@@ -209,7 +209,7 @@ TEST_F(policy, transient_leak_gains_one_scan)
 	EXPECT_UNLISTED(transient);
 	scans(1);
 	EXPECT_LISTED(transient);
-	/* even once it is reported */
+	/* after it was reported, too */
 	kst_hook("transient_leak", transient);
 	scans(1);
 	EXPECT_UNLISTED(transient);
@@ -297,7 +297,7 @@ TEST_F(policy, clear_greys_what_is_reported)
 	EXPECT_UNLISTED(cleared_percpu);
 	EXPECT_LISTED(not_yet);
 
-	/* grey: never a leak again, but scanned for pointers */
+	/* grey: not reported again, but read */
 	kst_store(by_cleared, 0, cleared, 16);
 	kst_drop(by_cleared);
 	scans(2);
@@ -354,7 +354,7 @@ TEST_F(policy, the_thread_scans_by_itself)
 	EXPECT_EQ(0, kml_command("scan=off"));
 }
 
-/* Age; on time of its own. */
+/* Age, with objects of its own. */
 TEST_F(policy, nothing_is_reported_before_five_seconds)
 {
 	unsigned long long start = kml_now_ms();
@@ -366,7 +366,7 @@ TEST_F(policy, nothing_is_reported_before_five_seconds)
 	scans(1);
 	while (kml_now_ms() - start < KML_MIN_AGE_MS - 400) {
 		scans(1);
-		/* a scan that ends too late says nothing */
+		/* a scan that ends too late proves nothing */
 		if (kml_now_ms() - start >= KML_MIN_AGE_MS - 50)
 			break;
 		EXPECT_UNLISTED(young);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every way to read the report: in chunks of any size, from any offset, with
- * one descriptor for everything, by sendfile(), while leaks go away.
+ * Reads of the report: in pieces of any size, from any offset, by one descriptor for
+ * commands and reads, by sendfile(), and while leaks are freed.
  *
- * The leaks are planted and found before the first test runs. The last tests
- * take some of them away.
+ * The leaks are planted and reported before the first test runs. The last tests free some
+ * of them.
  */
 #include <fcntl.h>
 #include <sys/sendfile.h>
@@ -35,8 +35,8 @@ FIXTURE_TEARDOWN(reading)
 }
 
 /*
- * The dump of a per-CPU block is that of the CPU that reads, and one of these
- * may take over from another between two reads.
+ * The dump of a per-CPU block is that of the CPU that reads, and a task may change its
+ * CPU between two reads.
  */
 static char *read_pinned(int fd, size_t chunk, size_t *len)
 {
@@ -49,8 +49,8 @@ static char *read_pinned(int fd, size_t chunk, size_t *len)
 }
 
 /*
- * See kml_load(): one kmemleak has to get it right at once, the other may try
- * again for some time.
+ * See kml_load(): our report must be correct at the first try, stock may try again for
+ * some time.
  */
 static bool another_try(int tries)
 {
@@ -60,7 +60,7 @@ static bool another_try(int tries)
 	return true;
 }
 
-/* All of it, for other reads to be compared with. */
+/* The whole report, with which other reads are compared. */
 static char *read_all(int fd, size_t *len)
 {
 	char *text = read_pinned(fd, 1 << 22, len), *last = NULL;
@@ -151,7 +151,7 @@ TEST_F(reading, readv_fills_its_parts)
 	free(all);
 }
 
-/* After a write, reading goes on at the position the write left. */
+/* After a write, reading continues at the position of the write. */
 TEST_F(reading, read_after_write_is_at_the_position)
 {
 	char part[64], *all;
@@ -176,7 +176,7 @@ TEST_F(reading, end_of_file_stays_end_of_file)
 	EXPECT_EQ(0, read(self->fd, &byte, 1));
 }
 
-/* wireguard's init copies the report to its stdout this way. */
+/* wireguard's init copies the report to its stdout by sendfile(). */
 TEST_F(reading, sendfile_copies_it_all)
 {
 	size_t len, all_len, done = 0;
@@ -207,7 +207,7 @@ TEST_F(reading, sendfile_copies_it_all)
 	fclose(out);
 }
 
-/* From here on leaks go away. */
+/* The following tests free leaks. */
 
 TEST_F(reading, each_lseek_gives_a_fresh_report)
 {
@@ -227,8 +227,8 @@ TEST_F(reading, each_lseek_gives_a_fresh_report)
 }
 
 /*
- * Objects that come and go between two reads, reported or not, neither lose
- * nor repeat any other entry.
+ * If objects, reported or not, are allocated or freed between two reads, no other entry is
+ * lost or repeated.
  */
 TEST_F(reading, frees_between_reads_lose_nothing)
 {
@@ -243,7 +243,7 @@ TEST_F(reading, frees_between_reads_lose_nothing)
 	ASSERT_NE(NULL, text);
 	while ((ret = read(self->fd, text + used, 512)) > 0) {
 		used += ret;
-		/* one behind, one ahead, and one that is no leak */
+		/* one before the position, one after it, and one that is no leak */
 		if (next < NR_BULK / 2) {
 			kst("free %d", bulk[next].slot);
 			kst("free %d", bulk[NR_BULK - next].slot);
@@ -289,7 +289,7 @@ int main(int argc, char **argv)
 	kst("fill %d 1", percpu.slot);
 	kml_sleep_ms(KML_AGE_MS);
 	kml_scan();
-	/* the last report counts: that is the one to be read */
+	/* until the last report, which is read, has all */
 	for (tries = 0; tries < 10 && nr < NR_BULK; tries++) {
 		kml_unload(&report);
 		kml_scan();

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The report could be read but not sent: sendfile() and splice() failed with
-# EINVAL, for want of a splice_read operation that reaches the file. wireguard's
-# test init, which uses nothing else, has never seen a leak.
+# The report could be read, but sendfile() and splice() failed with EINVAL, since the file
+# had no splice_read operation. wireguard's test init, which uses only sendfile(), has
+# never found a leak.
 DIR=$(dirname "$0")
 # shellcheck source=kmemleak_lib.sh
 . "$DIR/kmemleak_lib.sh"

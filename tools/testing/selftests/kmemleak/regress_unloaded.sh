@@ -1,9 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# After a module has been unloaded the frames in it have the names they had, with a
-# word to that effect, in the file and in the log; and those of a module that is loaded
-# in its place are its own.
+# Frames of a module that was unloaded keep their names, with a note, in the file and in
+# the log. Frames of a module that is loaded at the same address have names of that module.
 DIR=$(dirname "$0")
 # shellcheck source=kmemleak_lib.sh
 . "$DIR/kmemleak_lib.sh"
@@ -28,7 +27,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# Each report's address and its frames that match.
+# The address of each report, and its frames that match.
 frames() {
 	awk -v re="$1" '/^unreferenced/ { obj = $0 } $0 ~ re { print obj, $0 }' "$KMEMLEAK" | sort
 }
@@ -41,20 +40,20 @@ modprobe "$MODULE" || missing "no $MODULE"
 check "leaks of a loaded module are found" command_ok check
 frames 'kmemleak_test' >"$tmp/loaded"
 sed 's/^/# /' "$tmp/loaded"
-check "their frames have names" grep -q " $INIT \[kmemleak_test\]$" "$tmp/loaded"
+check "frames of leaks have names" grep -q " $INIT \[kmemleak_test\]$" "$tmp/loaded"
 rmmod "$MODULE"
 
 frames 'kmemleak_test' >"$tmp/gone"
 sed 's/\[kmemleak_test\]$/[kmemleak_test, unloaded]/' "$tmp/loaded" >"$tmp/wanted"
-check "they keep them when the module is unloaded" diff "$tmp/wanted" "$tmp/gone"
+check "they keep their names when the module is unloaded" diff "$tmp/wanted" "$tmp/gone"
 
-# In its place, most likely. What it leaks is told apart.
+# Probably at the same address. Its leaks are distinguished.
 modprobe "$MODULE"
 command_ok check
 frames 'kmemleak_test' >"$tmp/both"
-check "and when another takes its place" \
+check "they keep their names when another module is loaded" \
 	diff "$tmp/wanted" <(grep -Ff <(cut -d: -f1 "$tmp/loaded") "$tmp/both")
-check "whose frames are its own" grep -q ' \[kmemleak_test\]$' "$tmp/both"
+check "frames of that module have its name" grep -q ' \[kmemleak_test\]$' "$tmp/both"
 rmmod "$MODULE"
 command_ok clear
 
@@ -66,7 +65,7 @@ command_ok check
 dmesg | sed "1,/kmemleak selftest $$/d" >"$tmp/log"
 check "the log has them, too" \
 	grep -q "kmemleak:     $INIT \[kmemleak_test, unloaded\]$" "$tmp/log"
-check "and no numbers" not grep -q 'kmemleak:     0x' "$tmp/log"
-check "what is kept of modules is no leak" not grep -q 'kml_modules' "$tmp/log"
+check "the log has no frames without a name" not grep -q 'kmemleak:     0x' "$tmp/log"
+check "data that kmemleak keeps of modules are not reported" not grep -q 'kml_modules' "$tmp/log"
 
 finish

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The report: its text byte for byte, and its order.
+ * The report: its text, byte for byte, and its order.
  *
- * One set of leaks is planted and found before the first test runs; the tests
- * only look at the report, which is read once. See read_test for reading.
+ * One set of leaks is planted and reported before the first test runs. The tests only
+ * check the report, which is read once. read_test tests reading.
  */
 #include <ctype.h>
 #include <sys/prctl.h>
@@ -18,10 +18,10 @@ static const size_t sizes[] = {
 
 #define NR_SIZES	ARRAY_SIZE(sizes)
 #define NR_ORDERED	24
-/* an object may be registered as larger than was asked for */
+/* an object may be registered with a larger size than requested */
 #define KMALLOC_SIZE	128
 #define PLANTER		"kst planter"
-/* first bytes of what is filled: they cross from text to binary at once */
+/* the first bytes of the content: printable ones, then others */
 #define FILL_SEED	0x78
 
 static struct kst_obj sized[NR_SIZES];
@@ -55,7 +55,7 @@ static void plant_from_child(void)
 	waitpid(child_pid, &status, 0);
 }
 
-/* Both kinds of object in turn, each from another CPU than the last. */
+/* Objects of both kinds in turn, each from another CPU than the one before. */
 static void plant_ordered(void)
 {
 	int i;
@@ -81,7 +81,7 @@ static void plant(void)
 	percpu_small = kst_make(8, "percpu", "");
 	kst("fill %d %d", percpu_small.slot, FILL_SEED);
 	in_softirq = kst_make(64, "page", "1 softirq");
-	/* with PREEMPT_RT nothing is allocated in hard interrupts */
+	/* PREEMPT_RT does not allocate in hard interrupts */
 	in_hardirq = kst_make(64, "page", kml_is_rt() ? "1 softirq" : "1 hardirq");
 	by_kmalloc = kst_make(KMALLOC_SIZE, "kmalloc", "");
 	kst("fill %d %d", by_kmalloc.slot, FILL_SEED);
@@ -93,11 +93,11 @@ static void plant(void)
 	plant_ordered();
 	kml_sleep_ms(100);
 	late = kst_page(40);
-	/* last: the slot number of the child's is not known here */
+	/* last, since the slot of the child's object is not known here */
 	plant_from_child();
 }
 
-/* A line of a hex dump, from the description and not from the kernel's code. */
+/* A line of a hex dump, written from its description. */
 static void hex_row(char *line, const unsigned char *data, size_t len)
 {
 	size_t i;
@@ -113,7 +113,7 @@ static void hex_row(char *line, const unsigned char *data, size_t len)
 	*line = '\0';
 }
 
-/* CRC-32, least significant bit first, neither pre- nor post-inverted. */
+/* CRC-32, least significant bit first, without inversion before or after. */
 static unsigned int crc_of(unsigned int crc, const unsigned char *data,
 			   size_t len)
 {
@@ -136,7 +136,7 @@ static void filled(unsigned char *data, size_t size, int cpu)
 		data[i] = FILL_SEED + i + 16 * cpu;
 }
 
-/* All of an entry that comes before its backtrace. */
+/* The part of an entry before its backtrace. */
 static void expected_head(char *text, const struct kst_obj *obj,
 			  const char *space, const char *where, int cpu,
 			  unsigned long jiffies)
@@ -207,7 +207,7 @@ TEST(text_of_allocated_blocks)
 	}
 }
 
-/* The dump is of the copy of the CPU that it names. */
+/* The dump is that of the copy of the CPU that it names. */
 TEST(text_of_a_percpu_block)
 {
 	const struct kst_obj *objs[] = { &percpu, &percpu_small };
@@ -234,7 +234,7 @@ TEST(text_of_a_percpu_block)
 	}
 }
 
-/* No line of the report is of another form than these. */
+/* All lines of the report have one of these forms. */
 TEST(every_line_is_well_formed)
 {
 	static const char form[] =
@@ -271,8 +271,8 @@ TEST(entries_end_with_their_backtrace)
 }
 
 /*
- * The functions of kmemleak itself are left out, its caller is not. Where the
- * architecture cannot leave anything out, its own function comes first.
+ * Backtraces begin after the functions of kmemleak. On architectures that cannot skip
+ * frames, kmemleak's own function comes first.
  */
 TEST(backtraces_begin_at_the_caller)
 {
@@ -326,7 +326,7 @@ TEST(crc_is_that_of_the_content)
 		EXPECT_EQ(crc_of(0, data, sizes[i]), entry->crc)
 			TH_LOG("size %zu", sizes[i]);
 	}
-	/* a per-CPU object's runs through all its copies */
+	/* the checksum of a per-CPU object is that of all copies */
 	entry = kml_find(&report, percpu);
 	ASSERT_NE(NULL, entry);
 	for (cpu = 0; cpu < sysconf(_SC_NPROCESSORS_CONF); cpu++) {
@@ -403,7 +403,7 @@ TEST(interrupts_have_a_name_and_no_pid)
 	EXPECT_EQ(0, entry->pid);
 }
 
-/* What others make of the text. */
+/* Expressions of other test suites for the text. */
 TEST(known_parsers_find_what_they_look_for)
 {
 	static const char syzkaller[] =

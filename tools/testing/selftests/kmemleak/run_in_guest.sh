@@ -1,21 +1,21 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Run these selftests, all of them or those named, on the kernel this runs on,
-# and print their KTAP with a line of totals at its end.
+# Run all or some of these selftests on the present kernel. Prints their KTAP, and a line
+# of totals at the end.
 #
 #   run_in_guest.sh [-d DIR] [-g core|users] [-l off|overlap|warnings]... [TEST]...
 #
 #   -d DIR  where the built tests are (default: where this script is)
-#   -g ...  only half of them: what kmemleak does, or what its users do with it
-#   -l ...  tests that leave their mark, run last: "off" and "overlap" disable
-#           kmemleak until the next boot (one of them a boot), "warnings" makes
-#           the kernel print the warnings of misused hooks, backtraces and all
+#   -g ...  only one half: tests of kmemleak, or of programs that use it
+#   -l ...  tests with lasting effects, which run last: "off" and "overlap" disable
+#           kmemleak until the next boot (so one of them a boot), "warnings" makes
+#           the kernel print warnings about misused hooks, with backtraces
 #
-# Exit status: 0 when nothing failed, else 1. Without -l, what runs here is what
-# "make run_tests" runs, but for torture_test, which is run when it is named.
-# Meant for a guest made for the purpose, as root: what the tests need is there, so
-# a test that misses it fails, which "make run_tests" skips.
+# Exit status: 0 if no test has failed, else 1. Without -l, the tests are those of "make
+# run_tests", except for torture_test, which runs only by name. For root in a guest that
+# has all that the tests need: a test that lacks something fails here, and is skipped by
+# "make run_tests".
 set -u
 export KMEMLEAK_REQUIRED=1
 
@@ -36,7 +36,7 @@ cd "$dir" || exit 2
 core=(abi_test report_test read_test hooks_test policy_test trial_test log_test
 	interrupt_test check_test parallel_test isolated.sh tracing.sh
 	stress_test)
-# The sample module's leaks are all found if it is the first that is loaded.
+# All leaks of the sample module are found if it is loaded first.
 users=(sample_module.sh syzkaller_test wireguard_test consumers.sh badinput_test
 	badparam_test boot_param.sh)
 for script in regress_*.sh; do
@@ -52,7 +52,7 @@ if [ ${#tests[@]} -eq 0 ]; then
 	*) echo "unknown: -g $group, use core or users" >&2; exit 2 ;;
 	esac
 fi
-# Once, though somebody has named it: the second would find kmemleak disabled.
+# Only once, even if it is also named: a second run would find kmemleak disabled.
 run_last() {
 	local i
 	for i in "${!tests[@]}"; do
@@ -72,7 +72,7 @@ done
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-# Counts of one program's own KTAP, as "pass fail skip".
+# The results in the KTAP of one program, as "pass fail skip".
 count() {
 	awk '
 		/^ok / { if (/# SKIP/) skip++; else pass++ }
@@ -81,7 +81,7 @@ count() {
 		END { print pass + 0, fail + 0, skip + 0 }' "$log"
 }
 
-# Is kmemleak on? Only ours says so without being asked to do something.
+# Is kmemleak on? Only ours shows that without a command.
 is_on() {
 	grep -qsx 'enabled 1' /sys/kernel/debug/kmemleak_stats
 }
@@ -108,7 +108,7 @@ for test in "${tests[@]}"; do
 	4) echo "ok $nr $test # SKIP" ;;
 	*)
 		echo "not ok $nr $test # exit=$status"
-		# a failure that none of its tests owns up to
+		# a failure without a failed test
 		[ "$f" -gt 0 ] || error=$((error + 1))
 		;;
 	esac

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The first thing anybody tries: load samples/kmemleak's module, scan, read the
-# report. Its list elements leak when it is unloaded, not before.
+# A first try of kmemleak: load the module of samples/kmemleak, scan, and read the report.
+# Its list elements leak when it is unloaded, not before.
 DIR=$(dirname "$0")
 # shellcheck source=kmemleak_lib.sh
 . "$DIR/kmemleak_lib.sh"
@@ -35,14 +35,13 @@ command_ok scan
 command_ok scan
 command_ok clear
 
-# How many entries of such sizes were read.
+# The number of entries of such sizes in the report.
 leaks_of_size() {
 	grep -Ec "^unreferenced object.*\(size ($1)\):" "$tmp"
 }
 
-# The same, of the module only: where one scan decides, something that another
-# task has in its hands may be listed for a moment. The module's frames have names
-# as long as it is loaded.
+# The same, of the module only: after a single scan, an object that another task is moving
+# may be listed. Frames of the module have names while it is loaded.
 module_leaks() {
 	awk -v size="[(]size ($1)[)]:" '
 		/^unreferenced/ { hit = $0 ~ size; entry = "" }
@@ -51,9 +50,9 @@ module_leaks() {
 		END { print n + 0 }' "$tmp"
 }
 
-# kind_leaks vmalloc|kmalloc: those that have a frame of vmalloc(), and the others of
-# the sizes that are leaked at once. Which of its functions have frames is the
-# compiler's choice.
+# kind_leaks vmalloc|kmalloc: entries with a frame of vmalloc(), or the others of the sizes
+# that are leaked at once. It depends on the compiler which functions of the module have
+# frames.
 kind_leaks() {
 	awk -v kind="$1" '
 		function judge() {
@@ -74,24 +73,24 @@ percpu_leaks() {
 	grep -Ec '^unreferenced object \(percpu\) 0x[0-9a-f]+ \(size 64\):' "$tmp"
 }
 
-# The first learns what new ones hold.
+# The first scan takes checksums.
 scan_and_read() {
 	command_ok scan
 	command_ok scan
 	cat "$KMEMLEAK" >"$tmp"
 }
 
-# In kmemleak_pages, by size: leaks to which only a page refers that nobody tracks.
+# Leaks in kmemleak_pages, by size: only an untracked page refers to them.
 # shellcheck disable=SC2317 # called by all
 in_pages() {
 	grep -Ec "^0x[0-9a-f]+ size ($1) pfn .* comm \"modprobe\"" "$KMEMLEAK"_pages 2>/dev/null
 }
 
-# all <planted> <found> <sizes>. What is in kmemleak_pages is accounted for. And the
-# memory of one may have been referred to before: in one of 14 boots of UML 6.12 1 of 8
-# blocks was in kmemleak_pages and 1 of 10 on the list was not found, in 5 of 7.3 none.
-# Where the allocators keep pointers to what they have handed out, as they do without
-# this kmemleak's patches, it is some of them, perhaps.
+# all <planted> <found> <sizes>. Leaks in kmemleak_pages count as found. There may be a
+# stale reference to one leak: in one of 14 boots of UML 6.12, 1 of 8 blocks was in
+# kmemleak_pages and 1 of 10 on the list was not found; in 5 boots of 7.3 none was missed.
+# Without the patches of this project, allocators keep pointers to allocated blocks, which
+# may hide some more.
 # shellcheck disable=SC2317 # called by check
 all() {
 	[ "$2" -eq "$1" ] && return
@@ -104,8 +103,8 @@ check "the module loads" modprobe "$MODULE"
 sleep "$AGE"
 scan_and_read
 check "kmalloc leaks are found" all 8 "$(kind_leaks kmalloc)" '32|1024|2048|4096'
-# User Mode Linux has modules where vmalloc() allocates. What was in their place is
-# referenced by the addresses of their sections, in files, and by saved stack traces.
+# User Mode Linux has modules in the range of vmalloc(). Addresses of their sections, in
+# files, and saved stack traces refer to later blocks at the same addresses.
 if [ -d /sys/module/kmemleak_selftest ] && grep -q 'User Mode Linux' /proc/cpuinfo; then
 	skip "vmalloc leaks are found" "another module has been loaded before"
 else
@@ -113,13 +112,13 @@ else
 fi
 percpu_seen=$(percpu_leaks)
 check "frames name the module" grep -q '\[kmemleak_test\]' "$tmp"
-check "what its list holds is no leak" test "$(module_leaks '416|512')" -eq 0
-# Without SMP the compiler sees that nobody reads those pointers, and drops them.
+check "objects on its list are not reported" test "$(module_leaks '416|512')" -eq 0
+# Without SMP the compiler drops those pointers, since nothing reads them.
 if uname -v | grep -q SMP; then
-	check "what its per-CPU pointers hold is no leak" \
+	check "objects of its per-CPU pointers are not reported" \
 		test "$(module_leaks '129|192')" -eq 0
 else
-	skip "what its per-CPU pointers hold is no leak" "no SMP, no pointers"
+	skip "objects of its per-CPU pointers are not reported" "no SMP, no pointers"
 fi
 
 command_ok clear
@@ -127,16 +126,16 @@ check "the module unloads" rmmod "$MODULE"
 scan_and_read
 check "its list elements have become leaks" all 10 "$(leaks_of_size '416|512')" '416|512'
 if uname -v | grep -q SMP; then
-	check "and so have its per-CPU pointers' objects" \
+	check "objects of its per-CPU pointers have become leaks" \
 		all "$(find /sys/devices/system/cpu -maxdepth 1 -name 'cpu[0-9]*' | wc -l)" "$(leaks_of_size '129|192')" '129|192'
 else
-	skip "and so have its per-CPU pointers' objects" "no SMP, no pointers"
+	skip "objects of its per-CPU pointers have become leaks" "no SMP, no pointers"
 fi
 command_ok clear
 check "clear leaves nothing" empty "$KMEMLEAK"
 
-# A per-CPU pointer may be the same number as the address of something else, or as a
-# count where they count from zero (6.12 on x86-64). What leaks next is elsewhere.
+# A per-CPU pointer may equal another address, or a small number where per-CPU pointers
+# begin at zero (6.12 on x86-64). The next leaks have other addresses.
 for _ in 1 2 3; do
 	[ "$percpu_seen" -eq 0 ] || break
 	modprobe "$MODULE"

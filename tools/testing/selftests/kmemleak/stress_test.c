@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Scans, reads and clears while threads allocate and free: nothing that is
- * alive is ever reported, and in the end everything that is leaked is.
+ * Scans, reads and clears while threads allocate and free: live objects are never
+ * reported, and at the end all leaks are.
  *
- * Live objects begin with "KSTLIVE!", so that any report can be judged by its
- * text. KMEMLEAK_STRESS_MS sets how long each part takes.
+ * Live objects begin with "KSTLIVE!", so that a report can be judged by its text.
+ * KMEMLEAK_STRESS_MS is the duration of each part.
  */
 #include <fcntl.h>
 
@@ -14,7 +14,7 @@
 #define MAX_LEAKS	256
 #define NR_LIVE		2000
 #define LEAKS_A_THREAD	24
-/* a thread that has not leaked all of its by then never will */
+/* by then all threads should have leaked all their objects */
 #define MAX_LOAD_MS	120000
 
 static unsigned int part_ms = 6500;
@@ -36,7 +36,7 @@ FIXTURE_TEARDOWN(stress)
 	kst("reset");
 }
 
-/* In a child: do @what until told to stop. Its exit status is the verdict. */
+/* Do @what in a child, until the child is told to stop. Its exit status is the result. */
 static pid_t spawn(int (*what)(void))
 {
 	unsigned long long end = kml_now_ms() + part_ms;
@@ -76,7 +76,7 @@ static int do_read(void)
 	close(fd);
 	if (!text)
 		return 1;
-	/* a single word of a live object in the report is one too many */
+	/* the report must not have any live object */
 	bad = !!strstr(text, "KSTLIVE!");
 	if (bad)
 		ksft_print_msg("alive, but reported:\n%s", text);
@@ -85,7 +85,7 @@ static int do_read(void)
 	return bad;
 }
 
-/* Commands of every kind, as nobody would ever mix them. */
+/* Commands of all kinds, in unusual orders. */
 static int do_commands(void)
 {
 	static const char * const commands[] = {
@@ -109,8 +109,8 @@ struct leaks {
 };
 
 /*
- * How many are not in the report now, and a scan has seen a reference to; negative
- * when the report cannot be read or one is missing without a reference.
+ * The number of leaks that are not in the report, and to which a scan has found a
+ * reference; negative if the report cannot be read, or one without a reference is missing.
  */
 static int nr_hidden(const struct leaks *leaks)
 {
@@ -156,7 +156,7 @@ TEST_F(stress, everything_at_once)
 	size_t i;
 
 	ASSERT_EQ(0, kst("stress %d %d 0", self->nr_threads, NR_LIVE));
-	/* let some of what is alive come of age first */
+	/* wait until some live objects are old enough to be reported */
 	kml_sleep_ms(KML_AGE_MS);
 	for (i = 0; i < ARRAY_SIZE(what); i++)
 		ASSERT_GT(spawn(what[i]), 0);
@@ -185,21 +185,21 @@ TEST_F(stress, leaks_made_under_load_are_found)
 	ASSERT_GT(spawn(do_read), 0);
 	while (wait(&status) > 0)
 		EXPECT_EQ(0, status);
-	/* where an allocation takes milliseconds the threads are not done by then */
+	/* if an allocation takes milliseconds, the threads need longer */
 	limit = kml_now_ms() + MAX_LOAD_MS;
 	while (get_leaks(&leaks) < all && kml_now_ms() < limit)
 		kml_scan();
 	EXPECT_EQ(0, kst("unstress"));
 	ASSERT_EQ(all, get_leaks(&leaks));
 
-	/* the last may be new to the scans so far */
+	/* the last leaks may be newer than the scans so far */
 	kml_scan();
 	kml_sleep_ms(KML_AGE_MS);
 	kml_scan();
 	/*
-	 * The memory of one by kmalloc() may have been referred to before: in 2 of 8
-	 * boots of UML it was 1 of 96. On UML the task_struct of a kernel thread keeps
-	 * the argument that kthread() has freed, in thread.request.
+	 * There may be a stale reference to memory of kmalloc(): in 2 of 8 boots of UML
+	 * 1 of 96 leaks was hidden. On UML the task_struct of a kernel thread keeps the
+	 * argument that kthread() has freed, in thread.request.
 	 */
 	hidden = nr_hidden(&leaks);
 	EXPECT_LE(0, hidden);

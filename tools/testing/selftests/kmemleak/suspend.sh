@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck disable=SC2317 # functions are called by name
 #
-# The machine goes to sleep, as far as each rehearsal of CONFIG_PM_DEBUG goes
-# and then in earnest, while all CPUs scan and allocate: it does sleep, wakes, and
-# scans go on. What wakes it must be known: where nothing does the machine sleeps
-# on, so nobody is put to sleep unasked.
+# The machine goes to sleep while all CPUs scan and allocate: first to each level of the
+# tests of CONFIG_PM_DEBUG, and then completely. It must sleep, wake up, and continue to
+# scan. A machine without a source of wake-ups would not wake, so it only sleeps with one
+# of these settings:
 #
-# KMEMLEAK_ALARM="freeze mem": the alarm of this machine's clock can be relied upon
-# to wake it from these states of /sys/power/state (suspend to idle, to RAM).
-# KMEMLEAK_KEYS=1: somebody presses a key at its serial console, time and again,
-# which ends suspend to idle.
+# KMEMLEAK_ALARM="freeze mem": the alarm of the clock wakes the machine from these states
+# of /sys/power/state (suspend to idle, to RAM).
+# KMEMLEAK_KEYS=1: keys are pressed at the serial console again and again, which ends
+# suspend to idle.
 DIR=$(dirname "$0")
 # shellcheck source=kmemleak_lib.sh
 . "$DIR/kmemleak_lib.sh"
@@ -29,7 +29,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# sleep_once [state]: awake again without an error, and the kernel counted it
+# sleep_once [state]: has slept without an error, and the kernel has counted it
 sleep_once() {
 	local before
 	before=$(cat /sys/power/suspend_stats/success)
@@ -72,7 +72,7 @@ else
 	skip "sleep in earnest" "no clock that could wake this machine"
 fi
 
-# The console that is named last is the one with a keyboard.
+# The last console has the keyboard.
 tty=$(awk '{ print $NF }' /sys/class/tty/console/active)
 wakeup=/sys/class/tty/$tty/power/wakeup
 key_wakes() {
@@ -89,7 +89,7 @@ if [ -n "${KMEMLEAK_KEYS:-}" ]; then
 fi
 load_stop
 
-# Now the scan thread's scans, on which nobody waits.
+# Now scans of the scan thread, for which no task waits.
 thread_sleeps() {
 	local before
 	echo freezer 2>/dev/null >/sys/power/pm_test || return 1
@@ -103,9 +103,9 @@ thread_sleeps() {
 	return 1
 }
 if [ -e /sys/power/pm_test ] && is_ours; then
-	check "the scan thread stops for it, and goes on" thread_sleeps
+	check "the scan thread stops for it, and continues" thread_sleeps
 	command_ok scan=off
 else
-	skip "the scan thread stops for it, and goes on" "no /sys/power/pm_test, or no statistics"
+	skip "the scan thread stops for it, and continues" "no /sys/power/pm_test, or no statistics"
 fi
 finish

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kmemleak the way a fuzzer's executor uses it: one descriptor that stays
- * open, commands without a newline, reads of 128 KiB, text cut by hand. With one
- * CPU that scans, and with all.
+ * kmemleak as the executor of syzkaller uses it: one descriptor that stays open, commands
+ * without a newline, reads of 128 KiB, and its own parser. With scans by one CPU, and by
+ * all.
  */
 #include <fcntl.h>
 #include <regex.h>
@@ -48,7 +48,7 @@ FIXTURE_TEARDOWN(executor)
 	close(self->fd);
 }
 
-/* The number of reports in the buffer, by the only mark there is. */
+/* The number of reports in the buffer, by their first words. */
 static int cut(char *text, char **first)
 {
 	int nr = 0;
@@ -62,8 +62,8 @@ static int cut(char *text, char **first)
 }
 
 /*
- * By the expression that syzkaller knows a stack by: how many reports have one. It
- * has Perl's "(?:", which POSIX does not, and groups nothing by it.
+ * The number of reports with a stack, by syzkaller's expression. That has Perl's "(?:",
+ * which POSIX does not know and which changes nothing.
  */
 static int stacks(const char *text)
 {
@@ -81,7 +81,7 @@ static int stacks(const char *text)
 	return nr;
 }
 
-/* What it does once, before the first program: leaks of the boot are flushed. */
+/* Before the first program, syzkaller clears the leaks of the boot. */
 static void set_up(struct __test_metadata *_metadata)
 {
 	ASSERT_EQ(0, kml_command("scan=off"));
@@ -92,8 +92,8 @@ static void set_up(struct __test_metadata *_metadata)
 }
 
 /*
- * After each program: scan, let it age, scan,
- * and a look. The first look is from where two writes have left the position.
+ * After each program: scan, wait, scan, and read. The first read begins at the position
+ * after two writes.
  */
 TEST_F(executor, scans_and_reads_by_one_descriptor)
 {
@@ -131,7 +131,7 @@ TEST_F(executor, scans_and_reads_by_one_descriptor)
 		EXPECT_EQ(&buf[0], first);
 		for (i = 0; i < NR_LEAKS; i++)
 			nr -= !!strstr(buf, kst_name(leaks[i], 0));
-		/* these, and nothing but these */
+		/* these reports, and no others */
 		EXPECT_EQ(0, nr);
 		EXPECT_EQ(NR_LEAKS, cut(buf, &first));
 		EXPECT_EQ(cut(buf, &first), stacks(buf));
@@ -145,9 +145,9 @@ TEST_F(executor, nothing_to_read_when_nothing_leaks)
 	struct kst_obj held;
 	ssize_t len;
 
-	/* the process of the test before has been gone for milliseconds only */
+	/* the process of the test before has ended some milliseconds ago */
 	ASSERT_EQ(0, kst("reset"));
-	/* in use, and of age: what a false report would be about */
+	/* blocks in use that are old enough for a false report */
 	held = kst_page(128);
 	kst_hold(held, 0);
 	ASSERT_EQ(5, write(self->fd, "clear", 5));

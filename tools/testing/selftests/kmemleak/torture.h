@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What torture_test.c and torture_load.c share.
+ * Declarations for torture_test.c and torture_load.c.
  */
 #ifndef _TORTURE_H
 #define _TORTURE_H
@@ -14,14 +14,14 @@
 
 enum torture_class { TORTURE_LIVE, TORTURE_MOVED, TORTURE_LEAK, TORTURE_NR };
 
-/* Of all processes; each number has one that changes it, or nobody minds. */
+/* Shared by all processes. Each number has one writer, or need not be exact. */
 struct torture_shared {
 	bool stop, toggle_parallel;
-	unsigned int scan_every_ms;	/* of each scanner; 0: at once again */
+	unsigned int scan_every_ms;	/* the period of each scanner; 0: without a pause */
 	long scans, scans_stopped, scan_max_ms;
 	long reads, bad_reads;
 	long commands, bad_commands;
-	long seen[TORTURE_NR];		/* objects, each once */
+	long seen[TORTURE_NR];		/* objects, each counted once */
 	long nr_others;
 	unsigned long others[TORTURE_OTHERS];
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Torture: the processes that scan, read, and give commands
+ * Torture: the processes that scan, read, and write commands
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 
 #define MAX_SHOWN	4
 
-/* The module's tags, its enum kt_class in this order */
+/* The tags of the module, in the order of its enum kt_class */
 static const struct {
 	const char *tag, *name;
 } classes[TORTURE_NR] = {
@@ -56,7 +56,7 @@ void torture_unreported(char *buf, size_t size)
 	buf[used] = '\0';
 }
 
-/* How many leaks there are, from the first line of what the module says */
+/* The number of leaks, from the first line of the module's file */
 long torture_planted(void)
 {
 	char line[64];
@@ -88,7 +88,7 @@ static void on_alarm(int signal)
 {
 }
 
-/* One that a signal stops, or its wait for another one. */
+/* A scan that a signal stops, or the wait for another scan. */
 static void stopped_scan(unsigned int us)
 {
 	struct itimerval when = { .it_value.tv_usec = us }, never = {};
@@ -119,7 +119,7 @@ void torture_scanner(void)
 		next += shared->scan_every_ms;
 		while ((now = kml_now_ms()) < next && !torture_stopped())
 			kml_sleep_ms(next - now < 100 ? next - now : 100);
-		/* what was late does not make up for it */
+		/* a late scan does not make the next one earlier */
 		next = now;
 	}
 }
@@ -171,7 +171,7 @@ static void note_other(const struct kml_entry *entry)
 
 static void judge_entry(const struct kml_entry *entry)
 {
-	/* numbers that this process has told the module */
+	/* numbers that this process has written to the module */
 	static unsigned char told[TORTURE_NR][1 << 17];
 	unsigned char *byte, bit;
 	unsigned long id;
@@ -179,7 +179,7 @@ static void judge_entry(const struct kml_entry *entry)
 	int i;
 
 	if (!first_row(entry, tag, &id)) {
-		/* gone, or changed, while it was being printed */
+		/* freed or changed while it was printed */
 		if (strstr(entry->text, "hex dump"))
 			shared->bad_reads++;
 		return;
@@ -188,7 +188,7 @@ static void judge_entry(const struct kml_entry *entry)
 		if (!strcmp(tag, classes[i].tag))
 			break;
 	if (i == TORTURE_NR) {
-		/* freed at this moment */
+		/* being freed */
 		if (strcmp(tag, "KTDEAD!!"))
 			note_other(entry);
 		return;
@@ -240,7 +240,7 @@ void torture_reader(void)
 	size_t chunk = 1;
 
 	while (!torture_stopped()) {
-		/* all sizes sooner or later; some only once, for they take long */
+		/* all sizes in time; some only once, since they take long */
 		torture_read_and_judge(chunk);
 		chunk = chunk * 5 % 4999 + 1;
 		if (chunk < 16)
@@ -274,7 +274,7 @@ static void toggle_parallel(void)
 		command(widths[random() % ARRAY_SIZE(widths)], 0);
 }
 
-/* How memory is searched: each of them finds the same, and may come at any time. */
+/* The filter may be changed at any time: all filters find the same. */
 static void toggle_filter(void)
 {
 	static const char * const names[] = { "auto", "generic", "avx2", "neon" };
@@ -285,14 +285,14 @@ static void toggle_filter(void)
 		return;
 	ret = kml_write_file(KML_PARAM("filter"), names[i]);
 	shared->commands++;
-	/* the others are not on every machine */
+	/* not all machines have the others */
 	if (ret && (i < 2 || ret != -EINVAL))
 		shared->bad_commands++;
 }
 
 /*
- * The kmemleak that is replaced must not be told to stop its thread while others
- * scan: it would hold the lock that the thread waits for, and wait for the thread.
+ * Stock must not be told to stop its thread while other tasks scan: it would hold the
+ * lock for which the thread waits, and wait for the thread.
  */
 static void thread_command(const char *what)
 {
@@ -300,7 +300,7 @@ static void thread_command(const char *what)
 		command(what, 0);
 }
 
-/* The module has to put everything from stacks elsewhere before. */
+/* Before that, the module has to move all references from stacks to other places. */
 static void without_stacks(void)
 {
 	if (torture_tell("stacks 0")) {
@@ -354,7 +354,7 @@ void torture_commander(void)
 			command("nonsense", -EINVAL);
 			break;
 		case 7:
-			/* let the reader see it first, mostly */
+			/* in most cases the reader should read it first */
 			kml_sleep_ms(200);
 			command("clear", 0);
 			break;
@@ -368,7 +368,7 @@ void torture_commander(void)
 			toggle_filter();
 			break;
 		case 15:
-			/* rarely: parkers need time between */
+			/* rarely, since parkers need time in between */
 			if (n % 128 == 0)
 				without_stacks();
 			break;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Torture: the kmemleak_torture module makes load, and leaks; here kmemleak is
- * given commands of all kinds by some processes at once, its reports are read in
- * pieces of any size and judged by their text. What is judged, and why, is said
- * in test_modules/kt.h; the module has the last word.
+ * Torture: the kmemleak_torture module makes load, and leaks. Here, several processes
+ * write commands of all kinds, read the reports in pieces of any size, and judge them by
+ * their text. test_modules/kt.h has the rules and their reasons; the module gives the
+ * verdict.
  *
- * From the environment: KMEMLEAK_TORTURE_SECONDS (default 30) of load;
- * KMEMLEAK_TORTURE_MODE, serial, parallel or both (default), where there is a
- * choice; KMEMLEAK_TORTURE_SCAN_MS (default 0): each of two processes begins a
- * scan at most that often; KMEMLEAK_TORTURE_PARAMS, more parameters for the module.
+ * From the environment: KMEMLEAK_TORTURE_SECONDS of load (default 30);
+ * KMEMLEAK_TORTURE_MODE, serial, parallel or both (default), if there is a choice;
+ * KMEMLEAK_TORTURE_SCAN_MS (default 0), the least time between the beginnings of two scans
+ * of each of two processes; KMEMLEAK_TORTURE_PARAMS, more parameters for the module.
  *
  * Lines "# figure NAME VALUE" are for tools/kmemleak/torture.sh.
  */
@@ -33,19 +33,19 @@
 #define FIGURE		"figure"
 #define NR_CHECKS	8
 #define MAX_ROUNDS	12
-/* white in so many rounds in a row, and not reported: missed */
+/* rounds: a leak that was white in all of them and not reported was missed */
 #define WHITE_ROUNDS	3
-/* so often what looks like a reference is searched for, until there is something */
+/* searches for a word that looks like a reference, until there is one */
 #define MAX_SEARCHES	6
 #define MAX_LEAKS	4096
 #define MAX_DUMPS	16
 #define MIN_OVERLAP_MS	4000
-/* what runs when the load is to end may take so long */
+/* an operation that runs at the end of the load may take that long */
 #define ENDING_MS	60000
 
 struct torture_shared *shared;
 
-/* What kmemleak keeps */
+/* The number of kmemleak's objects, and its memory */
 struct baseline {
 	long objects, bytes;
 };
@@ -53,7 +53,7 @@ struct baseline {
 static const char *mode;
 static int seconds = 30;
 
-/* How many of its objects the replaced kmemleak has */
+/* The number of objects of stock */
 static long slab_objects(void)
 {
 	FILE *f = fopen("/proc/slabinfo", "r");
@@ -81,9 +81,9 @@ static struct baseline measure(void)
 }
 
 /*
- * Nobody else is at work here, but the kernel: it has grown some caches, and what
- * it keeps lies in more places, each of which has its tables. There are as many
- * places as there is memory.
+ * Only the kernel has work besides the test: its caches may have grown, and its blocks
+ * be in more intervals, each of which has tables. The number of intervals is limited by
+ * memory.
  */
 static bool back_at(struct baseline before, struct baseline now)
 {
@@ -94,8 +94,8 @@ static bool back_at(struct baseline before, struct baseline now)
 }
 
 /*
- * Live objects have two references for longer than any scan takes: by far, for
- * it will take longer with all that load.
+ * Live objects have two references for much longer than a scan takes now, since a scan
+ * takes longer under load.
  */
 static int load_module(long scan_ms)
 {
@@ -125,8 +125,8 @@ static int load_module(long scan_ms)
 /* The log */
 
 /*
- * Reads the log to its end: the sum of new leaks, and the module's last words
- * if they are there.
+ * Read the log to its end: the sum of new leaks, and the verdict of the module if it is
+ * there.
  */
 struct log {
 	int fd;
@@ -160,21 +160,21 @@ static void read_log(struct log *log)
 	}
 }
 
-/* Leaks that were not reported: what does kmemleak think of them? */
+/* Leaks that were not reported, by their states in kmemleak */
 
 struct leftovers {
 	long hidden, missed, left, bare;
 	char which[1024];
 };
 
-/* The module's list of them */
+/* The module's list of these leaks */
 static char unreported[MAX_LEAKS * 48];
 
 static void ask_about(unsigned long key, int id, const char *kind, int *white)
 {
 	switch (kst_opinion(key, !strcmp(kind, "percpu"))) {
 	case KST_GREY:
-		/* only what was reported is cleared, before anybody has read it */
+		/* only a reported leak is cleared, before it was read */
 		torture_tell("leak %d", id);
 		break;
 	case KST_REFERENCED:
@@ -189,7 +189,7 @@ static void ask_about(unsigned long key, int id, const char *kind, int *white)
 	}
 }
 
-/* What has not been reported, as it is thought of by now. */
+/* The leaks that were not reported so far, by their states. */
 static struct leftovers count_leftovers(const int *white)
 {
 	struct leftovers left = {};
@@ -209,9 +209,9 @@ static struct leftovers count_leftovers(const int *white)
 		else
 			left.hidden++;
 		/*
-		 * Per-CPU pointers equal addresses of something else: on arm64 of
-		 * the first CPU's idle stack, which is part of the kernel's data,
-		 * and refers to itself in other words each time.
+		 * Per-CPU pointers equal other addresses: on arm64 those of the
+		 * first CPU's idle stack, which is part of the kernel's data. It
+		 * refers to itself, in different words each time.
 		 */
 		left.bare += white[id] < WHITE_ROUNDS && !strcmp(seen, "bare") &&
 			     strcmp(kind, "percpu");
@@ -221,7 +221,7 @@ static struct leftovers count_leftovers(const int *white)
 	return left;
 }
 
-/* Once after each scan: @white counts scans. */
+/* Called once after each scan: @white counts scans. */
 static struct leftovers ask_about_leaks(int *white)
 {
 	char *line, *rest = unreported;
@@ -236,7 +236,7 @@ static struct leftovers ask_about_leaks(int *white)
 	return count_leftovers(white);
 }
 
-/* Where the kernel's data is: the module cannot know. */
+/* Tell the module the bounds of the kernel's data, which it cannot know. */
 static void tell_image(void)
 {
 	unsigned long at, from = 0, to = 0;
@@ -259,7 +259,7 @@ static void tell_image(void)
 	torture_tell("image_to 0x%lx", to);
 }
 
-/* For whoever reads the log: what looks like a reference, and whose it is. */
+/* Log words that look like references, and their owners. */
 static void find_references(void)
 {
 	int fd = kml_log_open(), n = 0;
@@ -283,9 +283,9 @@ static void find_references(void)
 }
 
 /*
- * The load is over, all that is alive stays where it is. Stacks are full of what
- * went through them: without them, and a few times, for a stale word elsewhere
- * may go away.
+ * The load has ended, and live objects stay in their places. Scan without stacks, which
+ * have many stale words, and several times, since stale words in other places may
+ * disappear.
  */
 static struct leftovers judge(void)
 {
@@ -293,7 +293,7 @@ static struct leftovers judge(void)
 	struct leftovers left = {};
 	int round, same = 0;
 
-	/* first of all: a scan may not end before it does */
+	/* first: scans may not end under load */
 	if (torture_tell("stop"))
 		ksft_print_msg("the module does not stop\n");
 	kml_command("scan=off");
@@ -309,15 +309,15 @@ static struct leftovers judge(void)
 		if (!left.left)
 			break;
 		same = left.left == last ? same + 1 : 0;
-		/* four rounds for nothing, and no doubt about any of them */
+		/* no change in four rounds, and the state of each leak is certain */
 		if (same >= WHITE_ROUNDS + 1 && round > 2 * WHITE_ROUNDS)
 			break;
 	}
 	ksft_print_msg("%d rounds of scans in the end; not reported:%s\n", round + 1,
 		       left.left ? left.which : " none");
 	/*
-	 * It was kmemleak that said they were referenced: is there anything it could
-	 * have seen? That may be gone when it is searched for, but not each time.
+	 * kmemleak has found references to the remaining leaks. Search for these. Such a
+	 * word may have disappeared when it is searched for, but not each time.
 	 */
 	if (!left.left)
 		return left;
@@ -337,8 +337,8 @@ static struct leftovers judge(void)
 }
 
 /*
- * The log counts each object that is reported, once. What is not accounted for
- * was gone, or cleared, before anybody has read it: something that was alive.
+ * The log counts each reported object once. Objects that were not read were freed or
+ * cleared before: they were alive.
  */
 static long unseen(const struct log *log, long unreported)
 {
@@ -361,7 +361,7 @@ static pid_t spawn(void (*what)(void))
 	return pid;
 }
 
-/* Returns how many of the processes have not ended as they should. */
+/* Return: the number of processes that have failed. */
 static int run_load(struct log *log)
 {
 	unsigned long long end = kml_now_ms() + seconds * 1000ULL, limit;
@@ -407,7 +407,7 @@ static void figure(const char *name, long value)
 	ksft_print_msg(FIGURE " %s %ld\n", name, value);
 }
 
-/* "name value name value ..." as the module has said it */
+/* Figures of the module, "name value name value ..." */
 static void module_figures(char *stats)
 {
 	char *name, *value;
@@ -459,7 +459,7 @@ int main(void)
 	setup();
 	ksft_set_plan(NR_CHECKS);
 	set_mode();
-	/* what is a leak already is none of our business */
+	/* clear leaks that existed before */
 	for (i = 0; i < 3; i++) {
 		unsigned long long t0 = kml_now_ms();
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck disable=SC2317 # functions are called by name
 #
-# What a scan shows while it runs: its tracepoints, which have to agree with the
-# report and the statistics, and its progress.
+# The tracepoints of a scan, which must agree with the report and the statistics, and the
+# statistics of its progress.
 DIR=$(dirname "$0")
 # shellcheck source=kmemleak_lib.sh
 . "$DIR/kmemleak_lib.sh"
@@ -17,7 +17,7 @@ TRACING=/sys/kernel/tracing
 start
 
 tmp=$(mktemp -d)
-# Clocks may be coarse, and events are merged by their time: number them instead.
+# Clocks may be coarse, and events are merged by time: use a counter instead.
 clock=$(sed 's/.*\[\(.*\)\].*/\1/' "$TRACING/trace_clock")
 echo counter >"$TRACING/trace_clock"
 cleanup() {
@@ -35,8 +35,7 @@ stat_of() {
 	sed -n "s/^$1 //p" "$KMEMLEAK_STATS"
 }
 
-# One line an event: its name and its fields. Other scans' are none of ours: the
-# last one is.
+# One line for each event: its name and its fields. Only events of the last scan count.
 traced_scan() {
 	: >"$TRACING/trace"
 	echo 1 >"$TRACING/events/kmemleak/enable"
@@ -48,12 +47,12 @@ traced_scan() {
 			END { for (i = 0; i < nr; i++) print line[i] }' >"$tmp/events"
 }
 
-# events <name>: how many
+# events <name>: their number
 events() {
 	grep -c "^$1:" "$tmp/events"
 }
 
-# sum <field>: over what all workers did
+# sum <field>: the sum of all workers
 sum() {
 	awk -v field="$1" '/^worker_end:/ {
 			for (i = 2; i <= NF; i++)
@@ -63,7 +62,7 @@ sum() {
 		END { printf "%.0f\n", sum }' "$tmp/events"
 }
 
-# nobody else's scan is to find them first
+# no other scan may find them first
 command_ok scan=off
 kst "burst page 0 6 64"
 command_ok scan
@@ -79,7 +78,7 @@ begins_and_ends() {
 }
 check "a scan begins and ends, with its number and leaks" begins_and_ends
 
-# Not more than the statistics have: a little is done by nobody's job.
+# No more than in the statistics: some work is outside of jobs.
 agree() {
 	local trace=$1 stats=$2
 	[ "$trace" -gt 0 ] && [ "$trace" -le "$stats" ] && [ "$trace" -ge $((stats / 2)) ]
@@ -87,20 +86,20 @@ agree() {
 check "every worker that begins ends" test "$(events worker_begin)" = "$(events worker_end)"
 bits=$(getconf LONG_BIT 2>/dev/null || echo 64)
 check "words are those of the statistics" agree "$(sum words)" $(($(stat_of scan_bytes) / (bits / 8)))
-check "so are candidates" agree "$(sum candidates)" "$(stat_of scan_candidates)"
-# What was found before a job, on the initiator's own stack, is looked up in it.
+check "candidates are those of the statistics" agree "$(sum candidates)" "$(stat_of scan_candidates)"
+# Words of the initiator's own stack, found before a job, are looked up in the job.
 nearly() {
 	[ "$1" -ge $(($2 * 9 / 10)) ] && [ "$1" -le $(($2 * 11 / 10)) ]
 }
-check "settled or looked up, all of them" nearly $(($(sum settled) + $(sum lookups))) "$(sum candidates)"
+check "all candidates are settled or looked up" nearly $(($(sum settled) + $(sum lookups))) "$(sum candidates)"
 
 stages_of() {
 	sed -n "s/^stage_$1: stage=//p" "$tmp/events" | tr '\n' ' '
 }
 check "stages begin in their order" test "$(stages_of begin)" = "prepare mark check confirm report "
-check "and end in it" test "$(stages_of end)" = "prepare mark check confirm report "
+check "stages end in their order" test "$(stages_of end)" = "prepare mark check confirm report "
 
-# Addresses are hashed like those of kmem's events, unless hashing is off.
+# Addresses are hashed like those of the kmem events, unless hashing is off.
 pointers() {
 	sed -n 's/^report: ptr=0*\([0-9a-f]*\) .*/\1/p' "$tmp/events"
 }
@@ -130,7 +129,7 @@ numbers() {
 }
 check "the format of an event has the numbers of the stages" numbers
 
-# Scans follow each other: one of so many looks at the file falls into one of them.
+# With one scan after another, one of many reads of the file is during a scan.
 while [ ! -e "$tmp/stop" ]; do
 	command_ok scan
 done &
@@ -152,5 +151,5 @@ wait
 progress_ends() {
 	[ "$(stat_of running)" = 0 ] && ! grep -q '^running_' "$KMEMLEAK_STATS"
 }
-check "and none when it has ended" progress_ends
+check "no progress is shown after its end" progress_ends
 finish

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The trial of suspects: pointers at odd offsets, pointers in memory that nobody
- * tracks, and the parameter that turns the trial off.
+ * The trial of suspects: pointers at odd offsets, pointers in untracked memory, and the
+ * parameter that disables the trial.
  *
- * Objects are planted held and have come of age when the first test runs; see
- * policy_test.c. A test that switches the trial off afterwards proves that nothing
- * else kept its object out of the report.
+ * Objects are planted and held, and are old enough when the first test runs: see
+ * policy_test.c. A test that then disables the trial shows that only the trial kept its
+ * object out of the report.
  */
 #include <fcntl.h>
 #include <unistd.h>
@@ -68,7 +68,7 @@ FIXTURE_TEARDOWN(trial)
 	set_trial("Y");
 }
 
-/* Only odd offsets; sizes and places where a container is read in pieces */
+/* Odd offsets; sizes and offsets at which a container is read in pieces */
 
 static const struct {
 	size_t size;		/* of the container */
@@ -77,7 +77,7 @@ static const struct {
 	{ 64, 13 },
 	{ 64, 64 - sizeof(long) - 1 },
 	{ 64, 1 },
-	/* over the end of 4 KiB, and of a slice for another worker */
+	/* across the end of 4 KiB, and of a slice that another worker may read */
 	{ 3 * 4096, 4096 - 3 },
 	{ 3 * 4096, 3 * 4096 - sizeof(long) - 1 },
 	{ 256 * 1024, 128 * 1024 - 5 },
@@ -112,7 +112,7 @@ TEST_F(trial, a_pointer_at_an_odd_offset_is_a_reference)
 			TH_LOG("offset %zu of %zu", odd[i].where, odd[i].size);
 }
 
-/* One object refers to the next; the first is in a root of memory nobody tracks */
+/* One object refers to the next; an untracked page refers to the first */
 
 static struct kst_obj in_odd, from_odd, in_tail;
 
@@ -151,7 +151,7 @@ TEST_F(trial, untracked_pages_are_roots_for_suspects)
 	kst("unroot tail");
 }
 
-/* Memory of an object is no root of its own, wherever its pages are */
+/* The pages of an object are no roots */
 
 static struct kst_obj leak[3], from_leak[3];
 
@@ -184,7 +184,7 @@ TEST_F(trial, pages_of_a_leak_are_no_roots)
 	}
 }
 
-/* Blocks of kmalloc_nolock(), where the kernel and the machine have it */
+/* Blocks of kmalloc_nolock(), if the kernel and the machine have it */
 
 static struct kst_obj in_nolock, in_nolock_kfree;
 static int nolock_missing;
@@ -202,7 +202,7 @@ static void nolock(struct __test_metadata *_metadata, struct kst_obj obj, const 
 	scans(3);
 	EXPECT_UNLISTED(obj);
 	EXPECT_GT(pages_pfn(obj), 0);
-	/* the block is free, its content is what it was */
+	/* the block is free, and still has its content */
 	ASSERT_EQ(0, kst("unroot %s", free));
 	scans(1);
 	EXPECT_LISTED(obj);

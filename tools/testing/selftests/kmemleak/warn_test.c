@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What kmemleak says to callers that misuse its hooks. Each message comes with
- * a backtrace of the caller, which anything that checks logs takes for a bug:
- * not among the tests that run by themselves.
+ * Messages about callers that misuse hooks. Each has a backtrace of the caller, which a
+ * check of the log takes for a bug, so this test is run only by name.
  */
 #include "../kselftest_harness.h"
 #include "kmemleak_util.h"
@@ -38,7 +37,7 @@ do {									\
 	ASSERT_NE(NULL, self->log);					\
 	EXPECT_TRUE(kml_match(self->log, self->text))			\
 		TH_LOG("%s", self->log);				\
-	/* and who did it */						\
+	/* and the caller */						\
 	EXPECT_TRUE(kml_match(self->log, "kst_"));			\
 } while (0)
 
@@ -76,7 +75,7 @@ TEST_F(warning, free_of_an_inner_pointer)
 	kst_hook_part("free", self->known, 8, 0);
 	EXPECT_WARNING("Found object by alias at %s",
 		       self->known, 8);
-	/* it is not freed */
+	/* the object is not freed */
 	free(self->log);
 	kst_hook("not_leak", self->known);
 	self->log = kml_log_read(self->fd);
@@ -94,7 +93,7 @@ TEST_F(warning, vmalloc_with_an_unknown_vm_struct)
 		       vm, 0);
 }
 
-/* Logged with the block in the way, once for this call site, and counted. */
+/* Logged with the other block, once for each call site, and counted. */
 TEST_F(warning, block_in_the_place_of_another)
 {
 	long before = kml_stat("overlaps");
@@ -121,14 +120,14 @@ TEST_F(warning, block_in_the_place_of_another)
 		TH_LOG("%s", self->log);
 	EXPECT_EQ(before + 2, kml_stat("overlaps"));
 
-	/* it is scanned, and goes with the memory */
+	/* it is read, until its memory is freed */
 	EXPECT_EQ(1, kml_stat("reserve_blocks"));
 	EXPECT_EQ(0, kml_scan());
 	ASSERT_EQ(0, kst("reset"));
 	EXPECT_EQ(0, kml_stat("reserve_blocks"));
 }
 
-/* None of it is a reason to stop. */
+/* kmemleak stays enabled. */
 TEST(kmemleak_goes_on)
 {
 	EXPECT_EQ(0, kml_scan());

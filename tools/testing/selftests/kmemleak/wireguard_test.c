@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kmemleak the way wireguard's test init uses it: one clear before its tests and
- * one scan behind them, and whatever sendfile() sends is the end of the world.
- * With one CPU that scans, and with all.
+ * kmemleak as wireguard's test init uses it: one clear before its tests, one scan after
+ * them, and a failure if sendfile() sends anything. With scans by one CPU, and by all.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,9 +24,9 @@ static void clear_leaks(struct __test_metadata *_metadata)
 }
 
 /*
- * check_leaks(), but for its wait and its panic: what sendfile() has returned. It
- * sends to its standard output, which is the console, opened for reading, too; here
- * the console as such, as these tests' output may be a pipe.
+ * check_leaks(), without its wait and its panic. Return: the result of sendfile(). The
+ * original sends to its standard output, which is the console, opened for reading, too.
+ * Here it is the console, since the output of this test may be a pipe.
  */
 static ssize_t check_leaks(struct __test_metadata *_metadata)
 {
@@ -91,8 +90,8 @@ TEST_F(wireguard, sends_nothing_when_nothing_leaks)
 }
 
 /*
- * Its scan is the only one, and finds what one before it has seen: here one that
- * a test made; with the thread on, the thread's.
+ * Its only scan reports leaks that an earlier scan has found: here a scan of the test;
+ * otherwise one of the scan thread.
  */
 TEST_F(wireguard, sends_leaks)
 {

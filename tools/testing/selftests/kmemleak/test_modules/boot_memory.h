@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Memory of the boot allocator that the page allocator has long owned
+ * Memory of the boot allocator that the page allocator owns now
  */
 #ifndef KMEMLEAK_TEST_BOOT_MEMORY_H
 #define KMEMLEAK_TEST_BOOT_MEMORY_H
@@ -10,10 +10,9 @@
 #include <linux/sched.h>
 
 /*
- * UML allocates the memory of its initrd at boot, and gives it back without a
- * word to kmemleak, which goes on to scan by physical address whatever becomes
- * of it: leaked objects, and its own metadata, which points to every one. What
- * the page allocator owns is not the boot allocator's: end it.
+ * UML allocates the memory of its initrd at boot, and frees it without a hook. Stock still
+ * scans it, by its physical address, whatever it is used for: leaks, and kmemleak's own
+ * metadata, which points to all objects. Tell kmemleak that the page allocator owns it.
  */
 static inline void forget_boot_memory(void)
 {

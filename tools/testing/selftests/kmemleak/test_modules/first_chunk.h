@@ -9,15 +9,15 @@
 #include <linux/percpu.h>
 #include <linux/sizes.h>
 
-/* what the first chunk has of each CPU's is smaller, by far */
+/* more than the size of the first chunk of each CPU */
 #define FIRST_CHUNK_ROOM	SZ_1M
 
 /*
- * Pointers into the first chunk of per-CPU memory are numbers next to those of the
- * kernel's own per-CPU variables. These are addresses in its image, where other
- * variables are, to which something refers; in 6.12 on x86-64 they count from zero,
- * and are numbers like 0x35190. Of 60 blocks of 8 kB on UML 2 were hidden, both in
- * there; of 31 small ones on arm64 13. A leak that must be found is elsewhere.
+ * Pointers into the first chunk of per-CPU memory are numbers next to those of the kernel's
+ * per-CPU variables. These are addresses in the kernel's image, where there are other
+ * variables to which words point. In 6.12 on x86-64 they begin at zero, and are numbers
+ * like 0x35190. Of 60 blocks of 8 kB on UML 2 were hidden, both in the first chunk; of 31
+ * small ones on arm64, 13. A leak that must be found is in another chunk.
  */
 static inline bool in_first_chunk(const void __percpu *p)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The search of all memory for words that look like references: what
- * kmemleak_torture and kmemleak_find share.
+ * The search of all memory for words that look like references, for kmemleak_torture and
+ * kmemleak_find.
  */
 #ifndef _KF_H
 #define _KF_H
@@ -11,7 +11,7 @@
 
 struct page;
 
-/* As in kst.h: no address looks like one after this, and back. */
+/* Scramble an address so that it is no reference, or unscramble it: see kst.h. */
 static inline unsigned long kt_scramble(unsigned long address)
 {
 	return address ^ (unsigned long)0xa5a5a5a5a5a5a5a5ULL;
@@ -25,10 +25,10 @@ static inline unsigned long kt_untagged(unsigned long value)
 
 /**
  * struct kf_wanted - a block whose references are searched for
- * @hidden: where it begins, untagged and scrambled
+ * @hidden: its address, untagged and scrambled
  * @size: in bytes
- * @id: the caller's
- * @found: words that point into it; kf_search() adds to it
+ * @id: a number for the caller
+ * @found: words that point into the block; kf_search() adds to it
  */
 struct kf_wanted {
 	unsigned long hidden, size;
@@ -37,10 +37,10 @@ struct kf_wanted {
 
 /**
  * typedef kf_found_t - called for each word that was found
- * @w: the block that the word points into; @w->found is not yet counted up
- * @offset: of the byte that it points to
- * @where: the word's address, in the linear mapping or in the kernel's image
- * @page: its page, NULL for the image's
+ * @w: the block that the word points into; @w->found is incremented afterwards
+ * @offset: offset in the block of the byte that the word points to
+ * @where: address of the word, in the linear mapping or in the kernel's image
+ * @page: its page, NULL for the image
  *
  * Context: process, may sleep.
  */

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kmemleak_find: which words point to a block, and whose are they?
+ * kmemleak_find: words that point to a block, and their owners
  *
- * For a leak that is not reported. /sys/kernel/debug/kmemleak_find takes one command
- * a write:
+ * For leaks that are not reported. /sys/kernel/debug/kmemleak_find takes one command a
+ * write:
  *
- *   want ADDRESS SIZE		 search for words that point into this block, too
- *   forget			 wanted blocks
- *   find			 search for all of them, log what is found
- *   image_from N, image_to N	 where the kernel's data is, for find
- *   settle			 wait for what RCU has yet to free
+ *   want ADDRESS SIZE		 add a block to search for
+ *   forget			 remove all blocks
+ *   find			 search for words that point into the blocks, log them
+ *   image_from N, image_to N	 the bounds of the kernel's data, for find
+ *   settle			 wait until RCU has freed all blocks
  *
- * A block by vmalloc() is also referenced by words that point to its vm_struct: for
- * the latter there is a search of its own, when the first has come across it.
+ * Words that point to the vm_struct of a block of vmalloc() are references to the block,
+ * too: if the first search finds the vm_struct, a second one searches for them.
  */
 #include <linux/debugfs.h>
 #include <linux/fs.h>
@@ -32,9 +32,9 @@
 #define KF_NAME		"kmemleak-find: "
 #define KF_MAX_WANTED	64
 /*
- * For one block, so many places are told. Most are in memory that is free, or that
- * kmemleak is not told of: with 64, all words of a block that had 598 were such, and
- * what held it was not named.
+ * The words that are logged for each block. Most are in free or untracked memory: of a
+ * block with 598 words, the first 64 were such words, and the one that mattered was not
+ * among them.
  */
 #define KF_MAX_SAID	2048
 
@@ -43,7 +43,7 @@ static struct dentry *kf_file;
 static struct kf_wanted kf_blocks[KF_MAX_WANTED], kf_areas[KF_MAX_WANTED];
 static unsigned int kf_nr_blocks, kf_nr_areas;
 
-/* Is @page one of this stack's? Then *offset is where it is in there. */
+/* Is @page a page of this stack? Then *offset is its offset in the stack. */
 static bool kf_in_stack(void *stack, struct page *page, unsigned long *offset)
 {
 	for (*offset = 0; stack && *offset < THREAD_SIZE; *offset += PAGE_SIZE) {
@@ -55,7 +55,7 @@ static bool kf_in_stack(void *stack, struct page *page, unsigned long *offset)
 	return false;
 }
 
-/* Whose stack is the page, if it is one's? */
+/* The task whose stack the page is in, if any. */
 static bool kf_whose_stack(struct page *page, unsigned long where, char *buf, size_t size)
 {
 	struct task_struct *g, *t;
@@ -75,7 +75,7 @@ static bool kf_whose_stack(struct page *page, unsigned long where, char *buf, si
 	return found;
 }
 
-/* What a word that is not the slab allocator's is in */
+/* The owner of a word that is not in a slab */
 static void kf_whose(struct page *page, unsigned long where, char *buf, size_t size)
 {
 	struct folio *folio;
@@ -102,7 +102,7 @@ static void kf_say(const char *what, struct kf_wanted *w, unsigned long offset,
 	if (w->found >= KF_MAX_SAID)
 		return;
 	if (page && folio_test_slab(page_folio(page))) {
-		/* who has the word ends the line */
+		/* the owner of the word ends the line */
 		pr_info(KF_NAME "%u: %s 0x%lx+%lu is in a word at 0x%lx:", w->id, what,
 			kt_scramble(w->hidden), offset, where);
 		mem_dump_obj((void *)where);
@@ -113,7 +113,7 @@ static void kf_say(const char *what, struct kf_wanted *w, unsigned long offset,
 		kt_scramble(w->hidden), offset, where, whose);
 }
 
-/* Does a word that is a block's address stand where a vm_struct has it? Want that, too. */
+/* Is a word with a block's address the member of a vm_struct? Then add the vm_struct. */
 static void kf_want_area(struct kf_wanted *w, unsigned long where)
 {
 	unsigned long start = where - offsetof(struct vm_struct, addr);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What looks like a reference to a block? Goes through all memory in use, by its
- * linear mapping, however it was allocated: it is not kmemleak that is asked.
+ * Search for words that look like references to blocks. Reads all memory in use, by its
+ * linear mapping, however it was allocated. Does not depend on kmemleak.
  */
 #include <linux/gfp.h>
 #include <linux/memory_hotplug.h>
@@ -15,8 +15,8 @@
 #include "kf.h"
 
 /*
- * The kernel's data, from and up to where: arm64 (7.x) has it at its own addresses
- * only, not in the linear mapping. Modules are not told; it is who asks that knows.
+ * The bounds of the kernel's data. arm64 (7.x) has it only at its own addresses, not in
+ * the linear mapping. Modules do not know the bounds; the user has to set them.
  */
 static unsigned long kf_image_from, kf_image_to;
 
@@ -29,8 +29,8 @@ struct kf_state {
 };
 
 /**
- * kf_page_kind() - what a page is used for, in a word
- * @page: the page, NULL for one of the kernel's image
+ * kf_page_kind() - name the use of a page
+ * @page: the page, NULL for a page of the kernel's image
  *
  * Context: any. Return: a static string.
  */
@@ -40,7 +40,7 @@ const char *kf_page_kind(struct page *page)
 		return "image";
 	if (PageReserved(page))
 		return "reserved";
-	/* of several pages only the first has a type */
+	/* only the first page of a folio has a type */
 	if (folio_test_slab(page_folio(page)))
 		return "slab";
 	return "page";
@@ -58,7 +58,7 @@ static void kf_look_at(struct kf_state *s, unsigned long value, struct page *pag
 
 		if (value - start >= w->size)
 			continue;
-		/* what it says of itself does not count */
+		/* words inside the block do not count */
 		if (kt_untagged(where) - start < w->size)
 			continue;
 		s->found(w, value - start, where, page);
@@ -66,7 +66,7 @@ static void kf_look_at(struct kf_state *s, unsigned long value, struct page *pag
 	}
 }
 
-/* One page, at @from; @page is NULL for the image's. */
+/* Search one page, at @from; @page is NULL for the image. */
 static void kf_look_through(struct kf_state *s, unsigned long *from, struct page *page)
 {
 	unsigned int i;
@@ -79,15 +79,15 @@ static void kf_look_through(struct kf_state *s, unsigned long *from, struct page
 		if (value)
 			kf_look_at(s, value, page, (unsigned long)from + i);
 	}
-	/* this copy is no reference */
+	/* the copy must not be a reference */
 	memset(s->copy, 0, PAGE_SIZE);
 }
 
 static void kf_look_at_node(struct kf_state *s, int nid)
 {
 	/*
-	 * User-mode Linux maps nothing between its image and its heap, and a fault
-	 * there is one below TASK_SIZE: 6.12 panics.
+	 * User-mode Linux maps no memory between its image and its heap. A fault there
+	 * is below TASK_SIZE, and 6.12 panics.
 	 */
 	bool reserved = !IS_ENABLED(CONFIG_UML);
 	unsigned long pfn;
@@ -98,23 +98,23 @@ static void kf_look_at_node(struct kf_state *s, int nid)
 		cond_resched();
 		if (!page)
 			continue;
-		/* the heap begins: from here on what is reserved is mapped as well */
+		/* the heap begins: from here on reserved pages are mapped, too */
 		if (!PageReserved(page))
 			reserved = true;
 		else if (!reserved)
 			continue;
-		/* pages of the slab allocator have a type, and need not have a count */
+		/* slab pages have a type, and may have no reference count */
 		if (!PageBuddy(page) && (page_count(page) || page_has_type(compound_head(page))))
 			kf_look_through(s, page_address(page), page);
 	}
 }
 
 /**
- * kf_set_image() - say where the kernel's data is
- * @from: address of its first byte, 0 to leave that as it is
- * @to: address behind its last one, 0 to leave that as it is
+ * kf_set_image() - set the bounds of the kernel's data
+ * @from: address of its first byte, 0 for no change
+ * @to: address after its last byte, 0 for no change
  *
- * Without, or before, the image is searched only where the linear mapping has it.
+ * Without bounds, the image is searched only if it is in the linear mapping.
  * Context: serialized with kf_search() by the caller.
  */
 void kf_set_image(unsigned long from, unsigned long to)
@@ -128,9 +128,9 @@ void kf_set_image(unsigned long from, unsigned long to)
 /**
  * kf_search() - search all memory in use for words that point into blocks
  * @wanted: the blocks
- * @nr: how many
- * @step: bytes from one word to the next: sizeof(long), or 1 for what the marks read
- *	that confirm a suspect
+ * @nr: number of blocks
+ * @step: bytes from one word to the next: sizeof(long), or 1 like the marks that confirm
+ *	suspects
  * @found: called for each such word
  *
  * Context: process, may sleep; the blocks must stay allocated, and calls are

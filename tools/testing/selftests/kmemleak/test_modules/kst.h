@@ -2,14 +2,12 @@
 /*
  * kmemleak_selftest: objects under the control of a test program
  *
- * A test asks for objects by slot number and decides what refers to them. The
- * module itself never keeps a plain pointer to an object: the slot table
- * holds it scrambled, so that an object is a leak unless the test says
- * otherwise.
+ * A test asks for objects by slot number, and sets the references to them. The module
+ * keeps no plain pointer to an object: the slot table has scrambled ones, so that an
+ * object without a reference of the test is a leak.
  *
- * kst_main.c: the command file; kst_pool.c: memory; kst_objects.c: objects and
- * hooks; kst_roots.c: places to keep a pointer in; kst_stress.c: load;
- * kst_wipe.c: stale pointers.
+ * kst_main.c: the command file; kst_pool.c: memory; kst_objects.c: objects and hooks;
+ * kst_roots.c: places for pointers; kst_stress.c: load; kst_wipe.c: stale pointers.
  */
 #ifndef _KST_H
 #define _KST_H
@@ -26,7 +24,7 @@ enum kst_kind {
 	KST_VMALLOC,
 	KST_PERCPU,
 	KST_PHYS,	/* whole pages, registered by physical address */
-	KST_RAWPHYS,	/* a physical address with no memory behind it */
+	KST_RAWPHYS,	/* a physical address without memory */
 };
 
 enum kst_context {
@@ -37,7 +35,7 @@ enum kst_context {
 
 /**
  * struct kst_slot - one object of a test
- * @kind: how the memory was obtained
+ * @kind: kind of memory
  * @nr_splits: used entries of @split
  * @hidden: address of the object, scrambled
  * @size: size the test asked for
@@ -51,7 +49,7 @@ struct kst_slot {
 	size_t split[KST_NR_SPLITS];
 };
 
-/* No address of an object looks like one after this, and back. */
+/* Scramble an address so that it is no reference, or unscramble it. */
 static inline unsigned long kst_scramble(unsigned long address)
 {
 	return address ^ (unsigned long)0xa5a5a5a5a5a5a5a5ULL;

@@ -2,11 +2,11 @@
 /*
  * kmemleak_selftest: the command file, /sys/kernel/debug/kmemleak_selftest/cmd
  *
- * One command a write; a read from the start of the file gives its result.
- * Commands that name an object result in "<key> <jiffies> <jiffies> <address>":
- * its scrambled address, the time before and after the command, and its address
- * in words that only a human or a shell should read: a program that keeps it in
- * a register keeps a reference, as registers are saved in the task.
+ * A write is one command; a read from the start of the file gives its result. The result
+ * of a command that names an object is "<key> <jiffies> <jiffies> <address>": its
+ * scrambled address, the time before and after the command, and its address. Only a human
+ * or a shell should read the latter: a program that has it in a register has a reference,
+ * since registers are saved in the task.
  *
  * Numbers are in any base that kstrtoul() knows.
  */
@@ -26,7 +26,7 @@
 #define KST_MAX_COMMAND	128
 
 static struct dentry *kst_dir;
-/* serialises commands; protects kst_result and everything they touch */
+/* serialises commands; protects kst_result and all data of commands */
 static DEFINE_MUTEX(kst_mutex);
 static char kst_result[4 * PAGE_SIZE];
 
@@ -114,7 +114,7 @@ static int kst_run_page(const struct kst_args *args)
 		if (context < 0)
 			return context;
 	}
-	/* Its slab takes sleeping locks, for kmemleak's objects as for others. */
+	/* There, slab allocations of kmemleak's objects, too, take sleeping locks. */
 	if (IS_ENABLED(CONFIG_PREEMPT_RT) && context == KST_HARDIRQ)
 		return -EOPNOTSUPP;
 	ret = kst_create_registered(slot, args->num[1], min_count, context);
@@ -155,7 +155,7 @@ static int kst_run_addr(const struct kst_args *args)
 	return 0;
 }
 
-/* fill SLOT SEED: every CPU's copy differs by 16 from the one before */
+/* fill SLOT SEED: the copy of each CPU differs by 16 from the one before */
 static int kst_run_fill(const struct kst_args *args)
 {
 	struct kst_slot *slot = kst_arg_slot(args, 0);
@@ -242,7 +242,7 @@ static int kst_run_hook(const struct kst_args *args)
 			args->nr > 3 ? args->num[3] : slot->size);
 }
 
-/* vmstruct VM_SLOT SLOT: register SLOT as the block VM_SLOT describes */
+/* vmstruct VM_SLOT SLOT: register SLOT as a block whose vm_struct is VM_SLOT */
 static int kst_run_vmstruct(const struct kst_args *args)
 {
 	struct kst_slot *vm = kst_arg_slot(args, 0);
@@ -282,8 +282,8 @@ static int kst_run_free(const struct kst_args *args)
 }
 
 /*
- * What others have freed just now may be in the hands of a CPU that calls RCU's
- * callbacks, and nowhere else, until that CPU gets on.
+ * Blocks that were just freed may be referenced only by a CPU that runs RCU callbacks,
+ * until this CPU continues.
  */
 static int kst_run_drain(const struct kst_args *args)
 {
@@ -291,7 +291,7 @@ static int kst_run_drain(const struct kst_args *args)
 	return 0;
 }
 
-/* chain COUNT: that many more objects that hang by each other */
+/* chain COUNT: that many more objects, each of which refers to another */
 static int kst_run_chain(const struct kst_args *args)
 {
 	return kst_chain_grow(args->num[0]);
@@ -417,7 +417,7 @@ static int kst_run_line(char *line)
 		if (args.nr == KST_MAX_ARGS)
 			return -E2BIG;
 		args.word[args.nr] = word;
-		/* a word that is no number is left for the command to judge */
+		/* the command itself checks words that are no numbers */
 		if (kstrtoul(word, 0, &args.num[args.nr])) {
 			long value;
 

@@ -2,10 +2,10 @@
 /*
  * kmemleak_selftest: objects and the kmemleak hooks
  *
- * Most objects are whole pages, which the page allocator does not register:
- * they are registered by hand, at any size and with any minimum count, and no
- * allocator keeps a stale pointer to them. The functions that register an
- * object are noinline, their names are what a test looks for in a backtrace.
+ * Most objects are whole pages, which the page allocator does not register. They are
+ * registered by hand, with any size and minimum count, and no allocator keeps stale
+ * pointers to them. The functions that register an object are noinline: tests look for
+ * their names in backtraces.
  */
 #include <linux/err.h>
 #include <linux/gfp.h>
@@ -44,7 +44,7 @@ static void kst_slot_set(struct kst_slot *slot, enum kst_kind kind,
 	slot->nr_splits = 0;
 }
 
-/* The memory behind an object; @cpu only matters for a per-CPU one. */
+/* The memory of an object; @cpu only matters for a per-CPU object. */
 void *kst_slot_memory(const struct kst_slot *slot, unsigned int cpu)
 {
 	unsigned long address = kst_slot_address(slot);
@@ -57,8 +57,8 @@ void *kst_slot_memory(const struct kst_slot *slot, unsigned int cpu)
 }
 
 /*
- * Planters. The barrier keeps the call above from becoming a tail call, which
- * would take the planter out of the backtrace.
+ * Planters. The barrier prevents a tail call, with which the planter would not be in the
+ * backtrace.
  */
 static noinline void kst_plant_page(struct kst_slot *slot, int min_count,
 				    gfp_t gfp)
@@ -79,9 +79,9 @@ static noinline int kst_plant_kmalloc(struct kst_slot *slot, size_t size)
 }
 
 /*
- * What a module's initialisation was in is free, and vmalloc()'s on some machines;
- * /sys/module/.../sections has its addresses as long as the module is there. Blocks
- * that lie there are kept, in a chain that can be followed.
+ * The memory of a module's initialisation is free, and used by vmalloc() on some machines.
+ * /sys/module/.../sections has its addresses as long as the module is loaded. Blocks at
+ * such addresses are kept, in a chain that kmemleak can follow.
  */
 #define KST_INIT_ROOM	SZ_64K
 
@@ -125,7 +125,7 @@ static noinline int kst_plant_vmalloc(struct kst_slot *slot, size_t size)
 	return 0;
 }
 
-/* Per-CPU memory in the first chunk is kept, in a chain that can be followed. */
+/* Per-CPU memory in the first chunk is kept, in a chain that kmemleak can follow. */
 static void __percpu *kst_in_first;
 
 static void kst_keep_in_first(void __percpu *p)
@@ -174,7 +174,7 @@ static noinline void kst_retrace(void *p)
 	barrier();
 }
 
-/* A KST_PAGE object made here is memory only, kmemleak does not know it. */
+/* A KST_PAGE object that is made here is only memory, and not registered. */
 int kst_create(enum kst_kind kind, struct kst_slot *slot, size_t size)
 {
 	void *p;
@@ -238,7 +238,7 @@ int kst_create_rawphys(struct kst_slot *slot, unsigned long phys, size_t size)
 	return 0;
 }
 
-/* @nr objects from one call site: they share a backtrace. */
+/* @nr objects from one call site, which share a backtrace. */
 int kst_burst(enum kst_kind kind, unsigned long first, unsigned long nr,
 	      size_t size)
 {
@@ -316,8 +316,8 @@ int kst_hook(const char *name, struct kst_slot *slot, size_t offset,
 }
 
 /*
- * Register the bare block of @slot the way vmalloc() registers one: @vm, an
- * object of its own, is made the vm_struct that points to it.
+ * Register the block of @slot like vmalloc(): the object @vm becomes the vm_struct that
+ * points to it.
  */
 int kst_vm_struct(struct kst_slot *vm, struct kst_slot *slot)
 {
@@ -333,7 +333,7 @@ int kst_vm_struct(struct kst_slot *vm, struct kst_slot *slot)
 	return 0;
 }
 
-/* Register a block that begins inside @slot's. */
+/* Register a block that begins inside that of @slot. */
 int kst_overlap(struct kst_slot *slot)
 {
 	if (slot->kind != KST_PAGE)
@@ -364,8 +364,8 @@ static void kst_tolerate_pointer(void *p)
 }
 
 /*
- * Everything a hook must take in silence: no pointer, an error pointer, and,
- * from those that a block may reach untracked, a pointer nobody registered.
+ * Arguments about which hooks must not complain: NULL, an error pointer, and, for hooks
+ * that may get untracked blocks, a pointer that is not registered.
  */
 void kst_tolerate(void)
 {
@@ -389,7 +389,7 @@ void kst_tolerate(void)
 	kst_free_pages(unknown, PAGE_SIZE);
 }
 
-/* What is freed must not keep a pointer to what is still to be tested. */
+/* Freed memory must not keep pointers to objects of later tests. */
 static void kst_wipe(struct kst_slot *slot)
 {
 	unsigned int cpu;
@@ -450,9 +450,8 @@ void kst_destroy_all(void)
 }
 
 /*
- * Register @nr objects, and free them all while nobody may preempt us, as
- * bio_put() does. On PREEMPT_RT no sleeping lock may be taken then. Some have
- * scan areas.
+ * Register @nr objects, and free all of them with preemption disabled, like bio_put(). On
+ * PREEMPT_RT no sleeping lock may be taken then. Some objects have scan areas.
  */
 int kst_free_atomic(unsigned long nr)
 {
@@ -462,7 +461,7 @@ int kst_free_atomic(unsigned long nr)
 
 	if (!nr || nr > SZ_1M / size)
 		return -EINVAL;
-	/* pages are not tracked by themselves */
+	/* pages are not tracked */
 	memory = (void *)__get_free_pages(GFP_KERNEL, get_order(nr * size));
 	if (!memory)
 		return -ENOMEM;

@@ -2,15 +2,14 @@
 /*
  * kmemleak_selftest: memory that nothing refers to
  *
- * A page that was used before may still be referred to: by what the slab
- * allocator keeps of its past, by registers saved long ago, by anything that
- * happens to look like its address. A leak in it may never be reported.
+ * There may still be references to a page that was used before: in slots of the slab
+ * allocator, in saved registers, in any word that looks like its address. A leak in such
+ * a page may never be reported.
  *
- * So a test program has the module make a pool of blocks and register them all,
- * rejects those that kmemleak does not report as the leaks they are, and has the
- * rest handed out from then on: of 256 it was 2 to 4. The next program begins with
- * the same blocks and new ones for those that were rejected, as a block may be
- * referred to later: by what a new object does not initialise.
+ * So a test program has the module make a pool of blocks and register all of them. It
+ * rejects those that kmemleak does not report, 2 to 4 of 256, and the others are used from
+ * then on. The next program begins with the same blocks, and new ones for those that were
+ * rejected: later, uninitialised words of new objects may refer to a block.
  */
 #include <linux/gfp.h>
 #include <linux/kmemleak.h>
@@ -96,7 +95,7 @@ int kst_pool_reject(unsigned long nr)
 	return 0;
 }
 
-/* Hand out what has not been rejected. */
+/* Use the blocks that were not rejected. */
 void kst_pool_use(void)
 {
 	int i;
@@ -111,7 +110,7 @@ void kst_pool_use(void)
 	}
 }
 
-/* Zeroed memory, from the pool where possible. */
+/* Zeroed memory, from the pool if possible. */
 void *kst_get_pages(size_t size)
 {
 	unsigned long flags;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kmemleak_selftest: places to keep a pointer in
+ * kmemleak_selftest: places for pointers
  *
- * Held pointers live in this module's .bss. The named roots are one of each
- * other kind that a scan starts from.
+ * Held pointers are in this module's .bss. The named roots are one of each other kind of
+ * roots.
  */
 #include <linux/completion.h>
 #include <linux/gfp.h>
@@ -49,9 +49,8 @@ static struct page *kst_page_root;
 static struct task_struct *kst_stack_root;
 
 /*
- * Keep the addresses of a few objects on this stack and nowhere else. They are
- * known by the first one's slot: a pointer handed to a kthread is also kept by
- * the kthread code.
+ * Keep the addresses of some objects on this stack and in no other place. The argument is
+ * the slot of the first one: the kthread code would keep a pointer, too.
  */
 static int kst_stack_thread(void *arg)
 {
@@ -60,8 +59,8 @@ static int kst_stack_thread(void *arg)
 	unsigned long i;
 
 	/*
-	 * From vmalloc(), a stack is a block as well, which is read whatever
-	 * kmemleak is told of stacks. Not this one.
+	 * A stack from vmalloc() is a block, too, which is also read with stack=off.
+	 * This one must not be.
 	 */
 	if (IS_ENABLED(CONFIG_VMAP_STACK))
 		kmemleak_no_scan(task_stack_page(current));
@@ -86,7 +85,7 @@ static int kst_root_stack(unsigned long nr)
 	if (IS_ERR(task))
 		return PTR_ERR(task);
 	kst_stack_root = task;
-	/* let it get to sleep, its registers on its stack */
+	/* until it sleeps, with its registers on its stack */
 	schedule_timeout_uninterruptible(HZ / 10 + 1);
 	return 0;
 }
@@ -103,9 +102,9 @@ static int kst_root_page(unsigned long address)
 }
 
 /*
- * Memory that nobody tracks: a page that is known by its address, pages that are
- * known by their struct page, a block of kmalloc_nolock(). What they keep is in
- * use. The first keeps it at an odd offset, the second in a page that has no count.
+ * Untracked memory: a page whose address is kept, pages whose struct page is kept, and a
+ * block of kmalloc_nolock(). Objects to which they refer are in use. The pointer in the
+ * first is at an odd offset, that in the second in a page without a reference count.
  */
 #define KST_ODD_OFFSET		5
 #define KST_TAIL_ORDER		2
@@ -166,7 +165,7 @@ static void kst_unroot_tail(void)
 	kst_tail_root = NULL;
 }
 
-/* The block may be freed by either function; the content stays behind. */
+/* The block may be freed by either function, and keeps its content. */
 static void kst_unroot_nolock(bool any_context)
 {
 #ifdef KST_HAVE_KMALLOC_NOLOCK
@@ -258,9 +257,9 @@ void kst_unroot_all(void)
 }
 
 /*
- * Views of one block, mapped over and over and each registered as an object
- * that is never a leak: any amount of memory to scan at the price of a few
- * pages. Every word of it is a pointer to the target.
+ * Views of one block, which is mapped many times. Each view is registered as an object
+ * that is never a leak: any amount of memory to scan, for some pages. Each word of the
+ * block is a pointer to the target.
  */
 #define KST_ALIAS_ORDER		8
 #define KST_ALIAS_PAGES		(1UL << KST_ALIAS_ORDER)
@@ -317,7 +316,7 @@ void kst_unalias(void)
 	while (kst_nr_views) {
 		void *view = kst_alias_views[--kst_nr_views];
 
-		/* nothing that is freed here may keep a pointer for later */
+		/* freed memory must not keep pointers */
 		kmemleak_erase(&kst_alias_views[kst_nr_views]);
 		kmemleak_free(view);
 		vunmap(view);
@@ -353,7 +352,7 @@ static void kst_in_hardirq(struct irq_work *unused)
 }
 
 static DEFINE_TIMER(kst_timer, kst_in_softirq);
-/* as in the handler of a device, which PREEMPT_RT would give a thread */
+/* like the handler of a device, which is a thread with PREEMPT_RT */
 static struct irq_work kst_irq_work = IRQ_WORK_INIT(kst_in_hardirq);
 
 /* Run @func in @context and wait for it. */

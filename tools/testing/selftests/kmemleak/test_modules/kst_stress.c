@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kmemleak_selftest: load on the allocator while kmemleak is at work
+ * kmemleak_selftest: load on the allocator during scans
  *
- * Each thread owns a table of live objects, half of which it keeps for good,
- * frees and replaces the other half all the time, and leaks a few. Live
- * objects begin with "KSTLIVE!" and leaked ones with "KSTLEAK!", so a report
- * tells which is which. Every other leak is of pages registered by hand.
+ * Each thread has a table of live objects. It keeps half of them, frees and replaces the
+ * others all the time, and leaks some objects. Live objects begin with "KSTLIVE!" and
+ * leaked ones with "KSTLEAK!", which a report shows. Every other leak is of pages that are
+ * registered by hand.
  */
 #include <linux/cpumask.h>
 #include <linux/delay.h>
@@ -149,7 +149,7 @@ int kst_stress_start(unsigned long nr_threads, unsigned long nr_live,
 	return 0;
 }
 
-/* Stop the threads; what they hold stays, for the test to look at. */
+/* Stop the threads; their objects stay, for the test. */
 int kst_stress_stop(void)
 {
 	unsigned long i;
@@ -183,8 +183,8 @@ void kst_stress_cleanup(void)
 }
 
 /*
- * @nr more objects, each of which refers to the one before and is referred to by
- * nothing else but the next: if one is not read, all that are older are leaks.
+ * @nr more objects, each of which refers to the one before. The only reference to an
+ * object is in the next one: if one is not read, all older ones are leaks.
  */
 int kst_chain_grow(unsigned long nr)
 {
@@ -210,7 +210,7 @@ void kst_chain_free(void)
 	}
 }
 
-/* Every leaked object, one a line: scrambled address and size. */
+/* All leaked objects, one a line: scrambled address and size. */
 int kst_stress_leaks(char *buf, size_t size)
 {
 	size_t len = 0;
@@ -227,8 +227,8 @@ int kst_stress_leaks(char *buf, size_t size)
 }
 
 /*
- * Allocate and free @nr objects of @size on this CPU, so that whatever the
- * slab allocator keeps of its latest objects is overwritten.
+ * Allocate and free @nr objects of @size on this CPU, so that the slab allocator's
+ * pointers to its latest objects are overwritten.
  */
 int kst_churn(size_t size, unsigned long nr)
 {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kmemleak_selftest: what idle CPUs have left on their stacks
+ * kmemleak_selftest: stale words on the stacks of idle tasks
  *
- * Softirqs run on the stack of an idle task, and leave the addresses of what
- * they have freed below its end. The first idle task's stack may be part of
- * .data, which is scanned as a whole: those words then refer to whoever has the
- * memory now. A timer on each CPU writes zeroes over them.
+ * Softirqs run on the stack of an idle task, and leave addresses of freed objects below
+ * its stack pointer. The stack of the first idle task may be part of .data, which is
+ * scanned as a whole: these words then refer to the present owners of the memory. A timer
+ * on each CPU overwrites them by zeroes.
  */
 #include <linux/completion.h>
 #include <linux/cpu.h>
@@ -15,7 +15,7 @@
 
 #include "kst.h"
 
-/* frames of so many words, deeper than callbacks and what kst_run_in() runs go */
+/* a frame of that many words is deeper than callbacks and functions of kst_run_in() */
 #define KST_WIPE_WORDS	64
 #define KST_WIPE_FRAMES	16
 

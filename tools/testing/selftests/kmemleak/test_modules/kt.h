@@ -2,26 +2,23 @@
 /*
  * kmemleak_torture: load for kmemleak, and a verdict
  *
- * Threads on all CPUs allocate, free and move objects of every kind, in every
- * context, and leak some. Every object says at its start what it is, so that a
- * report can be judged by its text; torture_test.c, which also gives kmemleak
- * its commands, reads reports and tells the module. There are three classes:
+ * Threads on all CPUs allocate, free and move objects of all kinds, in all contexts, and
+ * leak some. Each object begins with its class, so that a report can be judged by its
+ * text. torture_test.c writes commands to kmemleak, reads reports, and tells the module
+ * about reported objects. There are three classes:
  *
- * live	 There is a reference at all times, and one that stays where it is for
- *	 longer than any scan takes: a new one is written long before the old one
- *	 is erased. No scan has an excuse for not finding one. Must never be
- *	 reported.
- * moved A reference is erased before, or right after, the new one is written,
- *	 or the structure that it is in is rebuilt all the time. A scan may look
- *	 into the new place too early and into the old one too late, twice in a
- *	 row. Any kmemleak reports some of these, the one it replaces included:
- *	 they are counted.
- * leak	 There is no reference. Must be reported, unless a stale word that nobody
- *	 means as a reference looks like one.
+ * live	 There is always a reference that stays in its place for longer than a scan takes:
+ *	 a new one is written long before the old one is erased. All scans can find one.
+ *	 Must never be reported.
+ * moved A reference is erased before, or right after, the new one is written, or the
+ *	 structure that it is in changes all the time. A scan may read the new place too
+ *	 early and the old one too late, twice in a row. Any kmemleak reports some of
+ *	 these, stock included: they are counted.
+ * leak	 There is no reference. Must be reported, unless a stale word looks like one.
  *
  * kt_main.c: parameters, commands, verdict; kt_object.c: objects; kt_place.c:
- * places for references; kt_stand.c: what does not move; kt_pop.c: lists of which
- * only the first member does; kt_thread.c, kt_move.c, kt_irq.c: load; kt_leak.c.
+ * places for references; kt_stand.c: objects that do not move; kt_pop.c: lists of which
+ * only the first member moves; kt_thread.c, kt_move.c, kt_irq.c: load; kt_leak.c.
  */
 #ifndef _KT_H
 #define _KT_H
@@ -41,7 +38,7 @@ enum kt_class { KT_LIVE, KT_MOVED, KT_LEAK, KT_NR_CLASSES };
 
 enum kt_kind { KT_KMALLOC, KT_PAGES, KT_VMALLOC, KT_PERCPU, KT_NR_KINDS };
 
-/* Also the counters' order in statistics. */
+/* Counters, in the order of the statistics. */
 enum kt_counter {
 	KT_C_OPS,
 	KT_C_BIRTHS,
@@ -50,21 +47,21 @@ enum kt_counter {
 	KT_C_PARKS,
 	KT_C_IRQS,
 	KT_C_NOMEM,
-	KT_C_BAD,		/* objects that are not what they should be */
+	KT_C_BAD,		/* objects with a wrong content */
 	KT_NR_COUNTERS,
 };
 
 enum kt_timing { KT_T_ALLOC, KT_T_FREE, KT_T_IRQ_ALLOC, KT_T_IRQ_FREE, KT_T_LATE, KT_NR_TIMINGS };
 
 /**
- * struct kt_object - how an object begins, whatever its size
- * @tag: its class, or that it is dead; the first thing in a report's hex dump
- * @id: number among all, or among leaks, in a word that is no address
+ * struct kt_object - the beginning of all objects
+ * @tag: class of the object, or that it was freed; the beginning of its hex dump
+ * @id: number among all objects, or among leaks, in a word that is no address
  * @size: in bytes
- * @what: its kind, above bits that make no address of @size
+ * @what: kind of the object, in upper bits, so that with @size the word is no address
  * @touched: changes now and then
- * @link: for places that are lists
- * @rcu: to be freed by
+ * @link: link of a list
+ * @rcu: for its free after a grace period
  */
 struct kt_object {
 	char tag[8];
@@ -80,8 +77,8 @@ struct kt_object {
 #define KT_MIN_SIZE	sizeof(struct kt_object)
 
 /*
- * A reference, "ref", is an object's address; a per-CPU object's is its per-CPU
- * pointer and this bit, which makes it a pointer to within the object.
+ * A reference, "ref", is the address of an object; for a per-CPU object, its per-CPU
+ * pointer plus this bit, which makes it a pointer into the object.
  */
 #define KT_REF_PERCPU	4UL
 

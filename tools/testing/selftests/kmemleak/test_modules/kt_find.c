@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kmemleak_torture: what looks like a reference to a leak?
+ * kmemleak_torture: words that look like references to leaks
  *
- * Leaks that kmemleak takes for referenced must have something somewhere that
- * looks like it.
+ * If kmemleak has counted references to a leak, there must be such words.
  */
 #include <linux/printk.h>
 
@@ -11,7 +10,7 @@
 #include "kt.h"
 
 #define KT_MAX_WANTED	256
-/* for one leak, so many places are told */
+/* words that are logged for each leak */
 #define KT_MAX_SAID	2
 
 static struct kf_wanted kt_wanted[KT_MAX_WANTED];
@@ -25,8 +24,8 @@ static void kt_say(struct kf_wanted *w, unsigned long offset, unsigned long wher
 }
 
 /*
- * Log, of leaks that were not reported, what seems to refer to them, and remember
- * for which of them there was something.
+ * For leaks that were not reported, log words that seem to refer to them, and note which
+ * leaks have such a word.
  */
 void kt_find(void)
 {

@@ -2,9 +2,9 @@
 /*
  * kmemleak_torture: interrupts
  *
- * A timer on each CPU allocates and frees in a hard interrupt. How late it comes
- * tells for how long interrupts were off, or the host was busy with something
- * else; how long kmalloc() takes there is not blurred by preemption.
+ * A timer on each CPU allocates and frees in a hard interrupt. Its delay is the time for
+ * which interrupts were off, or the host was busy. The time of kmalloc() there does not
+ * contain preemption.
  */
 #include <linux/cpumask.h>
 #include <linux/hrtimer.h>
@@ -14,7 +14,7 @@
 #include "kt.h"
 
 #define KT_IRQ_RING	16
-/* in hard interrupts, but with PREEMPT_RT, which does not allocate there */
+/* in hard interrupts, except with PREEMPT_RT, which does not allocate there */
 #define KT_IRQ_MODE	HRTIMER_MODE_REL_PINNED
 
 struct kt_irq {

@@ -2,8 +2,8 @@
 /*
  * kmemleak_torture: leaks on purpose, until the module is unloaded
  *
- * Their addresses are kept scrambled. What handles a plain one is not inlined
- * and its stack is wiped: what is left there would be a reference.
+ * Their addresses are kept scrambled. Functions that handle a plain address are not
+ * inlined, and their stacks are wiped: stale words there would be references.
  */
 #include <linux/cpumask.h>
 #include <linux/slab.h>
@@ -18,7 +18,7 @@ struct kt_leak {
 	unsigned long hidden;
 	enum kt_kind kind;
 	bool found;
-	bool explained;			/* something looked like a reference */
+	bool explained;			/* a word looked like a reference */
 };
 
 static struct kt_leak *kt_leaks;
@@ -47,7 +47,7 @@ unsigned int kt_leaks_found(void)
 	return atomic_read(&kt_nr_found);
 }
 
-/* Deeper than anything that a planted leak's address went through. */
+/* Deeper than all functions that handle the address of a leak. */
 noinline void kt_wipe_stack(void)
 {
 	unsigned long wiped[200];
@@ -112,7 +112,7 @@ bool kt_leak_unreported(unsigned int id, unsigned long *hidden, unsigned long *s
 
 	if (!leak->hidden || leak->found)
 		return false;
-	/* where it begins, scrambled, as kmemleak compares it */
+	/* its address as kmemleak compares it, scrambled */
 	*hidden = kt_scramble(kt_untagged(kt_scramble(leak->hidden) & ~KT_REF_PERCPU));
 	*size = kt_object(kt_scramble(leak->hidden))->size;
 	return true;
@@ -124,8 +124,8 @@ void kt_leak_explained(unsigned int id)
 }
 
 /*
- * How many there are; then what has not been reported, one a line: scrambled
- * reference, number, kind, and whether anything looked like a reference.
+ * The number of leaks; then those that were not reported, one a line: scrambled reference,
+ * number, kind, and whether a word looked like a reference.
  */
 size_t kt_leak_list(char *buf, size_t size)
 {

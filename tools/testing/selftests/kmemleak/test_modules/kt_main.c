@@ -2,21 +2,22 @@
 /*
  * kmemleak_torture: parameters, the command file, statistics, verdict
  *
- * /sys/kernel/debug/kmemleak_torture/cmd takes one command a write, and reads as
- * the leaks that have not been reported yet. torture_test.c writes what it sees:
+ * /sys/kernel/debug/kmemleak_torture/cmd takes one command a write, and shows the leaks
+ * that were not reported yet. torture_test.c writes its observations:
  *
  *   leak ID, live ID, moved ID	 an object of that class was reported
- *   scans N, hidden N, missed N in the end: scans so far; leaks not reported
- *				 that have, or have not, something that looks
- *				 like a reference
- *   unseen N			 reported, by the log, but gone before it was read
- *   others N			 reported, and none of the module's
- *   stacks 0|1			 stacks are no references from now on, or are
+ *   scans N, hidden N, missed N at the end: the number of scans, and of leaks not
+ *				 reported that have, or do not have, a word like a
+ *				 reference
+ *   unseen N			 objects reported in the log, but freed before they
+ *				 were read
+ *   others N			 reported objects that are not the module's
+ *   stacks 0|1			 stacks are not read from now on, or are
  *   stop			 end all threads, keep all objects
- *   find			 log what looks like a reference to a leak
- *   image_from N, image_to N	 where the kernel's data is, for find
- *   bare N			 of hidden: nothing that looks like a reference was
- *				 found, each time that was looked for
+ *   find			 log words that look like references to leaks
+ *   image_from N, image_to N	 the bounds of the kernel's data, for find
+ *   bare N			 hidden leaks for which no search has found a word
+ *				 like a reference
  *   judged			 the end: the verdict may be given
  */
 #include <linux/debugfs.h>
@@ -93,7 +94,7 @@ DECLARE_WAIT_QUEUE_HEAD(kt_wait);
 static struct dentry *kt_dir;
 static unsigned long kt_started;
 static bool kt_stalled, kt_stopped, kt_judged;
-/* serialises commands; protects what they change */
+/* serialises commands; protects their data */
 static DEFINE_MUTEX(kt_mutex);
 static unsigned long kt_nr_scans, kt_nr_hidden, kt_nr_missed, kt_nr_others,
 	kt_nr_bare;
@@ -109,7 +110,7 @@ void kt_count(enum kt_counter counter)
 	this_cpu_inc(kt_numbers.counter[counter]);
 }
 
-/* Any context; that an interrupt's may overwrite a thread's does not matter. */
+/* Any context; an interrupt may overwrite the value of a thread. */
 void kt_note_time(enum kt_timing timing, u64 ns)
 {
 	struct kt_numbers *n = get_cpu_ptr(&kt_numbers);
@@ -137,13 +138,13 @@ static void kt_sum(struct kt_numbers *sum)
 }
 
 /*
- * May references be on the stack only? Whoever was told yes says when it is
- * done: kmemleak is not told to leave stacks alone before all are.
+ * May references be only on the stack? A caller that gets true calls kt_stack_leave()
+ * afterwards; only when all have done so is kmemleak told not to read stacks.
  */
 bool kt_stack_enter(void)
 {
 	atomic_inc(&kt_on_stack);
-	/* kt_cmd_stacks(): either it sees our count, or we what it has set */
+	/* either kt_cmd_stacks() sees our count, or we see its flag */
 	smp_mb__after_atomic();
 	if (READ_ONCE(kt_stacks))
 		return true;
@@ -160,7 +161,7 @@ void kt_stack_leave(void)
 static int kt_cmd_stacks(unsigned long on)
 {
 	WRITE_ONCE(kt_stacks, on);
-	smp_mb(); /* pairs with that of kt_stack_enter() */
+	smp_mb(); /* pairs with the barrier in kt_stack_enter() */
 	wake_up_all(&kt_wait);
 	if (!on && wait_event_interruptible(kt_wait, !atomic_read(&kt_on_stack)))
 		return -EINTR;
@@ -222,7 +223,7 @@ static void kt_stop(void)
 	kt_objects_drain();
 }
 
-/* What was reported and should not have been, each object once. */
+/* Count an object that was reported and should not have been, once. */
 static int kt_seen_one(enum kt_class class, unsigned long id)
 {
 	int ret = xa_insert(&kt_seen[class], id, xa_mk_value(1), GFP_KERNEL);
@@ -318,7 +319,7 @@ static const struct file_operations kt_fops = {
 	.llseek = default_llseek,
 };
 
-/* Every reason for a failure is said, not only the first. */
+/* Log all reasons for a failure. */
 static bool kt_verdict(void)
 {
 	struct kt_numbers *sum = kzalloc(sizeof(*sum), GFP_KERNEL);
@@ -340,10 +341,10 @@ do {									\
 	KT_FAIL_IF(sum && sum->counter[KT_C_BAD],
 		   "%llu times an object was not what it should be\n", sum->counter[KT_C_BAD]);
 	KT_FAIL_IF(kt_stalled, "threads have stalled\n");
-	KT_FAIL_IF(!kt_judged, "nobody has judged kmemleak's reports\n");
+	KT_FAIL_IF(!kt_judged, "kmemleak's reports were not judged\n");
 	KT_FAIL_IF(kt_judged && !kt_nr_scans, "nothing was scanned\n");
 	KT_FAIL_IF(kt_nr_seen[KT_LIVE], "%lu live objects were reported\n", kt_nr_seen[KT_LIVE]);
-	/* what the load makes the kernel do moves things of the kernel's as well */
+	/* the load also makes the kernel move objects of its own */
 	KT_FAIL_IF(moved * 1000ULL > (u64)kt_max_moved * kt_nr_scans,
 		   "%lu moving objects and %lu others were reported in %lu scans, %u in 1000 are tolerated\n",
 		   kt_nr_seen[KT_MOVED], kt_nr_others, kt_nr_scans, kt_max_moved);
@@ -411,7 +412,7 @@ static int __init kt_init(void)
 }
 module_init(kt_init);
 
-/* Everything that was ever made is freed, and was what it should be. */
+/* All objects were freed, and had the right content. */
 static bool kt_all_freed(void)
 {
 	struct kt_numbers *sum = kzalloc(sizeof(*sum), GFP_KERNEL);
@@ -440,7 +441,7 @@ static void __exit kt_exit(void)
 	good = kt_verdict();
 	kt_free_all();
 	good &= kt_all_freed();
-	/* what vfree() left for later would stay in kmemleak's books */
+	/* areas that vfree() unmaps later would still be tracked */
 	vm_unmap_aliases();
 	pr_info(KT_NAME "--- End of test: %s\n", good ? "SUCCESS" : "FAILURE");
 }

@@ -2,10 +2,9 @@
 /*
  * kmemleak_torture: objects that move fast
  *
- * Between lists, xarrays, maple trees, RCU-protected pointers and plain words,
- * all shared by all threads. On their way they are on the stack of the thread
- * that moves them, maybe only in a register; or, when kmemleak does not look at
- * stacks, in a word of that thread's.
+ * They move between lists, xarrays, maple trees, RCU-protected pointers and plain words,
+ * which all threads share. Meanwhile their references are on the stack of the thread that
+ * moves them, or only in a register; without scans of stacks, in a word of the thread.
  */
 #include <linux/delay.h>
 #include <linux/list.h>
@@ -66,7 +65,7 @@ static unsigned long kt_take_maple(struct maple_tree *mt, unsigned long index)
 {
 	if (!mt_find(mt, &index, KT_INDICES))
 		return 0;
-	/* if somebody else has it, nothing is there any more */
+	/* empty if another thread has taken it */
 	return (unsigned long)mtree_erase(mt, index - 1);
 }
 
@@ -92,7 +91,7 @@ static unsigned long kt_take(struct rnd_state *rnd)
 	}
 }
 
-/* False if the place is taken, or cannot hold this object, or has no memory. */
+/* False if the place is taken, or not for this object, or if there is no memory. */
 static bool kt_put(struct rnd_state *rnd, unsigned long ref)
 {
 	unsigned long index = prandom_u32_state(rnd) % KT_INDICES;
@@ -128,7 +127,7 @@ static void kt_moved_free(unsigned long ref)
 		kt_object_free_rcu(ref);
 }
 
-/* A while in which nothing but this stack, or a register, has the reference. */
+/* Wait while the reference is only on this stack, or in a register. */
 static void kt_dwell(struct rnd_state *rnd, unsigned long ref)
 {
 	switch (prandom_u32_state(rnd) % 64) {
@@ -198,7 +197,7 @@ void kt_move_some(struct rnd_state *rnd, unsigned long *transit)
 		kt_move_one(rnd, transit);
 }
 
-/* Read as RCU's readers do: what is found must be what was put there. */
+/* Read like an RCU reader: the objects must have the right content. */
 void kt_move_look(struct rnd_state *rnd)
 {
 	unsigned long index = prandom_u32_state(rnd) % KT_INDICES;

@@ -22,7 +22,7 @@ static const char kt_tags[KT_NR_CLASSES][9] = {
 static const char kt_dead[9] = "KTDEAD!!";
 
 static atomic_long_t kt_next_id;
-/* frees that are still to come */
+/* objects to be freed later */
 static atomic_t kt_pending_frees;
 
 static void __percpu *kt_percpu(unsigned long ref)
@@ -30,7 +30,7 @@ static void __percpu *kt_percpu(unsigned long ref)
 	return (void __percpu *)(ref & ~KT_REF_PERCPU);
 }
 
-/* What the object holds; of a per-CPU one, the first copy. */
+/* The content of an object; of a per-CPU object, the first copy. */
 struct kt_object *kt_object(unsigned long ref)
 {
 	if (ref & KT_REF_PERCPU)
@@ -111,7 +111,7 @@ static size_t kt_random_size(struct rnd_state *rnd, size_t max)
 	return min(max, KT_MIN_SIZE + prandom_u32_state(rnd) % top);
 }
 
-/* Mostly small ones, as in life; blocks of vmalloc() are rare and large. */
+/* Most objects are small; blocks of vmalloc() are rare and large. */
 unsigned long kt_object_random(struct rnd_state *rnd, enum kt_class class)
 {
 	u64 id = atomic_long_inc_return(&kt_next_id) & U32_MAX;
@@ -131,7 +131,7 @@ unsigned long kt_object_random(struct rnd_state *rnd, enum kt_class class)
 	return kt_object_new(KT_KMALLOC, kt_random_size(rnd, 1024), class, id, GFP_KERNEL);
 }
 
-/* Is it what its owner thinks it is? If not, somebody has freed it. */
+/* Has the object the right content? If not, it was freed. */
 bool kt_object_check(unsigned long ref, enum kt_class class)
 {
 	struct kt_object *obj = kt_object(ref);
@@ -143,7 +143,7 @@ bool kt_object_check(unsigned long ref, enum kt_class class)
 	return false;
 }
 
-/* What is freed keeps no pointer: it may be a leak's memory next. */
+/* Remove pointers before a free: the memory may be used for a leak. */
 static void kt_wipe(struct kt_object *obj)
 {
 	memset(obj, 0, sizeof(*obj));
@@ -191,13 +191,13 @@ static void kt_free_rcu_fn(struct rcu_head *rcu)
 	atomic_dec(&kt_pending_frees);
 }
 
-/* Free what RCU readers may be looking at. Not for per-CPU objects. */
+/* Free an object that RCU readers may be using. Not for per-CPU objects. */
 void kt_object_free_rcu(unsigned long ref)
 {
 	struct kt_object *obj = kt_object(ref);
 
 	if (kt_object_kind(ref) == KT_KMALLOC && obj->id & 1) {
-		/* in bulk, by arrays that kmemleak does not know */
+		/* in bulk, by arrays that kmemleak does not track */
 		kt_count(KT_C_DEATHS);
 		kvfree_rcu(obj, rcu);
 		return;
@@ -208,7 +208,7 @@ void kt_object_free_rcu(unsigned long ref)
 
 static void kt_free_work_fn(struct work_struct *work);
 
-/* Objects on their way to be freed by another CPU. */
+/* Objects that another CPU is to free. */
 static LIST_HEAD(kt_handed_over);
 /* protects kt_handed_over */
 static DEFINE_SPINLOCK(kt_handed_lock);
@@ -242,7 +242,7 @@ void kt_object_free_elsewhere(unsigned long ref)
 		schedule_work(&kt_free_work);
 }
 
-/* What has a callback of ours has been freed when this returns. */
+/* Wait until all objects with a callback are freed. */
 void kt_objects_drain(void)
 {
 	flush_work(&kt_free_work);
@@ -253,8 +253,8 @@ void kt_objects_drain(void)
 }
 
 /*
- * Hooks on an object that will not live long enough to be reported, since some
- * of these keep it from being so for good.
+ * Call hooks for an object that is freed before it is old enough to be reported: after
+ * some hooks it would never be.
  */
 void kt_hooks(struct rnd_state *rnd, unsigned long ref)
 {
@@ -293,7 +293,7 @@ void kt_hooks(struct rnd_state *rnd, unsigned long ref)
 			kmemleak_free_part((void *)obj + size / 2, size - size / 2);
 		break;
 	case 7:
-		/* a physical object in the same place is another one */
+		/* a physical object at the same address is another object */
 		if (kt_object_kind(ref) == KT_PAGES) {
 			kmemleak_alloc_phys(__pa(obj), size, GFP_KERNEL);
 			kmemleak_ignore_phys(__pa(obj));

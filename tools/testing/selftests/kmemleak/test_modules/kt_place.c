@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kmemleak_torture: words in every kind of memory that a scan starts from or
- * gets to
+ * kmemleak_torture: words in each kind of memory that a scan reads
  */
 #include <linux/gfp.h>
 #include <linux/kmemleak.h>
@@ -17,7 +16,7 @@
 #define KT_STATIC	128
 #define KT_BSS		2048
 #define KT_PER_PAGE	(PAGE_SIZE / sizeof(long))
-/* words of each link of the chain; odd, so that it is no size of the slab's */
+/* words of each link of the chain; odd, so that it is no slab size */
 #define KT_PER_LINK	61
 
 struct kt_chain {
@@ -48,7 +47,7 @@ static unsigned long *kt_per_cpu_word(unsigned long __percpu *base, unsigned int
 	return word < nr ? per_cpu_ptr(base + word, cpu) : NULL;
 }
 
-/* Word @i of all; neighbours are in memory of different kinds. */
+/* Word @i; neighbours are in memory of different kinds. */
 unsigned long *kt_word(unsigned int i)
 {
 	unsigned long *word = NULL;
@@ -76,11 +75,11 @@ unsigned long *kt_word(unsigned int i)
 		word = &kt_link[k / KT_PER_LINK][k % KT_PER_LINK];
 		break;
 	}
-	/* what does not fit elsewhere is in the heap: as many words for each kind */
+	/* words of other kinds that do not fit are in the heap: all kinds have the same number */
 	return word ?: &kt_heap[i];
 }
 
-/* The only way to the last link is through all the others. */
+/* Each link is referenced only by the one before it. */
 static int kt_chain_make(void)
 {
 	unsigned int i;
@@ -89,7 +88,7 @@ static int kt_chain_make(void)
 	kt_link = kvcalloc(kt_nr_links, sizeof(*kt_link), GFP_KERNEL);
 	if (!kt_link)
 		return -ENOMEM;
-	/* not by this table, which only saves the walk */
+	/* this table, which saves walks, is no reference */
 	kmemleak_no_scan(kt_link);
 	for (i = 0; i < kt_nr_links; i++) {
 		struct kt_chain *link = kzalloc(sizeof(*link), GFP_KERNEL);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kmemleak_torture: lists whose first member comes and goes
+ * kmemleak_torture: lists whose first member is removed and added
  *
- * Singly linked, last in, first out. All threads take the first member off and put
- * it back; the others stay where they are. A scan may read the head while the
- * first member is in the list, and the first member while it is not: then the
- * rest of the list is unreachable in that mark, though nothing in it has moved.
+ * Singly linked lists, last in, first out. All threads remove the first member and add it
+ * again; the others stay. A scan may read the head while the first member is in the list,
+ * and the first member while it is not: then that mark does not reach the rest of the
+ * list, although it has not moved.
  *
- * References to the first two members move (the second one's is in the head or in
- * the first member), so these are KT_MOVED. The rest is KT_LIVE.
+ * References to the first two members move (the one to the second member is in the head or
+ * in the first member), so these are KT_MOVED. The others are KT_LIVE.
  */
 #include <linux/sched.h>
 #include <linux/spinlock.h>
@@ -25,7 +25,7 @@ static struct kt_pop {
 	struct kt_object *first;
 } kt_pops[KT_NR_POPS];
 
-/* The link of a list that has but one. */
+/* The next member. */
 static struct kt_object *kt_pop_next(struct kt_object *obj)
 {
 	return (struct kt_object *)obj->link.next;
@@ -45,7 +45,7 @@ static struct kt_object *kt_pop_take(struct kt_pop *pop)
 
 	spin_lock(&pop->lock);
 	obj = pop->first;
-	/* not more than the first one: the others stay */
+	/* members of another class stay */
 	if (obj && !memcmp(obj->tag, "KTMOVED!", sizeof(obj->tag)) && kt_pop_next(obj) &&
 	    !memcmp(kt_pop_next(obj)->tag, "KTMOVED!", sizeof(obj->tag))) {
 		WRITE_ONCE(pop->first, kt_pop_next(obj));
@@ -57,14 +57,14 @@ static struct kt_object *kt_pop_take(struct kt_pop *pop)
 	return obj;
 }
 
-/* Take the first member of a list off, and put it back. */
+/* Remove the first member of a list, and add it again. */
 void kt_pop_some(struct rnd_state *rnd, unsigned long *transit)
 {
 	struct kt_pop *pop = &kt_pops[prandom_u32_state(rnd) % KT_NR_POPS];
 	struct kt_object *obj;
 	bool on_stack;
 
-	/* from here on the stack is scanned, or this word is its place */
+	/* the reference is on the stack, which is read, or in this word */
 	on_stack = kt_stack_enter();
 	obj = kt_pop_take(pop);
 	if (obj) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kmemleak_torture: live objects that only a structure of the kernel's refers to
+ * kmemleak_torture: live objects to which only a structure of the kernel refers
  *
- * Made before the load begins, they stay where they are to its end: in lists,
- * whose links are in the objects, xarrays and maple trees, whose nodes have tags
- * in the low bits of their addresses, and RCU-protected pointers. What moves
- * between such structures (kt_move.c) may be reported; none of these may.
+ * They are made before the load begins, and stay in their places until its end: in lists,
+ * whose links are in the objects, in xarrays and maple trees, whose nodes have tags in the
+ * low bits of their addresses, and in RCU-protected pointers. Objects that move between
+ * such structures (kt_move.c) may be reported, but none of these.
  */
 #include <linux/list.h>
 #include <linux/maple_tree.h>
@@ -15,9 +15,9 @@
 
 #include "kt.h"
 
-/* of each, enough for nodes below nodes */
+/* in each structure, enough for several levels of nodes */
 #define KT_STANDING	96
-/* indices far enough apart for several levels of an xarray */
+/* distance of indices: several levels of an xarray */
 #define KT_STRIDE	641UL
 
 static LIST_HEAD(kt_stand_list);
@@ -33,7 +33,7 @@ static int kt_stand_one(unsigned int i)
 	static const enum kt_kind kinds[] = { KT_KMALLOC, KT_KMALLOC, KT_PAGES, KT_VMALLOC };
 	unsigned int nr = i / NR_STANDS;
 	unsigned long index = nr * KT_STRIDE;
-	/* numbers from the top: those of the threads' count up */
+	/* numbers from the top down: those of the threads count up */
 	unsigned long ref = kt_object_new(kinds[nr % ARRAY_SIZE(kinds)], KT_MIN_SIZE << nr % 4,
 					  KT_LIVE, U32_MAX - i, GFP_KERNEL);
 	struct kt_object *obj;
@@ -110,7 +110,7 @@ void kt_stand_exit(void)
 	}
 	kfree(kt_stand_rcu);
 	kt_stand_rcu = NULL;
-	/* one that a structure has lost */
+	/* an object that a structure has lost */
 	if (kt_nr_stood)
 		kt_count(KT_C_BAD);
 }

@@ -2,9 +2,9 @@
 /*
  * kmemleak_torture: threads
  *
- * Each has words of its own and keeps its live objects there, each in one word,
- * or in two on its way from one to the other. A parker keeps a few on its stack
- * for a while.
+ * Each thread has words for references to its live objects: one for each object, or two
+ * while it moves from one to the other. A parker keeps some references on its stack for a
+ * while.
  */
 #include <linux/cpumask.h>
 #include <linux/delay.h>
@@ -20,14 +20,14 @@
 #define KT_RING		64
 #define KT_CHURN	16
 #define KT_PARKED	8
-/* what a word of odd number holds points to the middle of its object */
+/* words of odd number point to the middle of their objects */
 #define KT_BIAS		24
 
 enum kt_home_state { HOME_FREE, HOME_USED, HOME_LEAVING, HOME_ARRIVING };
 
 struct kt_home {
 	enum kt_home_state state;
-	unsigned int partner;		/* LEAVING: where it has arrived */
+	unsigned int partner;		/* LEAVING: the word that it moves to */
 	unsigned long since;
 };
 
@@ -91,7 +91,7 @@ static void kt_home_birth(struct kt_thread *t)
 	t->nr_live++;
 }
 
-/* The word goes last: until it is freed the object is referenced. */
+/* The word is cleared last: the object is referenced until it is freed. */
 static void kt_home_death(struct kt_thread *t)
 {
 	int i = kt_home_find(t, HOME_USED);
@@ -123,12 +123,12 @@ static void kt_home_move(struct kt_thread *t)
 	t->home[from].state = HOME_LEAVING;
 	t->home[from].partner = to;
 	t->home[from].since = jiffies;
-	/* what changes is taken for used, so only some do */
+	/* only some change, since an object that changes is not reported */
 	if (kt_random(t, 16) == 0)
 		WRITE_ONCE(kt_object(ref)->touched, kt_random(t, 1000));
 }
 
-/* Both references have been there for longer than any scan takes: end one. */
+/* Both references have existed for longer than a scan takes: remove one. */
 static void kt_home_sweep(struct kt_thread *t, unsigned int nr)
 {
 	unsigned long overlap = msecs_to_jiffies(kt_overlap_ms);
@@ -218,8 +218,8 @@ static void kt_parker_sleep(struct kt_thread *t, unsigned int ms, bool interrupt
 }
 
 /*
- * Words, words and stack, stack, words and stack, words. Both for longer than
- * any scan takes, but when this thread is told to stop.
+ * The references are in words, in words and on the stack, only on the stack, in both, and
+ * in words again. They are in both for longer than a scan takes, unless the thread stops.
  */
 static noinline void kt_park(struct kt_thread *t)
 {
@@ -276,7 +276,7 @@ static void kt_thread_free(struct kt_thread *t)
 	unsigned long ref;
 
 	for (i = 0; t->home && i < t->nr_words; i++) {
-		/* where it is going there is another reference to it */
+		/* the word that it moves to has another reference */
 		ref = t->home[i].state == HOME_LEAVING ? 0 : kt_home_read(t, i);
 		kt_home_write(t, i, 0);
 		if (ref && kt_object_check(ref, KT_LIVE))
@@ -305,7 +305,7 @@ static struct kt_thread *kt_thread_new(unsigned int first, bool parker)
 	prandom_seed_state(&t->rnd, get_random_u64());
 	t->home = kcalloc(t->nr_words, sizeof(*t->home), GFP_KERNEL);
 	for (i = 0; t->home && parker && i < KT_PARKED; i++) {
-		/* one that kmemleak's users have, whatever else is short */
+		/* until there is memory for one */
 		do {
 			ref = kt_object_random(&t->rnd, KT_LIVE);
 			cond_resched();
@@ -318,7 +318,7 @@ static struct kt_thread *kt_thread_new(unsigned int first, bool parker)
 	return NULL;
 }
 
-/* Half of the workers stay on a CPU, the others go where there is time. */
+/* Half of the workers are bound to a CPU, the others are not. */
 static int kt_thread_start(struct kt_thread *t, unsigned int nr)
 {
 	unsigned int cpu = cpumask_nth(nr / 2 % num_online_cpus(), cpu_online_mask);
@@ -360,7 +360,7 @@ int kt_threads_start(void)
 	return 0;
 }
 
-/* What they hold stays where it is. */
+/* Their objects stay in their places. */
 void kt_threads_stop(void)
 {
 	unsigned int i;
@@ -382,7 +382,7 @@ void kt_threads_free(void)
 	kt_words_exit();
 }
 
-/* Has any of them not moved for too long? */
+/* Is a thread without progress for too long? */
 bool kt_threads_stalled(void)
 {
 	bool stalled = false;
