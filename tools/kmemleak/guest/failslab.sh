@@ -328,7 +328,7 @@ planted()
 	for _ in 1 2; do
 		modprobe kmemleak-test || break
 		settle
-		leaks=$(grep -c '\[kmemleak_test\]' $k)
+		leaks=$(grep -c '\[kmemleak_test\]' "$k")
 		rmmod kmemleak-test
 		[ "$leaks" -lt "${1:-1}" ] || break
 	done
