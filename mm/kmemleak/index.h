@@ -2,6 +2,7 @@
 /*
  * The index, the objects in it, and the memory of both. index.c defines page
  * descriptors, intervals, shards and walks; object.c metadata, tails and objects;
+ * stack.c allocation stacks;
  * meta.c memory and the reserve; mark.c pins and the settled bitmap.
  */
 #ifndef _MM_KMEMLEAK_INDEX_H
@@ -104,7 +105,8 @@ struct kml_info {
 	char comm[TASK_COMM_LEN];
 };
 
-depot_stack_handle_t kml_stack_save(void);
+extern unsigned int kml_depth;	/* frames of an allocation stack that are saved */
+depot_stack_handle_t kml_stack_save(gfp_t gfp);
 void kml_cold_init(struct kml_cold *cold, depot_stack_handle_t trace,
 		   unsigned long ptr);
 void kml_cold_free(u32 state, struct kml_cold *cold);

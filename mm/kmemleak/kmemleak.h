@@ -10,7 +10,7 @@
  *
  * A hook (hooks.c) makes an allocated block an object (object.c), whose metadata
  * (meta.c) is found by address in the index (index.c: address -> interval -> page
- * leaf -> page descriptor -> object).
+ * leaf -> page descriptor -> object). The stack of the caller is saved by stack.c.
  *
  * A scan (scan.c) makes all objects white and reads the roots (roots.c). Their words
  * pass the range filter (filter.c); candidates in settled blocks are dropped, the
@@ -562,6 +562,11 @@ enum kml_counter {
 	KML_C_FREES,		/* objects and physical blocks removed */
 	KML_C_REGRAINS,		/* page descriptors replaced by finer ones */
 	KML_C_PIN_WAITS,	/* frees that waited until a worker released a pin */
+	KML_C_STACK_FALLBACKS,	/* stacks that the fast walk left to the unwinder */
+#ifdef CONFIG_DEBUG_KMEMLEAK_STACK_CHECK
+	KML_C_STACK_CHECKS,	/* stacks that the fast walk and the unwinder saved */
+	KML_C_STACK_MISMATCHES,	/* of these, stacks that differed */
+#endif
 	KML_NR_COUNTERS,
 };
 

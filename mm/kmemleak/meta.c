@@ -118,6 +118,11 @@ static const char * const kml_counter_names[] = {
 	[KML_C_LOST]		= "lost",
 	[KML_C_REGRAINS]	= "regrains",
 	[KML_C_PIN_WAITS]	= "pin_waits",
+	[KML_C_STACK_FALLBACKS]	= "stack_fallbacks",
+#ifdef CONFIG_DEBUG_KMEMLEAK_STACK_CHECK
+	[KML_C_STACK_CHECKS]	= "stack_checks",
+	[KML_C_STACK_MISMATCHES] = "stack_mismatches",
+#endif
 	[KML_C_META_BYTES]	= "metadata_bytes",
 };
 

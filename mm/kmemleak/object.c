@@ -87,26 +87,6 @@ void kml_born_now(unsigned long *born, u32 *stamp)
 }
 
 /**
- * kml_stack_save() - save the stack of the caller in the stack depot
- *
- * KML_SKIP_FRAMES drops the frame of this function. The first frame is that of the
- * caller, an exported hook, which is not inlined.
- *
- * Context: any but NMI.
- * Return: handle of the stack, or 0 if the depot is not ready or has no memory.
- */
-noinline depot_stack_handle_t kml_stack_save(void)
-{
-	unsigned long entries[KML_MAX_TRACE];
-	unsigned int nr;
-
-	if (!kml_pool_ready())
-		return 0;
-	nr = stack_trace_save(entries, ARRAY_SIZE(entries), KML_SKIP_FRAMES);
-	return stack_depot_save(entries, nr, GFP_NOWAIT);
-}
-
-/**
  * kml_cold_init() - fill cold metadata: time, stack and task of an allocation
  * @cold: filled
  * @trace: stack of the allocation, from kml_stack_save()
