@@ -216,14 +216,16 @@ EDITS = (
          "arch/x86/lib/"),
     Edit("arch/arm64/Kconfig",
          append_after("select HAVE_ARCH_KGDB",
-                      "\tselect HAVE_ARCH_KMEMLEAK_FILTER if KERNEL_MODE_NEON && !CPU_BIG_ENDIAN"),
+                      "\tselect HAVE_ARCH_KMEMLEAK_FILTER if KERNEL_MODE_NEON && !CPU_BIG_ENDIAN",
+                      "\tselect HAVE_ARCH_KMEMLEAK_STACK"),
          "arch/arm64/lib/"),
     Edit("arch/arm64/lib/Makefile",
          append_after("obj-$(CONFIG_ARM64_MTE) += mte.o",
                       "",
                       "obj-$(CONFIG_KMEMLEAK_ARCH_FILTER) += kmemleak-filter-glue.o kmemleak-filter-neon.o",
                       "CFLAGS_kmemleak-filter-neon.o += $(CC_FLAGS_FPU)",
-                      "CFLAGS_REMOVE_kmemleak-filter-neon.o += $(CC_FLAGS_NO_FPU)"),
+                      "CFLAGS_REMOVE_kmemleak-filter-neon.o += $(CC_FLAGS_NO_FPU)",
+                      "obj-$(CONFIG_KMEMLEAK_ARCH_STACK) += kmemleak-unwind.o"),
          "arch/arm64/lib/"),
 )
 
