@@ -115,7 +115,7 @@ static __always_inline void kml_insert(struct kml_space *space,
 				       int min_count, gfp_t gfp)
 {
 	depot_stack_handle_t trace = kml_stack_save(gfp);
-	struct kml_info hit;
+	struct kml_info hit __uninitialized;	/* filled on -EEXIST */
 
 	if (likely(!kml_object_insert(space, ptr, size, min_count, gfp, trace, &hit)))
 		return;

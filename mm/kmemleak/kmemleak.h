@@ -148,14 +148,18 @@ extern union thread_union cpu0_irqstack __weak;
 #endif
 
 /*
- * A clock for the order of allocations, in ns. The scheduler clock is preferred: a
- * clock source may be slow and take a lock (HPET). But where sched_clock() may be no
- * finer than jiffies, as on User Mode Linux, the clock source has to be used.
+ * A clock for the order of allocations within a jiffy, in units of 0.5 to 4 ns. Best is
+ * a counter that one instruction reads: if those of two CPUs differ, the order of their
+ * allocations is arbitrary. The scheduler clock comes next: a clock source may be slow
+ * and take a lock (HPET). But where sched_clock() may be no finer than jiffies, as on
+ * User Mode Linux, the clock source has to be used.
  */
-#if defined(CONFIG_HAVE_UNSTABLE_SCHED_CLOCK) || defined(CONFIG_GENERIC_SCHED_CLOCK)
-#define kml_clock_ns()	local_clock()
+#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+#define kml_clock()	(rdtsc() >> 2)
+#elif defined(CONFIG_HAVE_UNSTABLE_SCHED_CLOCK) || defined(CONFIG_GENERIC_SCHED_CLOCK)
+#define kml_clock()	local_clock()
 #else
-#define kml_clock_ns()	ktime_get_mono_fast_ns()
+#define kml_clock()	ktime_get_mono_fast_ns()
 #endif
 
 #ifndef secs_to_jiffies
