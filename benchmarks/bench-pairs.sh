@@ -89,7 +89,7 @@ done
 
 printf '%-24s%10s%10s\n' "instructions, $size bytes" 'on' 'off'
 for who in $only; do
-	for row in pairs cold untracked; do
+	for row in pairs deep cold untracked; do
 		printf '%-24s' "$who, $row"
 		for state in on off; do
 			printf '%10s' "$(sed -n "s/^KMLB\t$row\t//p" "$work/$who-$state.log")"

@@ -18,7 +18,7 @@ die()
 echo scan=off >/sys/kernel/debug/kmemleak 2>/dev/null
 insmod /kml/kmemleak_scale.ko loops=20000 objects=20000 size="$SIZE" nthreads=1 ||
 	die "kmemleak_scale cannot be loaded"
-for kind in pairs cold untracked; do
+for kind in pairs deep cold untracked; do
 	dmesg -C
 	for _ in 1 2 3; do
 		echo $kind >$p/run || die "kmemleak_scale: run=$kind failed"

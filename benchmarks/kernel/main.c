@@ -59,7 +59,7 @@ module_param(heap, charp, 0444);
 MODULE_PARM_DESC(heap, "kind of the heap to build");
 
 static const struct scale_test * const tests[] = {
-	&scale_pairs, &scale_cold, &scale_untracked, &scale_stack,
+	&scale_pairs, &scale_deep, &scale_cold, &scale_untracked, &scale_stack,
 	&scale_churn, &scale_latency,
 };
 

@@ -26,6 +26,23 @@ static void pair_kmalloc(void *arg)
 	kfree(kmalloc(scale_size, GFP_KERNEL));
 }
 
+/* The same below so many frames that the whole trace is full. */
+#define DEEP	12
+
+static noinline void deep(unsigned int depth)
+{
+	if (depth)
+		deep(depth - 1);
+	else
+		pair_kmalloc(NULL);
+	barrier();
+}
+
+static void pair_deep(void *arg)
+{
+	deep(DEEP);
+}
+
 static void pair_untracked(void *arg)
 {
 	void *p = kmem_cache_alloc(untracked, GFP_KERNEL);
@@ -105,6 +122,7 @@ static void *ring_init(unsigned int thread)
 }
 
 const struct scale_test scale_pairs = { .name = "pairs", .pair = pair_kmalloc };
+const struct scale_test scale_deep = { .name = "deep", .pair = pair_deep };
 const struct scale_test scale_untracked = { .name = "untracked", .pair = pair_untracked };
 const struct scale_test scale_stack = { .name = "stack", .pair = pair_stack };
 

@@ -32,7 +32,7 @@ struct scale_test {
 	void (*print)(unsigned int nthreads);
 };
 
-extern const struct scale_test scale_pairs, scale_cold, scale_untracked;
+extern const struct scale_test scale_pairs, scale_deep, scale_cold, scale_untracked;
 extern const struct scale_test scale_stack, scale_churn, scale_latency;
 
 int scale_pairs_begin(void);

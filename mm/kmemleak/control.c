@@ -32,7 +32,18 @@ static const struct kernel_param_ops kml_filter_ops = {
 	.get = kml_filter_get,
 };
 
+static int kml_depth_set(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, 1, KML_MAX_TRACE);
+}
+
+static const struct kernel_param_ops kml_depth_ops = {
+	.set = kml_depth_set,
+	.get = param_get_uint,
+};
+
 module_param_cb(filter, &kml_filter_ops, NULL, 0644);
+module_param_cb(depth, &kml_depth_ops, &kml_depth, 0644);
 module_param_named(min_unref_scans, kml_scan_params.min_unref_scans, uint, 0644);
 module_param_named(min_age_ms, kml_scan_params.min_age_ms, uint, 0644);
 module_param_named(since_mark, kml_scan_params.since_mark, bool, 0644);

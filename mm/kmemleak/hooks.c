@@ -114,8 +114,8 @@ static __always_inline void kml_insert(struct kml_space *space,
 				       unsigned long ptr, size_t size,
 				       int min_count, gfp_t gfp)
 {
-	depot_stack_handle_t trace = kml_stack_save();
-	struct kml_info hit;
+	depot_stack_handle_t trace = kml_stack_save(gfp);
+	struct kml_info hit __uninitialized;	/* filled on -EEXIST */
 
 	if (likely(!kml_object_insert(space, ptr, size, min_count, gfp, trace, &hit)))
 		return;
@@ -136,7 +136,7 @@ static __always_inline void kml_remove(struct kml_space *space, unsigned long pt
 static __always_inline void kml_remove_part(struct kml_space *space,
 					    unsigned long ptr, size_t size)
 {
-	depot_stack_handle_t trace = kml_stack_save();
+	depot_stack_handle_t trace = kml_stack_save(GFP_NOWAIT);
 	struct kml_info hit;
 
 	if (kml_object_remove_part(space, ptr, size, trace, &hit) == -EEXIST)
@@ -288,7 +288,7 @@ void __ref kmemleak_update_trace(const void *ptr)
 {
 	if (kml_enabled() && kml_valid(ptr))
 		kml_object_set_trace(kml_space(KML_VIRT), (unsigned long)ptr,
-				     kml_stack_save());
+				     kml_stack_save(0));
 }
 EXPORT_SYMBOL(kmemleak_update_trace);
 
@@ -434,7 +434,7 @@ void __ref kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp)
 
 	if (!kml_enabled())
 		return;
-	trace = kml_stack_save();
+	trace = kml_stack_save(gfp);
 	if (!kml_phys_insert(phys, size, gfp, trace, &hit))
 		return;
 	kml_overlap_insert(kml_space(KML_PHYS), phys, size, 0);
@@ -455,7 +455,7 @@ EXPORT_SYMBOL(kmemleak_alloc_phys);
 void __ref kmemleak_free_part_phys(phys_addr_t phys, size_t size)
 {
 	if (kml_free_enabled())
-		kml_phys_remove(phys, size, kml_stack_save());
+		kml_phys_remove(phys, size, kml_stack_save(GFP_NOWAIT));
 }
 EXPORT_SYMBOL(kmemleak_free_part_phys);
 

@@ -42,72 +42,6 @@ unsigned int kml_page_grain_idx(size_t size)
 	return grain_idx;
 }
 
-/* The last used slot up to and including @slot, or -1 if there is none. */
-static int kml_page_pred(const struct kml_page *page, int slot)
-{
-	int word = BIT_WORD(slot);
-	unsigned long bits;
-
-	if (slot < 0)
-		return -1;
-
-	bits = READ_ONCE(page->bits[word]) & (~0UL >> (BITS_PER_LONG - 1 - slot % BITS_PER_LONG));
-	while (!bits) {
-		if (--word < 0)
-			return -1;
-		bits = READ_ONCE(page->bits[word]);
-	}
-	return word * BITS_PER_LONG + __fls(bits);
-}
-
-static bool kml_page_used(const struct kml_page *page, unsigned int slot)
-{
-	return READ_ONCE(page->bits[BIT_WORD(slot)]) & BIT_MASK(slot);
-}
-
-/**
- * kml_page_find() - find the last object that starts at or before an offset
- * @page: page descriptor
- * @off: offset in the page, in bytes
- *
- * Context: rcu_read_lock() or leaf->lock.
- * Return: its hot entry, or NULL. The caller has to check that the object reaches
- * up to @off.
- */
-struct kml_hot *kml_page_find(struct kml_page *page, unsigned int off)
-{
-	struct kml_hot *hot = kml_page_hot(page);
-	int slot = kml_page_pred(page, kml_page_slot(page->grain_idx, off));
-
-	if (slot < 0)
-		return NULL;
-	if ((kml_hot_state(&hot[slot]) & KML_OFF_MASK) > off) {
-		slot = kml_page_pred(page, slot - 1);
-		if (slot < 0)
-			return NULL;
-	}
-	return &hot[slot];
-}
-
-/**
- * kml_page_exact() - find the object that starts at an offset
- * @page: page descriptor
- * @off: offset in the page, in bytes
- *
- * Context: rcu_read_lock() or leaf->lock.
- * Return: its hot entry, or NULL.
- */
-struct kml_hot *kml_page_exact(struct kml_page *page, unsigned int off)
-{
-	unsigned int slot = kml_page_slot(page->grain_idx, off);
-	struct kml_hot *hot = kml_page_hot(page) + slot;
-
-	if (!kml_page_used(page, slot) ||
-	    (kml_hot_state(hot) & KML_OFF_MASK) != off)
-		return NULL;
-	return hot;
-}
-
 /**
  * kml_page_next() - find the first object that starts at or after an offset
  * @page: page descriptor
@@ -126,59 +60,6 @@ struct kml_hot *kml_page_next(struct kml_page *page, unsigned int off)
 	if (slot < slots && (kml_hot_state(&hot[slot]) & KML_OFF_MASK) < off)
 		slot = find_next_bit(page->bits, slots, slot + 1);
 	return slot < slots ? &hot[slot] : NULL;
-}
-
-/* Is the slot for an object at offset @off unused? Context: leaf->lock. */
-bool kml_page_slot_free(struct kml_page *page, unsigned int off)
-{
-	return !kml_page_used(page, kml_page_slot(page->grain_idx, off));
-}
-
-/**
- * kml_page_add() - add an object to a page descriptor
- * @page: page descriptor
- * @state: the object's state; its offset selects the slot, which must be free
- * @size: in bytes; U32_MAX with KML_F_BIG
- * @cold: its cold metadata
- *
- * Look-ups rely on the order of the stores: first @size and @cold, then the state
- * with release semantics, then the bit with release semantics.
- *
- * Context: leaf->lock, or @page is not published.
- */
-void kml_page_add(struct kml_page *page, u32 state, u32 size,
-		  struct kml_cold *cold)
-{
-	unsigned int slot = kml_page_slot(page->grain_idx, state & KML_OFF_MASK);
-	struct kml_hot *hot = kml_page_hot(page) + slot;
-	unsigned long *word = &page->bits[BIT_WORD(slot)];
-
-	WRITE_ONCE(hot->size, size);
-	WRITE_ONCE(hot->cold, cold);
-	/* pairs with kml_hot_state_acquire() */
-	atomic_set_release(&hot->state, state);
-	/* no atomic operation: leaf->lock serialises writers */
-	smp_store_release(word, *word | BIT_MASK(slot));
-	/* the trimmer reads this without the lock */
-	WRITE_ONCE(page->nr, page->nr + 1);
-}
-
-/**
- * kml_page_del() - remove an object from a page descriptor
- * @page: page descriptor
- * @hot: hot entry of the object
- *
- * Only the bit is cleared: a reader that has found the entry may go on to use it.
- *
- * Context: leaf->lock.
- */
-void kml_page_del(struct kml_page *page, struct kml_hot *hot)
-{
-	unsigned int slot = hot - kml_page_hot(page);
-	unsigned long *word = &page->bits[BIT_WORD(slot)];
-
-	WRITE_ONCE(*word, *word & ~BIT_MASK(slot));
-	WRITE_ONCE(page->nr, page->nr - 1);
 }
 
 /**
@@ -780,24 +661,11 @@ int kml_leaf_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp)
 	return 0;
 }
 
-/**
- * kml_window_grow() - widen the window of a space
- * @space: address space
- * @first: first address of a new object, untagged
- * @last: its last address
- *
- * Filters look for pointers into the window of a space only.
- *
- * Context: any, no raw lock held.
- */
-void kml_window_grow(struct kml_space *space, unsigned long first,
-		     unsigned long last)
+/* The slow path of kml_window_grow(). Context: any, no raw lock held. */
+void __kml_window_grow(struct kml_space *space, unsigned long first,
+		       unsigned long last)
 {
 	unsigned long flags;
-
-	if (likely(first >= kml_window_min(space) &&
-		   last <= kml_window_last(space)))
-		return;
 
 	raw_spin_lock_irqsave(&space->lock, flags);
 	if (first < kml_window_min(space))

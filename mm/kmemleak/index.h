@@ -2,6 +2,7 @@
 /*
  * The index, the objects in it, and the memory of both. index.c defines page
  * descriptors, intervals, shards and walks; object.c metadata, tails and objects;
+ * stack.c allocation stacks;
  * meta.c memory and the reserve; mark.c pins and the settled bitmap.
  */
 #ifndef _MM_KMEMLEAK_INDEX_H
@@ -61,12 +62,7 @@ static inline struct kml_hot *kml_page_hot(struct kml_page *page)
 
 size_t kml_page_size(unsigned int grain_idx);
 unsigned int kml_page_grain_idx(size_t size);
-struct kml_hot *kml_page_find(struct kml_page *page, unsigned int off);
-struct kml_hot *kml_page_exact(struct kml_page *page, unsigned int off);
 struct kml_hot *kml_page_next(struct kml_page *page, unsigned int off);
-bool kml_page_slot_free(struct kml_page *page, unsigned int off);
-void kml_page_add(struct kml_page *page, u32 state, u32 size, struct kml_cold *cold);
-void kml_page_del(struct kml_page *page, struct kml_hot *hot);
 int kml_page_grain_idx_for(struct kml_page *page, unsigned int off);
 void kml_page_move(struct kml_page *to, struct kml_page *from);
 bool kml_page_selftest(void);
@@ -104,7 +100,8 @@ struct kml_info {
 	char comm[TASK_COMM_LEN];
 };
 
-depot_stack_handle_t kml_stack_save(void);
+extern unsigned int kml_depth;	/* frames of an allocation stack that are saved */
+depot_stack_handle_t kml_stack_save(gfp_t gfp);
 void kml_cold_init(struct kml_cold *cold, depot_stack_handle_t trace,
 		   unsigned long ptr);
 void kml_cold_free(u32 state, struct kml_cold *cold);
@@ -161,6 +158,131 @@ static inline unsigned long kml_tagged(unsigned long addr,
 #else
 	return addr;
 #endif
+}
+
+/* === Look-up in a page descriptor ======================================= */
+
+/*
+ * Inline, since each hook calls several of them.
+ */
+
+/* The last used slot up to and including @slot, or -1 if there is none. */
+static __always_inline int kml_page_pred(const struct kml_page *page, int slot)
+{
+	int word = BIT_WORD((unsigned int)slot);
+	unsigned long bits;
+
+	if (slot < 0)
+		return -1;
+
+	bits = READ_ONCE(page->bits[word]) & (~0UL >> (BITS_PER_LONG - 1 - slot % BITS_PER_LONG));
+	while (!bits) {
+		if (--word < 0)
+			return -1;
+		bits = READ_ONCE(page->bits[word]);
+	}
+	return word * BITS_PER_LONG + __fls(bits);
+}
+
+static inline bool kml_page_used(const struct kml_page *page, unsigned int slot)
+{
+	return READ_ONCE(page->bits[BIT_WORD(slot)]) & BIT_MASK(slot);
+}
+
+/**
+ * kml_page_find() - find the last object that starts at or before an offset
+ * @page: page descriptor
+ * @off: offset in the page, in bytes
+ *
+ * Context: rcu_read_lock() or leaf->lock.
+ * Return: its hot entry, or NULL. The caller has to check that the object reaches
+ * up to @off.
+ */
+static __always_inline struct kml_hot *kml_page_find(struct kml_page *page, unsigned int off)
+{
+	struct kml_hot *hot = kml_page_hot(page);
+	int slot = kml_page_pred(page, kml_page_slot(page->grain_idx, off));
+
+	if (slot < 0)
+		return NULL;
+	if ((kml_hot_state(&hot[slot]) & KML_OFF_MASK) > off) {
+		slot = kml_page_pred(page, slot - 1);
+		if (slot < 0)
+			return NULL;
+	}
+	return &hot[slot];
+}
+
+/**
+ * kml_page_exact() - find the object that starts at an offset
+ * @page: page descriptor
+ * @off: offset in the page, in bytes
+ *
+ * Context: rcu_read_lock() or leaf->lock.
+ * Return: its hot entry, or NULL.
+ */
+static __always_inline struct kml_hot *kml_page_exact(struct kml_page *page, unsigned int off)
+{
+	unsigned int slot = kml_page_slot(page->grain_idx, off);
+	struct kml_hot *hot = kml_page_hot(page) + slot;
+
+	if (!kml_page_used(page, slot) ||
+	    (kml_hot_state(hot) & KML_OFF_MASK) != off)
+		return NULL;
+	return hot;
+}
+
+/* Is the slot for an object at offset @off unused? Context: leaf->lock. */
+static __always_inline bool kml_page_slot_free(struct kml_page *page, unsigned int off)
+{
+	return !kml_page_used(page, kml_page_slot(page->grain_idx, off));
+}
+
+/**
+ * kml_page_add() - add an object to a page descriptor
+ * @page: page descriptor
+ * @state: the object's state; its offset selects the slot, which must be free
+ * @size: in bytes; U32_MAX with KML_F_BIG
+ * @cold: its cold metadata
+ *
+ * Look-ups rely on the order of the stores: first @size and @cold, then the state
+ * with release semantics, then the bit with release semantics.
+ *
+ * Context: leaf->lock, or @page is not published.
+ */
+static __always_inline void kml_page_add(struct kml_page *page, u32 state, u32 size,
+					 struct kml_cold *cold)
+{
+	unsigned int slot = kml_page_slot(page->grain_idx, state & KML_OFF_MASK);
+	struct kml_hot *hot = kml_page_hot(page) + slot;
+	unsigned long *word = &page->bits[BIT_WORD(slot)];
+
+	WRITE_ONCE(hot->size, size);
+	WRITE_ONCE(hot->cold, cold);
+	/* pairs with kml_hot_state_acquire() */
+	atomic_set_release(&hot->state, state);
+	/* no atomic operation: leaf->lock serialises writers */
+	smp_store_release(word, *word | BIT_MASK(slot));
+	/* the trimmer reads this without the lock */
+	WRITE_ONCE(page->nr, page->nr + 1);
+}
+
+/**
+ * kml_page_del() - remove an object from a page descriptor
+ * @page: page descriptor
+ * @hot: hot entry of the object
+ *
+ * Only the bit is cleared: a reader that has found the entry may go on to use it.
+ *
+ * Context: leaf->lock.
+ */
+static __always_inline void kml_page_del(struct kml_page *page, struct kml_hot *hot)
+{
+	unsigned int slot = hot - kml_page_hot(page);
+	unsigned long *word = &page->bits[BIT_WORD(slot)];
+
+	WRITE_ONCE(*word, *word & ~BIT_MASK(slot));
+	WRITE_ONCE(page->nr, page->nr - 1);
 }
 
 /* === Intervals ========================================================== */
@@ -359,8 +481,26 @@ bool kml_lookup_pinned(struct kml_leaf *leaf, unsigned long start,
 
 int kml_interval_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp);
 int kml_leaf_ensure(struct kml_space *space, unsigned long addr, gfp_t gfp);
-void kml_window_grow(struct kml_space *space, unsigned long first,
-		     unsigned long last);
+void __kml_window_grow(struct kml_space *space, unsigned long first,
+		       unsigned long last);
+
+/**
+ * kml_window_grow() - widen the window of a space
+ * @space: address space
+ * @first: first address of a new object, untagged
+ * @last: its last address
+ *
+ * Filters look for pointers into the window of a space only.
+ *
+ * Context: any, no raw lock held.
+ */
+static inline void kml_window_grow(struct kml_space *space, unsigned long first,
+				   unsigned long last)
+{
+	if (unlikely(first < kml_window_min(space) || last > kml_window_last(space)))
+		__kml_window_grow(space, first, last);
+}
+
 void kml_page_free_rcu(struct kml_page *page);
 
 /*
@@ -694,7 +834,37 @@ void kml_pool_free(enum kml_pool_type type, void *p);
 void kml_pool_free_bulk(enum kml_pool_type type, unsigned int nr, void **p);
 int kml_pool_early_left(void);
 
-struct kml_cold *kml_cold_get_cached(void);
+/*
+ * A magazine is a stack of free cold metadata. Only frees fill it. Its CPU owns it
+ * and uses it with IRQs off, without a lock.
+ */
+#define KML_MAGAZINE	30
+
+struct kml_magazine {
+	unsigned int nr;
+	struct kml_cold *cold[KML_MAGAZINE];
+};
+
+DECLARE_PER_CPU(struct kml_magazine, kml_magazine);
+
+/**
+ * kml_cold_get_cached() - take cold metadata from this CPU's magazine
+ *
+ * Context: IRQs off.
+ * Return: memory with undefined content, or NULL if the magazine is empty.
+ */
+static inline struct kml_cold *kml_cold_get_cached(void)
+{
+	struct kml_magazine *mag;
+
+	lockdep_assert_irqs_disabled();
+	if (unlikely(!kml_pool_ready()))
+		return NULL;
+
+	mag = this_cpu_ptr(&kml_magazine);
+	return mag->nr ? mag->cold[--mag->nr] : NULL;
+}
+
 bool kml_cold_put_cached(struct kml_cold *cold);
 
 #ifdef KML_FAULT_INJECTION

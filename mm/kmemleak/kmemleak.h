@@ -10,7 +10,7 @@
  *
  * A hook (hooks.c) makes an allocated block an object (object.c), whose metadata
  * (meta.c) is found by address in the index (index.c: address -> interval -> page
- * leaf -> page descriptor -> object).
+ * leaf -> page descriptor -> object). The stack of the caller is saved by stack.c.
  *
  * A scan (scan.c) makes all objects white and reads the roots (roots.c). Their words
  * pass the range filter (filter.c); candidates in settled blocks are dropped, the
@@ -143,14 +143,18 @@ void drain_all_pages(struct zone *zone);
 #endif
 
 /*
- * A clock for the order of allocations, in ns. The scheduler clock is preferred: a
- * clock source may be slow and take a lock (HPET). But where sched_clock() may be no
- * finer than jiffies, as on User Mode Linux, the clock source has to be used.
+ * A clock for the order of allocations within a jiffy, in units of 0.5 to 4 ns. Best is
+ * a counter that one instruction reads: if those of two CPUs differ, the order of their
+ * allocations is arbitrary. The scheduler clock comes next: a clock source may be slow
+ * and take a lock (HPET). But where sched_clock() may be no finer than jiffies, as on
+ * User Mode Linux, the clock source has to be used.
  */
-#if defined(CONFIG_HAVE_UNSTABLE_SCHED_CLOCK) || defined(CONFIG_GENERIC_SCHED_CLOCK)
-#define kml_clock_ns()	local_clock()
+#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+#define kml_clock()	(rdtsc() >> 2)
+#elif defined(CONFIG_HAVE_UNSTABLE_SCHED_CLOCK) || defined(CONFIG_GENERIC_SCHED_CLOCK)
+#define kml_clock()	local_clock()
 #else
-#define kml_clock_ns()	ktime_get_mono_fast_ns()
+#define kml_clock()	ktime_get_mono_fast_ns()
 #endif
 
 #ifndef secs_to_jiffies
@@ -562,6 +566,11 @@ enum kml_counter {
 	KML_C_FREES,		/* objects and physical blocks removed */
 	KML_C_REGRAINS,		/* page descriptors replaced by finer ones */
 	KML_C_PIN_WAITS,	/* frees that waited until a worker released a pin */
+	KML_C_STACK_FALLBACKS,	/* stacks that the fast walk left to the unwinder */
+#ifdef CONFIG_DEBUG_KMEMLEAK_STACK_CHECK
+	KML_C_STACK_CHECKS,	/* stacks that the fast walk and the unwinder saved */
+	KML_C_STACK_MISMATCHES,	/* of these, stacks that differed */
+#endif
 	KML_NR_COUNTERS,
 };
 

@@ -118,6 +118,11 @@ static const char * const kml_counter_names[] = {
 	[KML_C_LOST]		= "lost",
 	[KML_C_REGRAINS]	= "regrains",
 	[KML_C_PIN_WAITS]	= "pin_waits",
+	[KML_C_STACK_FALLBACKS]	= "stack_fallbacks",
+#ifdef CONFIG_DEBUG_KMEMLEAK_STACK_CHECK
+	[KML_C_STACK_CHECKS]	= "stack_checks",
+	[KML_C_STACK_MISMATCHES] = "stack_mismatches",
+#endif
 	[KML_C_META_BYTES]	= "metadata_bytes",
 };
 
@@ -426,36 +431,7 @@ int kml_pool_early_left(void)
 	return (kml_early_room() + kml_early_free_bytes) / KML_EARLY_OBJECT;
 }
 
-/*
- * A magazine is a stack of free cold metadata. Only frees fill it. Its CPU owns it
- * and uses it with IRQs off, without a lock.
- */
-#define KML_MAGAZINE	30
-
-struct kml_magazine {
-	unsigned int nr;
-	struct kml_cold *cold[KML_MAGAZINE];
-};
-
-static DEFINE_PER_CPU(struct kml_magazine, kml_magazine);
-
-/**
- * kml_cold_get_cached() - take cold metadata from this CPU's magazine
- *
- * Context: IRQs off.
- * Return: memory with undefined content, or NULL if the magazine is empty.
- */
-struct kml_cold *kml_cold_get_cached(void)
-{
-	struct kml_magazine *mag;
-
-	lockdep_assert_irqs_disabled();
-	if (unlikely(!kml_pool_ready()))
-		return NULL;
-
-	mag = this_cpu_ptr(&kml_magazine);
-	return mag->nr ? mag->cold[--mag->nr] : NULL;
-}
+DEFINE_PER_CPU(struct kml_magazine, kml_magazine);
 
 /**
  * kml_cold_put_cached() - put cold metadata into this CPU's magazine

@@ -37,8 +37,8 @@ static DEFINE_PER_CPU(struct kml_stamp, kml_stamp);
 static u32 kml_stamp_next(unsigned long now)
 {
 	struct kml_stamp *stamp = this_cpu_ptr(&kml_stamp);
-	/* units of 16 ns: the long jiffy before timers tick has to fit in 32 bits */
-	u32 t = kml_clock_ns() >> 4;
+	/* the long jiffy before timers tick has to fit in 32 bits */
+	u32 t = kml_clock() >> 4;
 
 	if (stamp->born == now && (s32)(t - stamp->last) <= 0)
 		t = stamp->last + 1;
@@ -86,36 +86,8 @@ void kml_born_now(unsigned long *born, u32 *stamp)
 	local_irq_restore(flags);
 }
 
-/**
- * kml_stack_save() - save the stack of the caller in the stack depot
- *
- * KML_SKIP_FRAMES drops the frame of this function. The first frame is that of the
- * caller, an exported hook, which is not inlined.
- *
- * Context: any but NMI.
- * Return: handle of the stack, or 0 if the depot is not ready or has no memory.
- */
-noinline depot_stack_handle_t kml_stack_save(void)
-{
-	unsigned long entries[KML_MAX_TRACE];
-	unsigned int nr;
-
-	if (!kml_pool_ready())
-		return 0;
-	nr = stack_trace_save(entries, ARRAY_SIZE(entries), KML_SKIP_FRAMES);
-	return stack_depot_save(entries, nr, GFP_NOWAIT);
-}
-
-/**
- * kml_cold_init() - fill cold metadata: time, stack and task of an allocation
- * @cold: filled
- * @trace: stack of the allocation, from kml_stack_save()
- * @ptr: address that the allocator returned, with its tag
- *
- * Context: IRQs off.
- */
-void kml_cold_init(struct kml_cold *cold, depot_stack_handle_t trace,
-		   unsigned long ptr)
+static __always_inline void __kml_cold_init(struct kml_cold *cold,
+					    depot_stack_handle_t trace, unsigned long ptr)
 {
 	u32 pid = 0;
 
@@ -135,10 +107,26 @@ void kml_cold_init(struct kml_cold *cold, depot_stack_handle_t trace,
 		/*
 		 * get_task_comm() takes a lock that not every context may take.
 		 * Without it, a concurrent rename may leave a mix of both names.
+		 * The name is two words, and what follows its end is not shown.
 		 */
-		strscpy(cold->comm, current->comm);
+		memcpy(cold->comm, current->comm, sizeof(cold->comm));
+		cold->comm[sizeof(cold->comm) - 1] = '\0';
 	}
 	cold->pid = pid;
+}
+
+/**
+ * kml_cold_init() - fill cold metadata: time, stack and task of an allocation
+ * @cold: filled
+ * @trace: stack of the allocation, from kml_stack_save()
+ * @ptr: address that the allocator returned, with its tag
+ *
+ * Context: IRQs off.
+ */
+void kml_cold_init(struct kml_cold *cold, depot_stack_handle_t trace,
+		   unsigned long ptr)
+{
+	__kml_cold_init(cold, trace, ptr);
 }
 
 /**
@@ -486,19 +474,8 @@ int kml_tail_fill(struct kml_tail *s)
  * serialises them.
  */
 
-/**
- * kml_object_lock() - find an object and lock its leaf
- * @l: filled on success
- * @space: address space
- * @addr: untagged address
- * @alias: accept any address in the object, not only its start
- *
- * Context: any but NMI; no leaf is locked. On success, until kml_object_unlock(),
- * IRQs are off, leaf->lock is held, and an RCU read-side section is open.
- * Return: true if the object was found.
- */
-bool kml_object_lock(struct kml_locked *l, struct kml_space *space,
-		     unsigned long addr, bool alias)
+static __always_inline bool __kml_object_lock(struct kml_locked *l, struct kml_space *space,
+					      unsigned long addr, bool alias)
 {
 	struct kml_interval *iv;
 	struct kml_hot *hot;
@@ -531,6 +508,23 @@ bool kml_object_lock(struct kml_locked *l, struct kml_space *space,
 none:
 	rcu_read_unlock();
 	return false;
+}
+
+/**
+ * kml_object_lock() - find an object and lock its leaf
+ * @l: filled on success
+ * @space: address space
+ * @addr: untagged address
+ * @alias: accept any address in the object, not only its start
+ *
+ * Context: any but NMI; no leaf is locked. On success, until kml_object_unlock(),
+ * IRQs are off, leaf->lock is held, and an RCU read-side section is open.
+ * Return: true if the object was found.
+ */
+bool kml_object_lock(struct kml_locked *l, struct kml_space *space,
+		     unsigned long addr, bool alias)
+{
+	return __kml_object_lock(l, space, addr, alias);
 }
 
 /* Release what a successful kml_object_lock() has taken. */
@@ -678,7 +672,7 @@ static int kml_insert_try(struct kml_insert_ctx *b)
 	if (!b->cold)
 		goto out;
 
-	kml_cold_init(b->cold, b->trace, b->ptr);
+	__kml_cold_init(b->cold, b->trace, b->ptr);
 
 	raw_spin_lock(&leaf->lock);
 	ret = KML_INSERT_AGAIN;
@@ -706,7 +700,8 @@ unlock:
 out:
 	local_irq_restore(flags);
 	rcu_read_unlock();
-	kml_page_free_rcu(old);
+	if (unlikely(old))
+		kml_page_free_rcu(old);
 	return ret;
 }
 
@@ -756,11 +751,11 @@ static int kml_insert_supply(struct kml_insert_ctx *b, int what)
 static size_t kml_remove_entry(struct kml_space *space, unsigned long start,
 			       u32 *state, struct kml_cold **cold)
 {
-	struct kml_locked l;
+	struct kml_locked l __uninitialized;
 	struct kml_page *page;
 	size_t size;
 
-	if (!kml_object_lock(&l, space, start, false))
+	if (!__kml_object_lock(&l, space, start, false))
 		return 0;
 
 	/* the full barrier that kml_pin_wait() requires */
@@ -800,17 +795,24 @@ int kml_object_insert(struct kml_space *space, unsigned long ptr, size_t size,
 		      int min_count, gfp_t gfp, depot_stack_handle_t trace,
 		      struct kml_info *hit)
 {
-	struct kml_insert_ctx b = {
-		.s	= { .space = space, .start = kml_untag(ptr), .gfp = gfp },
-		.ptr	= ptr,
-		.trace	= trace,
-	};
+	/* not an initialiser: it would clear all of it */
+	struct kml_insert_ctx b __uninitialized;
 	int ret;
 
 	if (unlikely(!size))
 		return 0;	/* no pointer can point into it */
 
-	b.size = kfence_ksize((void *)ptr) ?: size;
+	b.s.space = space;
+	b.s.start = kml_untag(ptr);
+	b.s.gfp = gfp;
+	b.ptr = ptr;
+	b.trace = trace;
+	b.cold = NULL;
+	b.spare = NULL;
+	b.passed = false;
+	b.size = size;
+	if (unlikely(is_kfence_address((void *)ptr)))
+		b.size = kfence_ksize((void *)ptr) ?: size;
 	b.s.last = kml_last(b.s.start, b.size);
 	b.state = kml_state_set_min(b.s.start & ~KML_PAGE_MASK, min_count) |
 		  KML_F_ALLOCATED;
@@ -847,9 +849,10 @@ int kml_object_insert(struct kml_space *space, unsigned long ptr, size_t size,
 			}
 		}
 	}
-	if (b.spare)
+	if (unlikely(b.spare))
 		kml_pool_free(KML_POOL_PAGE + b.spare->grain_idx, b.spare);
-	kml_cold_free(b.state, b.cold);
+	if (unlikely(b.cold))
+		kml_cold_free(b.state, b.cold);
 
 	if (likely(!ret))
 		return 0;
@@ -904,7 +907,8 @@ bool kml_object_remove(struct kml_space *space, unsigned long ptr)
 
 	size = kml_detach(space, start, &state, &cold);
 	if (likely(size)) {
-		kml_cold_free(state, cold);
+		if (unlikely(cold))
+			kml_cold_free(state, cold);
 		kml_reserve_remove_overlaps(space, start, size);
 		return true;
 	}

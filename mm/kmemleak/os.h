@@ -75,6 +75,7 @@
 #include <linux/string.h>
 #include <linux/suspend.h>
 #include <linux/timekeeping.h>
+#include <linux/timex.h>
 #include <linux/threads.h>
 #include <linux/topology.h>
 #include <linux/uaccess.h>

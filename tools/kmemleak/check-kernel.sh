@@ -186,6 +186,9 @@ if [ -n "$kml_qemu" ]; then
 	[ "$flavour" != x86_64 ] ||
 		part sleep "${parallel[@]}" --nodes 2 --env KMEMLEAK_ALARM=mem --timeout "$(seconds 120)" -- \
 			"$suite" -d $here/kmemleak suspend.sh
+	# It needs what its configuration compiles in.
+	[ "$config" != stack-check ] || part stacks "${kunit[@]}" --timeout "$(seconds 400)" -- \
+		"$KML_TOOLS/guest/stacks.sh"
 	part reboot "${parallel[@]}" --leaves --timeout "$(seconds 60)" -- "$KML_TOOLS/guest/reboot.sh"
 	[ -z "$plain" ] || [ $stock = 1 ] ||
 		part plain "${parallel[@]}" "${kunit[@]}" --model "$plain" --env KML_FILTER=generic \

@@ -60,8 +60,9 @@ FIXES = (
     Fix("kvm.patch"),
     Fix("kvfree_rcu.patch", line="struct kvfree_rcu_bulk_data {",
         otherwise="kvfree_rcu-6.12.patch"),
-    # The core calls the function that this one adds.
+    # The core calls the functions that these two add.
     Fix("memory-hotplug.patch"),
+    Fix("unwind-orc.patch"),
     Fix("slub-nolock.patch", line="void kfree_nolock(const void *object)", last=True),
 )
 

@@ -49,7 +49,7 @@ owned by the CPU that first allocated in it, in place of one tree under one
 lock. Metadata that marking touches lies apart from what only reports need.
 
 Nothing builds these files yet.""",
-         _CORE % "index|object"),
+         _CORE % "index|object|stack"),
     Step("mm/kmemleak: add marks and their workers",
          """Roots and grey objects become ranges of words, a filter picks candidates, a
 bitmap drops those that can change nothing any more, and a batched look-up

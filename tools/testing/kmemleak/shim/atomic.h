@@ -251,6 +251,9 @@ typedef struct {
 	atomic_t refs;
 } refcount_t;
 
+/* of what is never freed; never counted here */
+#define REFCOUNT_SATURATED	(INT_MIN / 2)
+
 #define REFCOUNT_INIT(n) { .refs = ATOMIC_INIT(n) }
 
 static inline void refcount_set(refcount_t *r, int n)

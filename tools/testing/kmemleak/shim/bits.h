@@ -28,6 +28,7 @@
 #define fls(x)		((x) ? 32 - __builtin_clz((unsigned int)(x)) : 0)
 #define fls64(x)	((x) ? 64 - __builtin_clzll(x) : 0)
 #define fls_long(x)	fls64(x)
+#define hash_32(v, bits) ((u32)(v) * 0x61C88647U >> (32 - (bits)))
 #define hash_long(v, bits) ((unsigned long)((u64)(v) * 0x61C8864680B583EBULL >> (64 - (bits))))
 #define hweight8(w)	((unsigned int)__builtin_popcount((u8)(w)))
 #define hweight16(w)	((unsigned int)__builtin_popcount((u16)(w)))

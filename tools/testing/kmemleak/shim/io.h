@@ -350,7 +350,9 @@ int shim_param_perm(const char *name);
 typedef u32 depot_stack_handle_t;
 typedef u32 depot_flags_t;
 unsigned int stack_trace_save(unsigned long *store, unsigned int size, unsigned int skip);
-#define filter_irq_stacks(e, n) (n)
+/* Frames from this address on are the entry of an interrupt. */
+#define SHIM_IRQENTRY_TEXT	(SHIM_TEXT + SHIM_TEXT_SIZE)
+unsigned int filter_irq_stacks(unsigned long *e, unsigned int n);
 depot_stack_handle_t stack_depot_save(unsigned long *e, unsigned int n, gfp_t gfp);
 depot_stack_handle_t stack_depot_save_flags(unsigned long *e, unsigned int n,
 					    gfp_t gfp, depot_flags_t f);
@@ -358,6 +360,22 @@ depot_stack_handle_t stack_depot_save_flags(unsigned long *e, unsigned int n,
 #define STACK_DEPOT_FLAG_GET 2
 #define stack_depot_put(h) do { } while (0)
 unsigned int stack_depot_fetch(depot_stack_handle_t h, unsigned long **e);
+
+#define SHIM_DEPOT_FRAMES	16
+
+/* The fields that the core uses are named as in the kernel. */
+struct stack_record {
+	struct stack_record *next;
+	u32 hash;
+	u32 size;
+	union {
+		depot_stack_handle_t handle;
+	} handle;
+	refcount_t count;
+	unsigned long entries[SHIM_DEPOT_FRAMES];
+};
+
+struct stack_record *__stack_depot_get_stack_record(depot_stack_handle_t h);
 void stack_depot_print(depot_stack_handle_t h);
 int stack_depot_snprint(depot_stack_handle_t h, char *buf, size_t n, int spaces);
 void stack_trace_print(const unsigned long *e, unsigned int n, int spaces);

@@ -11,24 +11,15 @@
 #include "log.h"
 
 #define SHIM_DEPOT_BUCKETS	4096
-#define SHIM_DEPOT_FRAMES	16
 #define SHIM_FAKE_STACKS	0x8000
 #define SHIM_HANDLES		0x20000
-
-struct shim_trace {
-	struct shim_trace *next;
-	u32 hash;
-	depot_stack_handle_t handle;
-	unsigned int nr;
-	unsigned long e[SHIM_DEPOT_FRAMES];
-};
 
 __thread unsigned int shim_stack_id;
 int shim_depot_fail;
 
 static pthread_mutex_t shim_depot_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct shim_trace *shim_depot[SHIM_DEPOT_BUCKETS];
-static struct shim_trace *shim_by_handle[SHIM_HANDLES + 1];
+static struct stack_record *shim_depot[SHIM_DEPOT_BUCKETS];
+static struct stack_record *shim_by_handle[SHIM_HANDLES + 1];
 
 static unsigned int shim_frames(unsigned int id, unsigned long *store, unsigned int size)
 {
@@ -42,6 +33,16 @@ static unsigned int shim_frames(unsigned int id, unsigned long *store, unsigned 
 unsigned int stack_trace_save(unsigned long *store, unsigned int size, unsigned int skip)
 {
 	return shim_frames(shim_stack_id % SHIM_FAKE_STACKS, store, size);
+}
+
+unsigned int filter_irq_stacks(unsigned long *e, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (e[i] >= SHIM_IRQENTRY_TEXT)
+			return i + 1;
+	return n;
 }
 
 static u32 shim_hash(const unsigned long *e, unsigned int n)
@@ -75,9 +76,10 @@ static depot_stack_handle_t shim_handle(const unsigned long *e, unsigned int n)
 /* Saving does not use the allocator of the core, whatever the flags are. */
 depot_stack_handle_t stack_depot_save(unsigned long *e, unsigned int n, gfp_t gfp)
 {
-	struct shim_trace *t, **head;
+	struct stack_record *t, **head;
 	u32 hash;
 
+	n = filter_irq_stacks(e, n);
 	if (!n || READ_ONCE(shim_depot_fail))
 		return 0;
 	if (shim_strict)
@@ -86,26 +88,28 @@ depot_stack_handle_t stack_depot_save(unsigned long *e, unsigned int n, gfp_t gf
 	hash = shim_hash(e, n);
 	head = &shim_depot[hash % SHIM_DEPOT_BUCKETS];
 	for (t = smp_load_acquire(head); t; t = t->next)
-		if (t->hash == hash && t->nr == n && !memcmp(t->e, e, n * sizeof(*e)))
-			return t->handle;
+		if (t->hash == hash && t->size == n && !memcmp(t->entries, e, n * sizeof(*e)))
+			return t->handle.handle;
 
 	pthread_mutex_lock(&shim_depot_lock);
 	for (t = *head; t; t = t->next)
-		if (t->hash == hash && t->nr == n && !memcmp(t->e, e, n * sizeof(*e)))
+		if (t->hash == hash && t->size == n && !memcmp(t->entries, e, n * sizeof(*e)))
 			goto out;
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		shim_fatal("out of memory for traces");
 	t->hash = hash;
-	t->nr = n;
-	memcpy(t->e, e, n * sizeof(*e));
-	t->handle = shim_handle(e, n);
-	smp_store_release(&shim_by_handle[t->handle], t);
+	t->size = n;
+	/* never freed */
+	refcount_set(&t->count, REFCOUNT_SATURATED);
+	memcpy(t->entries, e, n * sizeof(*e));
+	t->handle.handle = shim_handle(e, n);
+	smp_store_release(&shim_by_handle[t->handle.handle], t);
 	t->next = *head;
 	smp_store_release(head, t);
 out:
 	pthread_mutex_unlock(&shim_depot_lock);
-	return t->handle;
+	return t->handle.handle;
 }
 
 depot_stack_handle_t stack_depot_save_flags(unsigned long *e, unsigned int n, gfp_t gfp,
@@ -114,18 +118,25 @@ depot_stack_handle_t stack_depot_save_flags(unsigned long *e, unsigned int n, gf
 	return stack_depot_save(e, n, gfp);
 }
 
-unsigned int stack_depot_fetch(depot_stack_handle_t h, unsigned long **e)
+struct stack_record *__stack_depot_get_stack_record(depot_stack_handle_t h)
 {
-	struct shim_trace *t;
+	struct stack_record *t;
 
-	*e = NULL;
 	if (!h)
-		return 0;
+		return NULL;
 	t = h <= SHIM_HANDLES ? smp_load_acquire(&shim_by_handle[h]) : NULL;
 	if (!t)
 		shim_fatal("stack handle %u was never given out", h);
-	*e = t->e;
-	return t->nr;
+	return t;
+}
+
+unsigned int stack_depot_fetch(depot_stack_handle_t h, unsigned long **e)
+{
+	struct stack_record *t;
+
+	t = __stack_depot_get_stack_record(h);
+	*e = t ? t->entries : NULL;
+	return t ? t->size : 0;
 }
 
 void stack_trace_print(const unsigned long *e, unsigned int n, int spaces)

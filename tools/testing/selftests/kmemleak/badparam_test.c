@@ -120,6 +120,25 @@ TEST(filters_are_known_by_name)
 	EXPECT_EQ(0, kml_scan());
 }
 
+TEST(depth_is_a_number_of_frames)
+{
+	static const char * const bad[] = { "0", "17", "-1", "4294967297", "all" };
+	char before[32], after[32];
+	size_t i;
+
+	if (kml_is_stock())
+		SKIP(return, "this kmemleak has none");
+	read_param("depth", before, sizeof(before));
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		EXPECT_LT(write_param("depth", bad[i], strlen(bad[i])), 0)
+			TH_LOG("\"%s\"", bad[i]);
+	read_param("depth", after, sizeof(after));
+	EXPECT_STREQ(before, after);
+	EXPECT_EQ(0, write_param("depth", "1", 1));
+	EXPECT_EQ(0, write_param("depth", "16", 2));
+	EXPECT_EQ(0, write_param("depth", before, strlen(before)));
+}
+
 TEST(other_parameters_cannot_be_written)
 {
 	if (kml_is_stock())
