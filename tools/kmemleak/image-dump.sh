@@ -24,7 +24,7 @@ usage()
 	  --append ARGS  more kernel parameters
 	  --model CPU    emulated processor, as qemu names it (default max)
 	  --timeout S    give up after S seconds (default 400)
-	  --prepare      only fetch the kernel; no FILE
+	  --prepare      only fetch the kernel and build the module; no FILE
 	The guest's console is written to FILE.log: which blocks leaked, which were
 	kept, and /proc/slabinfo.
 	EOT
@@ -153,14 +153,43 @@ flock 8
 [ -f "$dest/release" ] || fetch
 exec 8>&-
 release=$(cat "$dest/release")
-[ $prepare = 0 ] || exit 0
+
+headers=$dest/usr/src/linux-headers-$release-$arch
+
+# Debian's build programs want its own C library, which may be newer than this
+# machine's: then those of a kernel of ours, of the same release, do it.
+own_programs()
+{
+	local from
+	[ -f "$headers/scripts/mod/modpost.real-lsb-64" ] || return 0
+	{
+		"$headers/scripts/mod/modpost.real-lsb-64" || :
+		"$headers/tools/objtool/objtool.real-x86" --version || :
+	} 2>&1 </dev/null | grep GLIBC_ >/dev/null || return 0
+	from=$(find "$KML_CACHE"/checkout/*/"$kernel"/x86_64* -path '*/tools/objtool/objtool' -type f 2>/dev/null |
+		head -n 1)
+	[ -n "$from" ] || die "the programs of linux-kbuild-$release need a newer C library than this machine has" \
+		"build a kernel of the same release first: build-kernel.sh --flavor x86_64 --kernel $kernel"
+	from=${from%/tools/objtool/objtool}
+	rm -f "$headers"/{scripts/mod,tools/objtool}/{modpost,objtool}*
+	cp "$from/scripts/mod/modpost" "$headers/scripts/mod/"
+	cp "$from/tools/objtool/objtool" "$headers/tools/objtool/"
+}
+own_programs
+
+# What this machine's compiler does not know and a module can do without.
+lacks=()
+echo 'int f;' | "${kml_cross}gcc" -fmin-function-alignment=16 -x c - -c -o /dev/null 2>/dev/null ||
+	lacks+=(CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=)
 
 # The module: no type information of its own, which would need pahole.
 mkdir "$work/module"
 cp "$KML_TOP"/tools/testing/kmemleak/image/{Kbuild,kmemleak_leaks.c} "$work/module/"
 logged "$work/module.log" "building kmemleak_leaks.ko for $release-$arch" \
-	make -C "$dest/usr/src/linux-headers-$release-$arch" M="$work/module" CC="${kml_cross}gcc" \
-	CROSS_COMPILE="$kml_cross" CONFIG_DEBUG_INFO_BTF_MODULES= modules
+	make -C "$headers" M="$work/module" CC="${kml_cross}gcc" \
+	CROSS_COMPILE="$kml_cross" CONFIG_DEBUG_INFO_BTF_MODULES= "${lacks[@]}" modules
+
+[ $prepare = 0 ] || exit 0
 
 printf 'KML_NONCE=image KML_MODE=script KML_ARGS=\n' >"$work/env"
 mkdir "$work/image"

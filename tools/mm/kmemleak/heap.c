@@ -110,13 +110,46 @@ unsigned long heap_slot(const struct heap *heap, unsigned long addr)
 	return i < slab->nr ? slab->first + i : NO_OBJECT;
 }
 
+/**
+ * heap_find_unit() - find the allocated object that a word points to
+ * @heap: the heap
+ * @word: the word
+ * @unit: set to the index of its slab, or, behind all slabs, of its area
+ *
+ * Nearly all words that pass a filter point to slabs, so that this is short for them.
+ *
+ * Return: its id, or NO_OBJECT.
+ */
+unsigned long heap_find_unit(const struct heap *heap, unsigned long word, unsigned long *unit)
+{
+	unsigned long pfn = (word - heap->im->page_offset) >> heap->im->page_shift, id;
+	u32 page = heap_page(heap, pfn), i, off;
+	const struct kml_cache *c;
+	const struct slab *slab;
+
+	if (!is_slab(page)) {
+		id = heap_slot(heap, word);
+		if (id == NO_OBJECT)
+			return NO_OBJECT;
+		*unit = heap->nr_slabs + id - heap->nr_objects;
+		return word - heap_addr(heap, id) < heap_size(heap, id) ? id : NO_OBJECT;
+	}
+	slab = &heap->slabs[page - PAGE_SLAB];
+	c = &heap->caches[slab->cache].c;
+	off = word - slab->start;
+	i = off / c->size;
+	if (word < slab->start || i >= slab->nr || off - i * c->size >= c->object_size)
+		return NO_OBJECT;
+	*unit = page - PAGE_SLAB;
+	id = slab->first + i;
+	return test_bit(id, heap->used) ? id : NO_OBJECT;
+}
+
 unsigned long heap_find(const struct heap *heap, unsigned long word)
 {
-	unsigned long id = heap_slot(heap, word);
+	unsigned long unit;
 
-	if (id == NO_OBJECT || !test_bit(id, heap->used))
-		return NO_OBJECT;
-	return word - heap_addr(heap, id) < heap_size(heap, id) ? id : NO_OBJECT;
+	return heap_find_unit(heap, word, &unit);
 }
 
 unsigned long heap_find_percpu(const struct heap *heap, unsigned long word)
@@ -352,13 +385,20 @@ static bool free_object(struct kml_slab_sink *sink, const struct kml_cache *cach
 {
 	struct free_sink *f = (struct free_sink *)sink;
 	struct heap *heap = f->heap;
-	unsigned long id = heap_slot(heap, addr);
+	u32 page = heap_page(heap, (addr - heap->im->page_offset) >> heap->im->page_shift);
 	const struct slab *slab;
+	unsigned long id;
 
-	if (id == NO_OBJECT || id >= heap->nr_objects || heap_addr(heap, id) != addr)
-		return id != NO_OBJECT && id >= heap->nr_objects;	/* KFENCE's */
-	slab = heap_slab_of(heap, id);
-	if (heap->caches[slab->cache].c.addr != cache->addr || !test_bit(id, heap->used))
+	/* KFENCE's are known otherwise */
+	if (page & PAGE_AREA)
+		return true;
+	if (!is_slab(page))
+		return false;
+	slab = &heap->slabs[page - PAGE_SLAB];
+	id = slab->first + (u32)(addr - slab->start) / cache->size;
+	if (heap->caches[slab->cache].c.addr != cache->addr || addr < slab->start ||
+	    id >= slab->first + slab->nr || (addr - slab->start) % cache->size ||
+	    !test_bit(id, heap->used))
 		return false;
 	clear_bit(id, heap->used);
 	if (f->sheaves)

@@ -216,6 +216,7 @@ void heap_set_page(struct heap *heap, unsigned long pfn, u32 value);
 unsigned long heap_slot(const struct heap *heap, unsigned long addr);
 /* The allocated object that a word points to, or NO_OBJECT. */
 unsigned long heap_find(const struct heap *heap, unsigned long word);
+unsigned long heap_find_unit(const struct heap *heap, unsigned long word, unsigned long *unit);
 unsigned long heap_find_percpu(const struct heap *heap, unsigned long word);
 const struct slab *heap_slab_of(const struct heap *heap, unsigned long id);
 unsigned long heap_addr(const struct heap *heap, unsigned long id);

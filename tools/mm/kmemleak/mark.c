@@ -27,7 +27,7 @@ struct sieve {
 	bool has_percpu;
 	unsigned long words;
 	void (*hit)(struct sieve *sieve, unsigned long word, unsigned long id,
-		    unsigned long where, unsigned long from);
+		    unsigned long unit, unsigned long where, unsigned long from);
 	void *data;
 	bool wants_where;
 	u8 *slab;		/* the slab that is read */
@@ -79,6 +79,18 @@ static unsigned int sieve_filter(struct sieve *s, const unsigned long *words, un
 	return s->filter->filter(words, nr, win, s->out);
 }
 
+/* What is read at once, and queued: a slab, or behind these an area. */
+static unsigned long unit_of_area(const struct heap *heap, unsigned long id)
+{
+	return heap->nr_slabs + id - heap->nr_objects;
+}
+
+static unsigned long unit_of(const struct heap *heap, unsigned long id)
+{
+	return id < heap->nr_objects ? (unsigned long)(heap_slab_of(heap, id) - heap->slabs) :
+				       unit_of_area(heap, id);
+}
+
 /* Where in the words did it come from? Candidates are in order. */
 static unsigned long word_at(const unsigned long *words, unsigned int nr, unsigned int *at,
 			     unsigned long word)
@@ -105,24 +117,24 @@ static void sieve_words(struct sieve *s, const void *p, size_t len, unsigned lon
 	s->words += nr;
 	n = sieve_filter(s, words, nr, &s->direct);
 	for (i = 0; i < n; i++) {
-		unsigned long id = heap_find(s->heap, s->out[i]), off = 0;
+		unsigned long off = 0, unit, id = heap_find_unit(s->heap, s->out[i], &unit);
 
 		if (s->wants_where)
 			off = word_at(words, nr, &at, s->out[i]) * sizeof(long);
 		if (id != NO_OBJECT && id != from)
-			s->hit(s, s->out[i], id, where + off, from);
+			s->hit(s, s->out[i], id, unit, where + off, from);
 	}
 	if (!s->has_percpu)
 		return;
 	at = 0;
 	n = sieve_filter(s, words, nr, &s->percpu);
 	for (i = 0; i < n; i++) {
-		unsigned long id = heap_find_percpu(s->heap, s->out[i]), off = 0;
+		unsigned long off = 0, id = heap_find_percpu(s->heap, s->out[i]);
 
 		if (s->wants_where)
 			off = word_at(words, nr, &at, s->out[i]) * sizeof(long);
 		if (id != NO_OBJECT && id != from)
-			s->hit(s, s->out[i], id, where + off, from);
+			s->hit(s, s->out[i], id, unit_of_area(s->heap, id), where + off, from);
 	}
 }
 
@@ -263,8 +275,7 @@ static void enqueue(struct mark *m, unsigned long unit)
 	p->queue[p->tail++ % p->room] = unit;
 }
 
-/* Its slab, or behind these its area, is what is queued. */
-static void mark_one(struct mark *m, unsigned long id)
+static void mark_one(struct mark *m, unsigned long id, unsigned long unit)
 {
 	struct heap *heap = m->heap;
 	const struct area *a;
@@ -275,23 +286,21 @@ static void mark_one(struct mark *m, unsigned long id)
 	set_bit(id, m->marked);
 	set_bit(id, m->private->grey);
 	m->nr_marked++;
-	if (id < heap->nr_objects) {
-		enqueue(m, heap_slab_of(heap, id) - heap->slabs);
+	enqueue(m, unit);
+	if (id < heap->nr_objects)
 		return;
-	}
-	enqueue(m, heap->nr_slabs + (id - heap->nr_objects));
 	a = &heap->areas[id - heap->nr_objects];
 	if (a->kind != AREA_VMALLOC)
 		return;
 	owner = heap_find(heap, a->owner);
 	if (owner != NO_OBJECT)
-		mark_one(m, owner);
+		mark_one(m, owner, unit_of(heap, owner));
 }
 
 static void mark_hit(struct sieve *s, unsigned long word, unsigned long id,
-		     unsigned long where, unsigned long from)
+		     unsigned long unit, unsigned long where, unsigned long from)
 {
-	mark_one(s->data, id);
+	mark_one(s->data, id, unit);
 }
 
 static void mark_grey(struct mark *m)
@@ -336,7 +345,7 @@ void mark_run(struct mark *m, struct heap *heap)
 	p->sieve.hit = mark_hit;
 	p->sieve.data = m;
 	for (i = 0; i < heap->nr_always; i++)
-		mark_one(m, heap->always[i]);
+		mark_one(m, heap->always[i], unit_of(heap, heap->always[i]));
 	read_roots(&p->sieve);
 	mark_grey(m);
 	progress_end();
@@ -350,7 +359,7 @@ void mark_run(struct mark *m, struct heap *heap)
  */
 void mark_also(struct mark *m, unsigned long id)
 {
-	mark_one(m, id);
+	mark_one(m, id, unit_of(m->heap, id));
 	mark_grey(m);
 }
 
@@ -374,7 +383,7 @@ struct sweep {
 };
 
 static void sweep_hit(struct sieve *s, unsigned long word, unsigned long id,
-		      unsigned long where, unsigned long from)
+		      unsigned long unit, unsigned long where, unsigned long from)
 {
 	struct sweep *sweep = s->data;
 

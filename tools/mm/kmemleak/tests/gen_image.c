@@ -44,27 +44,49 @@ static u64 next_random(void)
 	return state;
 }
 
+/* BTF is searched from its start: what was found is kept. */
+static struct memo {
+	const char *type, *member;
+	struct kml_field f;
+	u32 number;
+	bool found;
+} memos[64];
+
+static const struct memo *look_up(const char *type, const char *member)
+{
+	struct memo *m;
+
+	for (m = memos; m->type; m++)
+		if (m->member == member && m->type == type)
+			return m;
+	if (m == &memos[ARRAY_SIZE(memos) - 1])
+		die(EXIT_OTHER, "too many names");
+	m->type = type;
+	m->member = member;
+	m->found = member ? layout_member(&im, type, member, &m->f) :
+			    layout_number(&im, type, &m->number);
+	return m;
+}
+
 static struct kml_field field(const char *type, const char *member)
 {
-	struct kml_field f;
+	const struct memo *m = look_up(type, member);
 
-	if (!layout_member(&im, type, member, &f))
+	if (!m->found)
 		die(EXIT_UNKNOWN, "BTF has no %s.%s", type, member);
-	return f;
+	return m->f;
 }
 
 static bool has(const char *type, const char *member)
 {
-	struct kml_field f;
-
-	return layout_member(&im, type, member, &f);
+	return look_up(type, member)->found;
 }
 
 static u32 number(const char *name, u32 fallback)
 {
-	u32 value;
+	const struct memo *m = look_up(name, NULL);
 
-	return layout_number(&im, name, &value) ? value : fallback;
+	return m->found ? m->number : fallback;
 }
 
 static void put(unsigned long phys, const struct kml_field *f, u64 value)
@@ -426,8 +448,8 @@ int main(int argc, char **argv)
 	f_type = field("page", "page_type");
 	raw = btf__raw_data(im.btf, &btf_size);
 
-	/* 240 bytes an object, the image, and as much that is free */
-	ram_size = (96UL << 20) + btf_size + objects * 300;
+	/* 190 bytes an object, free ones with it; the image; and some that is free */
+	ram_size = (96UL << 20) + btf_size + objects * 200;
 	ram_size += ram_size / 32;
 	ram_size = (ram_size + (2UL << 20) - 1) & -(2UL << 20);
 	max_pfn = ram_size >> 12;
@@ -494,6 +516,8 @@ int main(int argc, char **argv)
 		for (i = 0; i < 8; i += 1UL << c->order)
 			slab(c, pfn + i, sheaves);
 	}
+	for (i = 0; sheaves && i < NR_CACHES; i++)
+		set(caches[i].sheaf, "slab_sheaf", "size", caches[i].in_sheaf);
 	/* the rest is free, and full of what must not be read */
 	for (; pfn + 8 <= max_pfn; pfn += 8) {
 		if (typed)
