@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <gelf.h>
 #include <libkdumpfile/addrxlat.h>
 #include <libkdumpfile/kdumpfile.h>
 
@@ -37,8 +38,14 @@ static kdump_status image_raw(struct image *im, kdump_addrspace_t as, unsigned l
 	size_t done = len;
 	kdump_status status = kdump_read(im->private->ctx, as, addr, buf, &done);
 
-	if (status != KDUMP_OK)
-		kdump_clear_err(im->private->ctx);
+	if (status == KDUMP_OK)
+		return status;
+	/* what is not in a dump is normal; what should be and cannot be read is not */
+	if (status == KDUMP_ERR_EOF || status == KDUMP_ERR_SYSTEM || status == KDUMP_ERR_CORRUPT) {
+		if (!im->damaged++)
+			im->damage = strdup(kdump_get_err(im->private->ctx));
+	}
+	kdump_clear_err(im->private->ctx);
 	return status;
 }
 
@@ -233,6 +240,30 @@ static void image_vmcoreinfo(struct image *im, const char *file)
 
 /* === Opening ============================================================ */
 
+/* The library reads zeros behind the end of an ELF file that was cut. */
+static void image_check_size(int fd, unsigned long size, const char *file)
+{
+	unsigned long end = 0;
+	size_t nr, i;
+	Elf *elf;
+
+	elf_version(EV_CURRENT);
+	elf = elf_begin(fd, ELF_C_READ, NULL);
+	if (!elf || elf_kind(elf) != ELF_K_ELF || elf_getphdrnum(elf, &nr))
+		nr = 0;
+	for (i = 0; i < nr; i++) {
+		GElf_Phdr p;
+
+		if (!gelf_getphdr(elf, i, &p))
+			die(EXIT_BAD_IMAGE, "%s: truncated: it ends in its headers", file);
+		if (p.p_filesz)
+			end = max_t(unsigned long, end, p.p_offset + p.p_filesz);
+	}
+	elf_end(elf);
+	if (end > size)
+		die(EXIT_BAD_IMAGE, "%s: truncated: %lu of %lu bytes are there", file, size, end);
+}
+
 static void image_open_file(struct image *im, const char *file)
 {
 	struct image_private *p = im->private;
@@ -246,6 +277,8 @@ static void image_open_file(struct image *im, const char *file)
 		die(EXIT_NO_FILE, "%s: not a file", file);
 	if (S_ISREG(st.st_mode) && !st.st_size)
 		die(EXIT_BAD_IMAGE, "%s: empty", file);
+	if (S_ISREG(st.st_mode) && strcmp(file, "/proc/kcore"))
+		image_check_size(p->fd, st.st_size, file);
 	p->ctx = kdump_new();
 	if (!p->ctx)
 		die(EXIT_OTHER, "out of memory");
@@ -356,6 +389,14 @@ void image_close(struct image *im)
 	free(p->percpu);
 	free(p);
 	free(im->release);
+}
+
+/* Give up if some of the image could not be read: what refers to a block may be there. */
+void image_check(struct image *im)
+{
+	if (im->damaged)
+		die(EXIT_BAD_IMAGE, "the image is truncated or damaged, %lu reads failed: %s",
+		    im->damaged, im->damage);
 }
 
 /* === Pages ============================================================== */

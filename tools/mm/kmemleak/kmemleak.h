@@ -60,7 +60,9 @@ struct image_options {
  * @page_shift: log2 of the size of a page
  * @release: of the kernel
  * @arch: as libkdumpfile names it
- * @missing: reads that failed, of memory that should be there
+ * @missing: pages with objects that are not in the image
+ * @damaged: reads that failed, of what the file says it has
+ * @damage: the first of them
  */
 struct image {
 	struct kml_memory mem;
@@ -71,6 +73,8 @@ struct image {
 	char *release;
 	const char *arch;
 	unsigned long missing;
+	unsigned long damaged;
+	char *damage;
 	struct image_private *private;
 	struct symbols *symbols;
 	struct btf *btf;
@@ -79,6 +83,7 @@ struct image {
 #define IMAGE_PAGE(im)	(1UL << (im)->page_shift)
 
 void image_open(struct image *im, const struct image_options *options);
+void image_check(struct image *im);
 void image_close(struct image *im);
 bool image_read(struct image *im, unsigned long addr, void *buf, size_t len);
 bool image_read_phys(struct image *im, unsigned long addr, void *buf, size_t len);

@@ -65,6 +65,27 @@ static void each_unmarked(struct leaks *l, struct mark *mark, struct suppression
 	}
 }
 
+/* What the kernel keeps of a vmalloc block goes with it: that is no leak by itself. */
+static void hide_owners(struct heap *heap, struct mark *mark)
+{
+	unsigned long i, id;
+	u64 pages;
+
+	for (i = 0; i < heap->nr_areas; i++) {
+		if (heap->areas[i].kind != AREA_VMALLOC ||
+		    test_bit(heap->nr_objects + i, mark->marked))
+			continue;
+		id = heap_find(heap, heap->areas[i].owner);
+		if (id != NO_OBJECT)
+			set_bit(id, mark->marked);
+		if (!layout_get(heap->im, "vm_struct", "pages", heap->areas[i].owner, &pages))
+			continue;
+		id = heap_find(heap, pages);
+		if (id != NO_OBJECT)
+			set_bit(id, mark->marked);
+	}
+}
+
 /* === Heads ============================================================== */
 
 struct graph {
@@ -94,31 +115,14 @@ static void add_edge(void *data, unsigned long id, unsigned long where, unsigned
 		     unsigned long word)
 {
 	struct graph *g = data;
-	const struct heap *heap = g->leaks->heap;
 	unsigned long to = leak_index(g->leaks, id);
 
-	/* a vmalloc block leads to its struct vm_struct, not the other way round */
-	if (id >= heap->nr_objects && heap->areas[id - heap->nr_objects].owner &&
-	    heap_find(heap, heap->areas[id - heap->nr_objects].owner) == from)
-		return;
 	/* several words may point to the same one */
 	if (to == NO_OBJECT ||
 	    (g->nr_edges > g->first[g->from] && g->edges[g->nr_edges - 1] == to))
 		return;
 	GROW(g->edges, g->nr_edges, g->room_edges);
 	g->edges[g->nr_edges++] = to;
-}
-
-static void add_owner(struct graph *g, unsigned long id)
-{
-	const struct heap *heap = g->leaks->heap;
-	unsigned long owner;
-
-	if (id < heap->nr_objects || heap->areas[id - heap->nr_objects].kind != AREA_VMALLOC)
-		return;
-	owner = heap_find(heap, heap->areas[id - heap->nr_objects].owner);
-	if (owner != NO_OBJECT)
-		add_edge(g, owner, 0, id, 0);
 }
 
 /*
@@ -175,7 +179,6 @@ static void find_heads(struct leaks *l)
 		g.from = i;
 		l->leaks[i].head = NO_OBJECT;
 		mark_refs(l->heap, l->leaks[i].id, add_edge, &g);
-		add_owner(&g, l->leaks[i].id);
 	}
 	g.first[l->nr] = g.nr_edges;
 	order = leave_order(&g);
@@ -327,6 +330,7 @@ void leaks_find(struct leaks *leaks, struct heap *heap, struct mark *mark,
 	leaks->heap = heap;
 	if (rules)
 		each_unmarked(leaks, mark, rules);
+	hide_owners(heap, mark);
 	each_unmarked(leaks, mark, NULL);
 	if (leaks->nr >= UINT32_MAX)
 		die(EXIT_OTHER, "more than %u leaks", UINT32_MAX);

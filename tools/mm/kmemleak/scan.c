@@ -90,6 +90,7 @@ int cmd_scan(int argc, char **argv)
 		{ }
 	};
 	struct report_options ro = { .max_groups = 40 };
+	struct suppressions *rules;
 	struct image_options io = {};
 	bool check = false, slabs = false;
 	unsigned long found;
@@ -131,14 +132,17 @@ int cmd_scan(int argc, char **argv)
 	}
 	if (!io.file || optind != argc)
 		die(EXIT_USAGE, "scan: --image FILE is needed: see kmemleak help scan");
+	rules = load_rules(&ro);
 	image_open(&image, &io);
 	heap_load(&heap, &image);
+	image_check(&image);
 	if (slabs) {
 		print_slabs(&heap);
 		return EXIT_DONE;
 	}
 	mark_run(&mark, &heap);
-	leaks_find(&leaks, &heap, &mark, load_rules(&ro));
+	image_check(&image);
+	leaks_find(&leaks, &heap, &mark, rules);
 	leaks.seconds = now() - start;
 	if (ro.json)
 		report_json(&leaks, &ro);

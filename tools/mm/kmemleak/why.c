@@ -193,6 +193,7 @@ int cmd_why(int argc, char **argv)
 	addr = parse_number("why", argv[optind], 16);
 	image_open(&image, &io);
 	heap_load(&heap, &image);
+	image_check(&image);
 	id = heap_slot(&heap, addr);
 	if (id == NO_OBJECT)
 		id = heap_find_percpu(&heap, addr);
