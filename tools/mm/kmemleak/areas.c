@@ -307,7 +307,7 @@ static void load_stacks(struct image *im)
 		if (!image_read(im, at, &at, sizeof(at)))
 			break;
 	}
-	qsort(stacks, nr_stacks, sizeof(*stacks), compare_ranges);
+	sort_array(stacks, nr_stacks, sizeof(*stacks), compare_ranges);
 }
 
 /* Leave out what is below the stack pointers, and stacks that no task has. */
@@ -323,7 +323,7 @@ static void trim_stacks(struct heap *heap)
 
 		if (a->kind != AREA_VMALLOC)
 			continue;
-		found = bsearch(&key, stacks, nr_stacks, sizeof(*stacks), compare_ranges);
+		found = find_array(&key, stacks, nr_stacks, sizeof(*stacks), compare_ranges);
 		if (!found)
 			continue;
 		if (found->len < a->size)
@@ -335,7 +335,7 @@ static void trim_stacks(struct heap *heap)
 		struct range key = { a->start };
 
 		if (a->kind == AREA_VMALLOC &&
-		    !bsearch(&key, stacks, nr_stacks, sizeof(*stacks), compare_ranges) &&
+		    !find_array(&key, stacks, nr_stacks, sizeof(*stacks), compare_ranges) &&
 		    layout_get(im, "vm_struct", "caller", a->owner, &caller) &&
 		    caller == stack_caller)
 			a->from = a->size;

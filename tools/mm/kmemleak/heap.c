@@ -553,7 +553,7 @@ void heap_load(struct heap *heap, struct image *im)
 	if (!heap->nr_slabs)
 		die(EXIT_BAD_IMAGE, "no slab page among the %lu pages of the image", im->max_pfn);
 	areas_load(heap);
-	qsort(heap->areas, heap->nr_areas, sizeof(*heap->areas), compare_areas);
+	sort_array(heap->areas, heap->nr_areas, sizeof(*heap->areas), compare_areas);
 	limits(heap);
 	area_pages(heap);
 	words = (heap->nr_objects + heap->nr_areas) / BITS_PER_LONG + 1;
@@ -564,7 +564,7 @@ void heap_load(struct heap *heap, struct image *im)
 	find_free(heap, w.freelists);
 	free(w.freelists);
 	areas_special(heap);
-	qsort(heap->special, heap->nr_special, sizeof(*heap->special), compare_special);
+	sort_array(heap->special, heap->nr_special, sizeof(*heap->special), compare_special);
 	for (i = 0; i < heap->nr_slabs; i++) {
 		unsigned long j;
 

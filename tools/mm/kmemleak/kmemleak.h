@@ -42,6 +42,21 @@ extern bool quiet;
 	}									\
 } while (0)
 
+typedef int (*compare_fn)(const void *a, const void *b);
+
+/* An array of nothing may be NULL here. */
+static inline void sort_array(void *array, size_t nr, size_t size, compare_fn compare)
+{
+	if (nr)
+		qsort(array, nr, size, compare);
+}
+
+static inline void *find_array(const void *key, const void *array, size_t nr, size_t size,
+			       compare_fn compare)
+{
+	return nr ? bsearch(key, array, nr, size, compare) : NULL;
+}
+
 /* === Images: image.c ==================================================== */
 
 struct image_options {

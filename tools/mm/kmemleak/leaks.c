@@ -291,7 +291,7 @@ static void find_groups(struct leaks *l)
 
 	for (i = 0; i < l->nr; i++)
 		looks[i] = (struct look){ look_of(l->heap, &l->leaks[i]), i };
-	qsort(looks, l->nr, sizeof(*looks), compare_looks);
+	sort_array(looks, l->nr, sizeof(*looks), compare_looks);
 	for (i = 0; i < l->nr; i++) {
 		struct leak *leak = &l->leaks[looks[i].leak];
 		struct group *g;
@@ -309,7 +309,7 @@ static void find_groups(struct leaks *l)
 		}
 	}
 	free(looks);
-	qsort(l->groups, l->nr_groups, sizeof(*l->groups), compare_groups);
+	sort_array(l->groups, l->nr_groups, sizeof(*l->groups), compare_groups);
 	for (i = 0; i < l->nr_groups; i++)
 		find_owners(l->heap, &l->leaks[l->groups[i].sample], &l->groups[i]);
 }

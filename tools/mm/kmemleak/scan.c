@@ -37,18 +37,6 @@ static void print_slabs(struct heap *heap)
 	free(sorted);
 }
 
-unsigned long parse_number(const char *option, const char *s, int base)
-{
-	char *end;
-	unsigned long value;
-
-	errno = 0;
-	value = strtoul(s, &end, base);
-	if (end == s || *end || errno)
-		die(EXIT_USAGE, "%s %s: expected a number", option, s);
-	return value;
-}
-
 /* The rules that come with the command lie beside it, or where it is installed. */
 static struct suppressions *load_rules(const struct report_options *ro)
 {

@@ -99,6 +99,7 @@ struct kallsyms {
 static bool kallsyms_read(struct image *im, struct kallsyms *k)
 {
 	unsigned long names, tokens, index, nr, base;
+	unsigned int i;
 
 	if (!image_symbol(im, "kallsyms_names", &names) ||
 	    !image_symbol(im, "kallsyms_num_syms", &nr) ||
@@ -112,6 +113,9 @@ static bool kallsyms_read(struct image *im, struct kallsyms *k)
 		      image_read(im, base, &k->base, sizeof(k->base));
 	if (!image_read(im, index, k->index, sizeof(k->index)))
 		return false;
+	for (i = 0; i < ARRAY_SIZE(k->index); i++)
+		if (k->index[i] > k->index[255])
+			return false;
 	/* the last token ends soon behind its start */
 	k->tokens = must_alloc(NULL, TOKENS_LEN + 1, 1);
 	if (k->index[255] >= TOKENS_LEN - 64 ||

@@ -90,3 +90,16 @@ void *must_alloc(void *old, size_t nr, size_t size)
 		die(EXIT_OTHER, "out of memory: %zu bytes", nr * size);
 	return p;
 }
+
+/* The number that an option has, or give up. */
+unsigned long parse_number(const char *option, const char *s, int base)
+{
+	char *end;
+	unsigned long value;
+
+	errno = 0;
+	value = strtoul(s, &end, base);
+	if (end == s || *end || errno)
+		die(EXIT_USAGE, "%s %s: expected a number", option, s);
+	return value;
+}
