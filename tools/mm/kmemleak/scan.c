@@ -22,8 +22,11 @@ static int compare_caches(const void *a, const void *b)
 		      (*(const struct cache *const *)b)->c.name);
 }
 
-/* One line a cache: name, allocated objects, slots, bytes of an object. */
-static void print_slabs(struct heap *heap)
+/*
+ * One line a cache: name, allocated objects, slots, bytes of an object. Then, if that is
+ * wanted, one for each of these objects.
+ */
+static void print_slabs(struct heap *heap, bool all)
 {
 	struct cache **sorted = must_alloc(NULL, heap->nr_caches, sizeof(*sorted));
 	unsigned long i;
@@ -35,6 +38,9 @@ static void print_slabs(struct heap *heap)
 		printf("%s %lu %lu %u\n", sorted[i]->c.name, sorted[i]->used, sorted[i]->nr,
 		       sorted[i]->c.object_size);
 	free(sorted);
+	for (i = 0; all && i < heap->nr_objects; i++)
+		if (test_bit(i, heap->used))
+			printf("%s 0x%lx\n", heap_cache_name(heap, i), heap_addr(heap, i));
 }
 
 /* The rules that come with the command lie beside it, or where it is installed. */
@@ -125,7 +131,7 @@ int cmd_scan(int argc, char **argv)
 	heap_load(&heap, &image);
 	image_check(&image);
 	if (slabs) {
-		print_slabs(&heap);
+		print_slabs(&heap, ro.all);
 		return EXIT_DONE;
 	}
 	mark_run(&mark, &heap);
