@@ -235,6 +235,30 @@ static void set_type(unsigned long pfn, const char *pgty, const char *flag)
 		put(struct_of(pfn), &f_flags, BIT_ULL(number(flag, 0)));
 }
 
+static void or_flags(unsigned long pfn, const char *flag)
+{
+	u64 flags = 0;
+
+	memcpy(&flags, ram + struct_of(pfn) + f_flags.off, 8);
+	put(struct_of(pfn), &f_flags, flags | BIT_ULL(number(flag, 0)));
+}
+
+static void compound(unsigned long pfn, unsigned int order)
+{
+	bool mask = has("page", "compound_info");
+	unsigned long i;
+
+	or_flags(pfn, "PG_head");
+	/* 7.x: a mask that makes the first page's address of another's, if it can */
+	for (i = 1; i < 1UL << order; i++)
+		set(struct_of(pfn + i), "page", mask ? "compound_info" : "compound_head",
+		    (mask ? -(page_size_of << order) : VMEMMAP + pfn * page_size_of) | 1);
+	if (has("page", "compound_order"))
+		set(struct_of(pfn + 1), "page", "compound_order", order);
+	else
+		set(struct_of(pfn), "folio", "_flags_1", order);
+}
+
 struct gen_cache {
 	const char *name;
 	unsigned int size, object_size, offset, order;
@@ -258,6 +282,7 @@ static u64 scramble(const struct gen_cache *c, unsigned long next, unsigned long
 
 static unsigned long chain[64], chain_tail[64];	/* physical addresses of the tails */
 static unsigned long nr_leaks, nr_kept, nr_free;
+static unsigned long leaks[LEAKS_MAX + 1];
 static unsigned long total;
 
 static void object(struct gen_cache *c, unsigned long phys)
@@ -267,7 +292,7 @@ static void object(struct gen_cache *c, unsigned long phys)
 	total++;
 	c->used++;
 	if (!(total % LEAK_EVERY) && nr_leaks < LEAKS_MAX) {
-		nr_leaks++;
+		leaks[nr_leaks++] = DIRECT + phys;
 		printf("leak %lx\n", DIRECT + phys);
 		return;
 	}
@@ -291,20 +316,8 @@ static void slab(struct gen_cache *c, unsigned long pfn, bool sheaves)
 		f_objects = field("slab", "objects");
 	}
 	set_type(pfn, "PGTY_slab", "PG_slab");
-	if (c->order) {
-		u64 flags = 0;
-
-		memcpy(&flags, ram + page + f_flags.off, 8);
-		put(page, &f_flags, flags | BIT_ULL(number("PG_head", 0)));
-		for (i = 1; i < 1UL << c->order; i++)
-			set(struct_of(pfn + i), "page",
-			    has("page", "compound_info") ? "compound_info" : "compound_head",
-			    (VMEMMAP + pfn * page_size_of) | 1);
-		if (has("page", "compound_order"))
-			set(struct_of(pfn + 1), "page", "compound_order", c->order);
-		else
-			set(page, "folio", "_flags_1", c->order);
-	}
+	if (c->order)
+		compound(pfn, c->order);
 	put(page, &f_cache, DIRECT + c->phys);
 	for (i = 0; i < nr; i++) {
 		unsigned long at = (pfn << 12) + i * c->size, kind = next_random() % 16;
@@ -335,6 +348,56 @@ static void slab(struct gen_cache *c, unsigned long pfn, bool sheaves)
 		set(c->cpu_slab ? c->sheaf : 0, "kmem_cache_cpu", "freelist", cpu);
 	if (cpu)
 		set(c->sheaf, "kmem_cache_cpu", "slab", VMEMMAP + pfn * page_size_of);
+}
+
+/* === Pages that are no slabs ============================================ */
+
+#define PAGES_MISC	32UL
+
+/*
+ * Pages of each use. Chains begin in those that are roots: a page, a part of a compound
+ * page. The others are full of the addresses of leaks: see misc_fill().
+ */
+static void misc_pages(unsigned long pfn)
+{
+	chain_tail[0] = (pfn << 12) + 8;
+	compound(pfn + 4, 2);
+	chain_tail[1] = ((pfn + 6) << 12) + 4088;
+	or_flags(pfn + 8, "PG_lru");
+	or_flags(pfn + 9, "PG_hwpoison");
+	if (typed) {
+		put(struct_of(pfn + 10), &f_type, (u64)number("PGTY_offline", 0) << 24);
+		put(struct_of(pfn + 11), &f_type, (u64)number("PGTY_table", 0) << 24);
+	} else {
+		put(struct_of(pfn + 10), &f_type, (u32)-257);
+		or_flags(pfn + 11, "PG_lru");
+	}
+	or_flags(pfn + 12, "PG_lru");
+	compound(pfn + 12, 2);
+	/* anonymous memory of a user, not on a list */
+	set(struct_of(pfn + 16), "page", "mapping", DIRECT + 1);
+	if (!number("PGTY_large_kmalloc", 0)) {
+		or_flags(pfn + 17, "PG_lru");
+		return;
+	}
+	put(struct_of(pfn + 20), &f_type, (u64)number("PGTY_large_kmalloc", 0) << 24);
+	put(struct_of(pfn + 24), &f_type, (u64)number("PGTY_large_kmalloc", 0) << 24);
+	compound(pfn + 20, 2);
+	compound(pfn + 24, 2);
+	/* a chain goes on in the one, which the data refer to by an inner address */
+	word(chain_tail[2], DIRECT + ((pfn + 21) << 12) + 16);
+	chain_tail[2] = ((pfn + 23) << 12) + 800;
+	printf("leak %lx\n", DIRECT + ((pfn + 24) << 12));
+}
+
+static void misc_fill(unsigned long pfn)
+{
+	static const u8 others[] = { 8, 9, 10, 11, 12, 13, 14, 15, 16 };
+	unsigned long i, j;
+
+	for (i = 0; i < ARRAY_SIZE(others); i++)
+		for (j = 0; nr_leaks && j < 512; j++)
+			word(((pfn + others[i]) << 12) + 8 * j, leaks[j % nr_leaks]);
 }
 
 static void make_cache(struct gen_cache *c, bool sheaves, unsigned long percpu)
@@ -430,7 +493,7 @@ static void set_vmcoreinfo(unsigned long phys, unsigned long sections, unsigned 
 int main(int argc, char **argv)
 {
 	unsigned long objects = argc > 3 ? strtoul(argv[3], NULL, 0) : 20000, pfn, i, first, roots;
-	unsigned long sections, percpu, vmcoreinfo, data, btf_phys, max_pfn;
+	unsigned long misc, sections, percpu, vmcoreinfo, data, btf_phys, max_pfn;
 	bool sheaves;
 	u32 btf_size;
 	const void *raw;
@@ -509,13 +572,17 @@ int main(int argc, char **argv)
 			put(struct_of(pfn), &f_flags, BIT_ULL(number("PG_reserved", 0)));
 	}
 	first = (brk_phys + PAGE - 1) >> 12;
-	first = (first + 7) & ~7UL;
+	first = (first + PAGES_MISC - 1) & -PAGES_MISC;
+	misc_pages(first);
+	misc = first;
+	first += PAGES_MISC;
 	for (pfn = first; total < objects && pfn + 8 <= max_pfn; pfn += 8) {
 		struct gen_cache *c = &caches[next_random() % NR_CACHES];
 
 		for (i = 0; i < 8; i += 1UL << c->order)
 			slab(c, pfn + i, sheaves);
 	}
+	misc_fill(misc);
 	for (i = 0; sheaves && i < NR_CACHES; i++)
 		set(caches[i].sheaf, "slab_sheaf", "size", caches[i].in_sheaf);
 	/* the rest is free, and full of what must not be read */
