@@ -33,6 +33,10 @@ builds_needs='arm-linux-gnueabihf-gcc:gcc-arm-linux-gnueabihf aarch64-linux-gnu-
 # The load of busy.sh. Not fio, which depends on Ceph, Gluster and InfiniBand.
 busy_needs='stress-ng:stress-ng iperf3:iperf3 ip:iproute2 bpftool:bpftool
 	mkfs.ext4:e2fsprogs unshare:util-linux mount:mount losetup:mount'
+# kmemleak(8) of tools/mm/kmemleak: formats of dumps, BTF, symbols, JSON.
+image_needs='gcc:gcc make:make <libkdumpfile/kdumpfile.h>:libkdumpfile-dev
+	<bpf/btf.h>:libbpf-dev <gelf.h>:libelf-dev <json-c/json.h>:libjson-c-dev
+	pkg-config:pkg-config mandoc:mandoc'
 # The menu of kconfig.sh.
 menu_needs='<ncurses.h>:libncurses-dev'
 # The plot of benchmarks/scan-time.sh.
@@ -49,11 +53,12 @@ harness) needs=$harness_needs ;;
 cross) needs=$cross_needs ;;
 builds) needs=$builds_needs ;;
 busy) needs=$busy_needs ;;
+image) needs=$image_needs ;;
 lint) needs=$lint_needs ;;
 menu) needs=$menu_needs ;;
 plot) needs=$plot_needs ;;
 speed) needs=$speed_needs ;;
-*) usage_error "usage: build-deps.sh kernel|guest|harness|cross|builds|busy|lint|menu|plot|speed [$(echo "$KML_FLAVOURS" | tr ' ' '|')]" ;;
+*) usage_error "usage: build-deps.sh kernel|guest|harness|cross|builds|busy|image|lint|menu|plot|speed [$(echo "$KML_FLAVOURS" | tr ' ' '|')]" ;;
 esac
 # A flavour for another processor needs a compiler, a C library for the selftests,
 # and an emulator for the guest.

@@ -52,7 +52,7 @@ compiler_check()
 	kernel_paths um "$kernel" 0 0
 	find "$kml_out-$variant/mm/kmemleak" "$kml_out-$variant/arch/x86/lib" -name '*.o' -delete 2>/dev/null || :
 	make -C "$kml_src" O="$kml_out-$variant" ARCH=um -k -j"$(nproc)" CC="$cc" "$@" \
-		mm/kmemleak/ arch/x86/um/ >"$log" 2>&1 || rc=$?
+		mm/kmemleak/ mm/kmemleak/slabs.o mm/kmemleak/pages.o arch/x86/um/ >"$log" 2>&1 || rc=$?
 	about_us "$log"
 	[ "$rc" -eq 0 ] || tail -n 20 "$log"
 	[ "$rc" -eq 0 ] && [ -z "$(about_us "$log")" ]
@@ -139,7 +139,7 @@ check_checkpatch()
 	run_checkpatch OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT 'include/trace/*' || rc=1
 	# linux/cpufeature.h does not include asm/cpufeature.h of User Mode Linux.
 	run_checkpatch ARCH_INCLUDE_LINUX 'arch/*' || rc=1
-	run_checkpatch "$userspace_ignores" 'tools/testing/*' 'benchmarks/*' || rc=1
+	run_checkpatch "$userspace_ignores" 'tools/testing/*' 'tools/mm/*' 'benchmarks/*' || rc=1
 	# The patches to the kernel's own code, which are not signed yet.
 	GIT_DIR=/nonexistent perl "$checkers/checkpatch.pl" --root="$kml_pristine" --strict --terse \
 		--no-summary --show-types --no-signoff tools/kmemleak/patches/*.patch || rc=1

@@ -321,6 +321,10 @@ static void __attribute__((__constructor__)) __boot_reg_##f(void)	\
 }									\
 _Static_assert(1, "")
 #define __setup(s, f)	early_param(s, f)
+#ifdef SHIM_NO_INITCALLS
+/* A program that uses single functions of the core. */
+#define __shim_initcall(f, l)	static int (*__ic_##f)(void) __maybe_unused = (f)
+#else
 #define __shim_initcall(f, l)						\
 static struct shim_initcall __ic_##f = { .level = (l), .fn = (f), .name = #f }; \
 static void __attribute__((__constructor__)) __ic_reg_##f(void)		\
@@ -328,6 +332,7 @@ static void __attribute__((__constructor__)) __ic_reg_##f(void)		\
 	shim_initcall_register(&__ic_##f);				\
 }									\
 _Static_assert(1, "")
+#endif
 #define early_initcall(f)	__shim_initcall(f, 0)
 #define core_initcall(f)	__shim_initcall(f, 1)
 #define postcore_initcall(f)	__shim_initcall(f, 2)

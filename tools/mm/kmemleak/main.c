@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* kmemleak: subcommands by name. */
+
+#include <getopt.h>
+
+#include "kmemleak.h"
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *help;
+	const char *usage;
+} commands[] = {
+	{ "scan", cmd_scan, "find leaks in a memory image",
+	  "usage: kmemleak scan --image FILE [options]\n"
+	  "  -i, --image FILE        vmcore, kdump, a dump of QEMU's, or /proc/kcore\n"
+	  "      --vmlinux FILE      the kernel's, for symbols and BTF that the image lacks\n"
+	  "      --map FILE          System.map, for symbols\n"
+	  "      --btf FILE          BTF, for example a copy of /sys/kernel/btf/vmlinux\n"
+	  "  -S, --suppressions FILE what is no leak, beside the file that comes with the command\n"
+	  "      --no-suppressions   report these as well\n"
+	  "  -j, --json              for programs\n"
+	  "  -a, --all               each leak, not only groups\n"
+	  "  -n, --groups N          at most N groups (default 40)\n"
+	  "      --check             exit status 1 if there are leaks\n"
+	  "  -s, --slabs             allocated objects of each slab cache, no search for leaks\n"
+	  "  -q, --quiet             no progress\n" },
+	{ "why", cmd_why, "who refers to a block of a memory image",
+	  "usage: kmemleak why --image FILE [options] ADDRESS\n"
+	  "  -i, --image FILE, --vmlinux FILE, --map FILE, --btf FILE, -q: as for scan\n"
+	  "  -d, --depth N           blocks in a chain, at most (default 8)\n"
+	  "  -n, --refs N            references shown of each block (default 8)\n" },
+	{ "help", cmd_help, "tell more about a subcommand",
+	  "usage: kmemleak help [SUBCOMMAND]\n" },
+};
+
+int cmd_help(int argc, char **argv)
+{
+	unsigned int i;
+
+	if (argc > 1) {
+		for (i = 0; i < ARRAY_SIZE(commands); i++)
+			if (!strcmp(argv[1], commands[i].name)) {
+				fputs(commands[i].usage, stdout);
+				return EXIT_DONE;
+			}
+		die(EXIT_USAGE, "no subcommand %s: see kmemleak help", argv[1]);
+	}
+	puts("usage: kmemleak SUBCOMMAND [options]");
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		printf("  %-6s %s\n", commands[i].name, commands[i].help);
+	puts("Exit status: 0 done, 1 leaks (with --check), 2 usage, 3 a file cannot be read,\n"
+	     "4 no dump or a damaged one, 5 a kernel that is not understood, 6 other.");
+	return EXIT_DONE;
+}
+
+bool image_option(int c, char *arg, struct image_options *options)
+{
+	switch (c) {
+	case 'i':
+		options->file = arg;
+		return true;
+	case 'V':
+		options->vmlinux = arg;
+		return true;
+	case 'M':
+		options->map = arg;
+		return true;
+	case 'B':
+		options->btf = arg;
+		return true;
+	case 'q':
+		quiet = true;
+		return true;
+	}
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int i;
+
+	if (argc < 2) {
+		cmd_help(1, argv);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help"))
+		return cmd_help(1, argv);
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return commands[i].run(argc - 1, argv + 1);
+	die(EXIT_USAGE, "no subcommand %s: see kmemleak help", argv[1]);
+}
