@@ -50,6 +50,11 @@ defconfig: ## 5 s | a .config with the defaults
 
 run shell kernel: export KMEMLEAK_CONFIG := $(abspath $(wildcard .config))
 
+##@ A memory image of a kernel without kmemleak
+command: ## 15 s | build kmemleak(8), which finds the leaks in it: tools/mm/kmemleak/build/kmemleak
+	@$T/build-deps.sh image
+	@$(MAKE) --no-print-directory -C tools/mm/kmemleak
+
 ##@ Your own kernel tree: KDIR=<tree>
 install: need-KDIR ## 2 s | put our files into the tree, in place of mm/kmemleak.c
 	@$T/overlay.py install '$(KDIR)'
