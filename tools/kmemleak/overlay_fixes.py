@@ -44,7 +44,9 @@ class Patch(NamedTuple):
 FIXES = (
     Fix("slub-sheaves.patch", line="struct slab_sheaf {"),
     Fix("slub-freeptr.patch", line="struct slab_sheaf {", otherwise="slub-freeptr-6.12.patch"),
-    Fix("slub-freelist.patch", line="struct slab_sheaf {", otherwise="slub-freelist-6.12.patch"),
+    Fix("slub-freelist.patch",
+        line="static void __free_slab(struct kmem_cache *s, struct slab *slab, bool allow_spin)",
+        otherwise="slub-freelist-6.12.patch"),
     Fix("vmalloc-lazy.patch"),
     Fix("vmalloc-areas.patch",
         line="* pre-loading. If it fails va_clip() may return -ENOMEM from its",

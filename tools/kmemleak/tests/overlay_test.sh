@@ -183,12 +183,13 @@ t_fixes()
 		grep -q 'kmemleak_erase(' "$case_dir/$f"
 	done
 	if grep -q 'struct slab_sheaf {' "$work/pristine/mm/slub.c"; then
-		[ "$(grep -c 'kmemleak_erase(&' "$case_dir/mm/slub.c")" = 3 ]
+		[ "$(grep -c 'kmemleak_erase(&' "$case_dir/mm/slub.c")" = 4 ]
 		grep -q 'kmemleak_not_leak(sheaf)' "$case_dir/mm/slub.c"
 	else
 		fails grep -q sheaf "$case_dir/mm/slub.c"
 	fi
-	# Two patches, one file.
+	# Several patches, one file.
+	grep -q 'kmemleak_erase(&slab->freelist)' "$case_dir/mm/slub.c"
 	grep -q 'CONFIG_SLAB_FREELIST_HARDENED) &&' "$case_dir/mm/slub.c"
 }
 
