@@ -205,6 +205,7 @@ enum kml_page_class {
 	KML_PAGE_ABSENT,
 	KML_PAGE_RESERVED,
 	KML_PAGE_IN_USE,
+	/* private: how many there are */
 	KML_NR_PAGE_CLASSES,
 };
 
