@@ -53,7 +53,7 @@ static unsigned int kml_frame_order(const struct kml_layout *layout, const void 
  * no address in the array of struct pages is.
  */
 static unsigned long kml_frame_head(const struct kml_layout *layout, unsigned long addr,
-				   const void *copy)
+				    const void *copy)
 {
 	unsigned long info, low;
 
@@ -81,7 +81,7 @@ static bool kml_frame_absent(const struct kml_layout *layout, u64 flags, u32 typ
 }
 
 static enum kml_frame_class kml_frame_class(const struct kml_layout *layout, u64 flags,
-					  u32 type, const void *copy, bool tail)
+					    u32 type, const void *copy, bool tail)
 {
 	bool typed = layout->known[KML_NR_PGTY_slab];
 
@@ -124,7 +124,7 @@ static enum kml_frame_class kml_frame_class(const struct kml_layout *layout, u64
  * Context: any.
  */
 void kml_frame_read(const struct kml_layout *layout, unsigned long addr, const void *copy,
-		   const void *next, struct kml_frame *page)
+		    const void *next, struct kml_frame *page)
 {
 	u64 flags = kml_in(layout, page, flags, copy);
 	u32 type = kml_in(layout, page, page_type, copy);

@@ -92,23 +92,23 @@ const struct kml_wanted kml_numbers[KML_NR_NUMBERS] = {
 u64 kml_field_of(const struct kml_layout *layout, enum kml_field_id id, const void *copy)
 {
 	const struct kml_field *field = &layout->field[id];
-	const void *p = copy + field->off;
+	void *p = (void *)copy + field->off;
 	u64 value = 0;
 
 	switch (field->bytes) {
 	case 0:
 		return 0;
 	case 1:
-		value = *(const u8 *)p;
+		value = *(u8 *)p;
 		break;
 	case 2:
-		value = get_unaligned((const u16 *)p);
+		value = get_unaligned((u16 *)p);
 		break;
 	case 4:
-		value = get_unaligned((const u32 *)p);
+		value = get_unaligned((u32 *)p);
 		break;
 	default:
-		value = get_unaligned((const u64 *)p);
+		value = get_unaligned((u64 *)p);
 		break;
 	}
 	if (field->bits)

@@ -205,6 +205,7 @@ enum kml_frame_class {
 	KML_FRAME_ABSENT,
 	KML_FRAME_RESERVED,
 	KML_FRAME_IN_USE,
+	/* private: how many there are */
 	KML_NR_FRAME_CLASSES,
 };
 
@@ -224,7 +225,7 @@ struct kml_frame {
 };
 
 void kml_frame_read(const struct kml_layout *layout, unsigned long addr, const void *copy,
-		   const void *next, struct kml_frame *page);
+		    const void *next, struct kml_frame *page);
 
 /* === Slabs: slabs.c ===================================================== */
 
