@@ -19,9 +19,10 @@
 #include <linux/types.h>
 
 /* The hash of a trace: that of the addresses before, and the next address. */
-static __always_inline u32 kmemleak_stack_hash(u32 hash, unsigned long addr)
+static __always_inline unsigned long kmemleak_stack_hash(unsigned long hash,
+							 unsigned long addr)
 {
-	return hash * 5 + (u32)addr;
+	return hash * 5 + addr;
 }
 
 #ifdef CONFIG_HAVE_ARCH_KMEMLEAK_STACK
@@ -39,7 +40,7 @@ static __always_inline u32 kmemleak_stack_hash(u32 hash, unsigned long addr)
  */
 static inline unsigned int arch_kmemleak_stack(const unsigned long *frame,
 					       unsigned long *entries,
-					       unsigned int max, u32 *hash)
+					       unsigned int max, unsigned long *hash)
 {
 	return 0;
 }

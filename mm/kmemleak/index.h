@@ -604,6 +604,7 @@ struct kml_locked {
 	struct kml_space *space;
 	struct kml_interval *iv;
 	struct kml_leaf *leaf;
+	struct kml_page *page;
 	struct kml_hot *hot;
 	unsigned long start;
 	unsigned long flags;

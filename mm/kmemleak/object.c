@@ -497,6 +497,7 @@ static __always_inline bool __kml_object_lock(struct kml_locked *l, struct kml_s
 	if (hot && addr - start < kml_hot_size(hot, kml_hot_state(hot))) {
 		l->space = space;
 		l->iv = iv;
+		l->page = page;
 		l->start = start;
 		l->hot = hot;
 		/* sparse does not know functions that lock conditionally */
@@ -752,7 +753,6 @@ static size_t kml_remove_entry(struct kml_space *space, unsigned long start,
 			       u32 *state, struct kml_cold **cold)
 {
 	struct kml_locked l __uninitialized;
-	struct kml_page *page;
 	size_t size;
 
 	if (!__kml_object_lock(&l, space, start, false))
@@ -762,9 +762,8 @@ static size_t kml_remove_entry(struct kml_space *space, unsigned long start,
 	*state = atomic_fetch_andnot(KML_F_ALLOCATED, &l.hot->state);
 	size = kml_hot_size(l.hot, *state);
 	*cold = l.hot->cold;
-	page = kml_leaf_page(l.leaf);
-	kml_page_del(page, l.hot);
-	if (!page->nr)
+	kml_page_del(l.page, l.hot);
+	if (!l.page->nr)
 		kml_interval_vacate(l.iv);
 	kml_count_irqs_off(KML_C_FREES);
 

@@ -27,30 +27,31 @@ static struct stack_record *kml_records[1 << KML_RECORD_BITS];
 
 unsigned int kml_depth = KML_MAX_TRACE;
 
-static __always_inline struct stack_record **kml_record_slot(u32 hash)
+static __always_inline struct stack_record **kml_record_slot(unsigned long hash)
 {
-	return &kml_records[hash_32(hash, KML_RECORD_BITS)];
+	return &kml_records[hash_32((u32)hash, KML_RECORD_BITS)];
 }
 
 /* The handle of a trace that is remembered, or 0. Context: any. */
 static __always_inline depot_stack_handle_t
-kml_record_find(const unsigned long *entries, unsigned int nr, u32 hash)
+kml_record_find(const unsigned long *entries, unsigned int nr, unsigned long hash)
 {
 	const struct stack_record *record = READ_ONCE(*kml_record_slot(hash));
-	unsigned int i;
+	unsigned long i = nr;
 
 	if (unlikely(!record || record->size != nr))
 		return 0;
-	for (i = 0; i < nr; i++)
+	/* downward: the counter is compared for nothing */
+	while (i--)
 		if (unlikely(record->entries[i] != entries[i]))
 			return 0;
 	return record->handle.handle;
 }
 
-static u32 kml_trace_hash(const unsigned long *entries, unsigned int nr)
+static unsigned long kml_trace_hash(const unsigned long *entries, unsigned int nr)
 {
+	unsigned long hash = 0;
 	unsigned int i;
-	u32 hash = 0;
 
 	for (i = 0; i < nr; i++)
 		hash = kmemleak_stack_hash(hash, entries[i]);
@@ -63,7 +64,7 @@ static u32 kml_trace_hash(const unsigned long *entries, unsigned int nr)
  * run queue held, that deadlocks. Context: any in which @gfp may be used.
  */
 static depot_stack_handle_t kml_record_add(unsigned long *entries, unsigned int nr,
-					   u32 hash, gfp_t gfp)
+					   unsigned long hash, gfp_t gfp)
 {
 	depot_stack_handle_t handle;
 	struct stack_record *record;
@@ -84,7 +85,7 @@ static depot_stack_handle_t kml_record_add(unsigned long *entries, unsigned int 
  * entry of an interrupt is dropped first, as the depot would do.
  */
 static noinline depot_stack_handle_t
-kml_record_miss(unsigned long *entries, unsigned int nr, u32 hash, gfp_t gfp)
+kml_record_miss(unsigned long *entries, unsigned int nr, unsigned long hash, gfp_t gfp)
 {
 	unsigned int len = filter_irq_stacks(entries, nr);
 	depot_stack_handle_t handle;
@@ -152,7 +153,7 @@ noinline depot_stack_handle_t kml_stack_save(gfp_t gfp)
 	unsigned long entries[KML_MAX_TRACE] __uninitialized;
 	unsigned int nr, max = READ_ONCE(kml_depth);
 	depot_stack_handle_t handle;
-	u32 hash;
+	unsigned long hash;
 
 	if (unlikely(!kml_pool_ready()))
 		return 0;

@@ -19,7 +19,8 @@
  * Context: any but NMI.
  * Return: the length with the entry as the last frame, or 0 if there is none.
  */
-unsigned int kmemleak_stack_cut(unsigned long *entries, unsigned int nr, u32 *hash)
+unsigned int kmemleak_stack_cut(unsigned long *entries, unsigned int nr,
+				unsigned long *hash)
 {
 	unsigned long last[2] = { entries[nr - 1], 0 };
 	unsigned int i, len;

@@ -34,27 +34,29 @@ static u32 kmemleak_rule_pack(unsigned long ret, const struct orc_entry *orc)
 	u32 rule;
 
 	if (kmemleak_rule_is_irq(ret) || orc->type == ORC_TYPE_END_OF_STACK)
-		return KMEMLEAK_RULE_STOP;
+		return KMEMLEAK_RULE_STOP | KMEMLEAK_RULE_FAR;
 	if (!kmemleak_rule_bytes(orc->sp_offset))
 		return 0;
 	if (orc->type == ORC_TYPE_REGS && orc->sp_reg == ORC_REG_SP)
-		return KMEMLEAK_RULE_STOP | KMEMLEAK_RULE_USER | orc->sp_offset;
+		return KMEMLEAK_RULE_STOP | KMEMLEAK_RULE_FAR | KMEMLEAK_RULE_USER |
+		       orc->sp_offset;
 	/* the caller of a @signal frame has no return address, but an address */
 	if (orc->type != ORC_TYPE_CALL || orc->signal || !orc->sp_offset)
 		return 0;
 
 	rule = orc->sp_offset;
 	if (orc->sp_reg == ORC_REG_BP)
-		rule |= KMEMLEAK_RULE_FROM_BP;
+		rule |= KMEMLEAK_RULE_FROM_BP | KMEMLEAK_RULE_FAR;
 	else if (orc->sp_reg == ORC_REG_SP_INDIRECT)
-		rule |= KMEMLEAK_RULE_SWITCH;
+		rule |= KMEMLEAK_RULE_SWITCH | KMEMLEAK_RULE_FAR;
 	else if (orc->sp_reg != ORC_REG_SP)
 		return 0;
 	if (orc->bp_reg == ORC_REG_PREV_SP) {
 		int below = -orc->bp_offset;
 
-		/* in the frame */
-		if (!below || !kmemleak_rule_bytes(below) || below > orc->sp_offset)
+		/* in the frame; bit 31 stays clear */
+		if (!below || !kmemleak_rule_bytes(below) || below > orc->sp_offset ||
+		    below >> (31 - KMEMLEAK_RULE_BP_SHIFT))
 			return 0;
 		rule |= KMEMLEAK_RULE_BP_SAVED | below << KMEMLEAK_RULE_BP_SHIFT;
 	} else if (orc->bp_reg != ORC_REG_UNDEFINED) {
@@ -108,14 +110,20 @@ unsigned long kmemleak_stack_end(unsigned long sp)
 }
 
 #ifdef CONFIG_MODULES
-static void kmemleak_rules_forget(const struct module *mod)
+/**
+ * kmemleak_rules_forget() - clear the entries of a module
+ * @mod: the module; entries that are written meanwhile are not its own
+ *
+ * Context: any.
+ */
+void kmemleak_rules_forget(const struct module *mod)
 {
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(kmemleak_rules); i++) {
 		u64 entry = READ_ONCE(kmemleak_rules[i]);
 
-		/* W2: one that is written meanwhile is another's; it may be lost */
+		/* what is written meanwhile may be lost: it is found again */
 		if (entry && within_module((unsigned long)(long)(s32)entry, mod))
 			WRITE_ONCE(kmemleak_rules[i], 0);
 	}

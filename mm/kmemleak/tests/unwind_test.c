@@ -121,7 +121,7 @@ static void depth_limits_frames(struct kunit *test)
 struct kml_walked {
 	unsigned long fast[KML_MAX_TRACE], want[KML_MAX_TRACE];
 	unsigned int nr, nr_want;
-	u32 hash;
+	unsigned long hash;
 };
 
 /* One call site, so that all addresses are the same. */
@@ -153,7 +153,7 @@ static noinline void below_alloca(unsigned int depth, void (*fn)(void *arg), voi
 
 static void check_walk(struct kunit *test, struct kml_walked *w)
 {
-	u32 hash = 0;
+	unsigned long hash = 0;
 	unsigned int i;
 
 	KUNIT_EXPECT_EQ(test, w->nr, w->nr_want);
@@ -177,6 +177,37 @@ static void walk_equals_unwinder(struct kunit *test)
 	}
 }
 
+#if defined(CONFIG_X86_64) && defined(CONFIG_MODULES)
+static u64 rule_of(unsigned long ret)
+{
+	return READ_ONCE(*kmemleak_rule_slot(ret));
+}
+
+/* A module that has the text of below(). */
+static void rules_of_a_module_go(struct kunit *test)
+{
+	struct module *mod = kunit_kzalloc(test, sizeof(*mod), GFP_KERNEL);
+	struct kml_walked w;
+	unsigned long outer;
+
+	KUNIT_ASSERT_NOT_NULL(test, mod);
+	below(3, walk_both, &w);
+	KUNIT_ASSERT_GE(test, w.nr, 6U);
+	outer = w.fast[w.nr - 1];
+	mod->mem[MOD_TEXT].base = (void *)(w.fast[1] - 64);
+	mod->mem[MOD_TEXT].size = 128;
+	KUNIT_ASSERT_FALSE(test, within_module(outer, mod));
+
+	KUNIT_EXPECT_EQ(test, (u32)rule_of(w.fast[1]), (u32)w.fast[1]);
+	KUNIT_EXPECT_NE(test, rule_of(outer), 0ULL);
+	kmemleak_rules_forget(mod);
+	KUNIT_EXPECT_EQ(test, rule_of(w.fast[1]), 0ULL);
+	KUNIT_EXPECT_NE(test, rule_of(outer), 0ULL);
+	below(3, walk_both, &w);
+	check_walk(test, &w);
+}
+#endif
+
 /*
  * A copy of a stack, which ends where a vmalloc() block ends: a read beyond it hits
  * the guard page. Frame pointers in it lead to the copy.
@@ -189,7 +220,8 @@ struct kml_copy {
 	unsigned long begin, end, last;	/* of @bad */
 };
 
-static unsigned int walk_copy(const struct kml_copy *c, unsigned long *entries, u32 *hash)
+static unsigned int walk_copy(const struct kml_copy *c, unsigned long *entries,
+			      unsigned long *hash)
 {
 #ifdef CONFIG_X86
 	return kmemleak_stack_walk(c->bad[1], c->bad[0], c->begin + 2 * sizeof(long), c->end, 0,
@@ -227,7 +259,7 @@ static noinline void fuzz(struct kml_copy *c)
 	unsigned long entries[KML_MAX_TRACE];
 	u64 seed = 0x6b6d656d;
 	unsigned int round, i, nr, walked = 0;
-	u32 hash;
+	unsigned long hash;
 
 	nr = walk_copy(c, entries, &hash);
 	KUNIT_EXPECT_EQ(c->test, nr, c->w.nr);
@@ -303,6 +335,9 @@ static struct kunit_case kml_unwind_cases[] = {
 	KUNIT_CASE(depth_limits_frames),
 #ifdef CONFIG_HAVE_ARCH_KMEMLEAK_STACK
 	KUNIT_CASE(walk_equals_unwinder),
+#if defined(CONFIG_X86_64) && defined(CONFIG_MODULES)
+	KUNIT_CASE(rules_of_a_module_go),
+#endif
 	KUNIT_CASE_SLOW(corrupt_stack),
 #endif
 	{}

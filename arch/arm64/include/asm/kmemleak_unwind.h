@@ -22,7 +22,8 @@
 
 #define KMEMLEAK_RECORD		(2 * sizeof(unsigned long))	/* bytes of a record */
 
-unsigned int kmemleak_stack_cut(unsigned long *entries, unsigned int nr, u32 *hash);
+unsigned int kmemleak_stack_cut(unsigned long *entries, unsigned int nr,
+				unsigned long *hash);
 unsigned long kmemleak_stack_end(unsigned long fp);
 bool kmemleak_stack_valid(const unsigned long *entries, unsigned int nr);
 
@@ -33,10 +34,10 @@ bool kmemleak_stack_valid(const unsigned long *entries, unsigned int nr);
  */
 static __always_inline unsigned int
 kmemleak_stack_walk(unsigned long fp, unsigned long end, unsigned long last,
-		    unsigned long *entries, unsigned int max, u32 *hash)
+		    unsigned long *entries, unsigned int max, unsigned long *hash)
 {
+	unsigned long h = 0;
 	unsigned int nr = 0;
-	u32 h = 0;
 
 	for (;;) {
 		unsigned long next = READ_ONCE_NOCHECK(((unsigned long *)fp)[0]);
@@ -60,7 +61,7 @@ kmemleak_stack_walk(unsigned long fp, unsigned long end, unsigned long last,
 
 static __always_inline unsigned int
 arch_kmemleak_stack(const unsigned long *frame, unsigned long *entries,
-		    unsigned int max, u32 *hash)
+		    unsigned int max, unsigned long *hash)
 {
 	unsigned long fp = (unsigned long)frame;
 	unsigned long stack = (unsigned long)task_stack_page(current);

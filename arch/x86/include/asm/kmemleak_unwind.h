@@ -48,16 +48,21 @@
 #include <asm/ptrace.h>
 
 /*
- * A rule. The frame ends KMEMLEAK_RULE_SIZE bytes above SP (BP if FROM_BP); the word
- * below its end is the next return address. If BP_SAVED, the BP of the caller is
+ * A rule. The frame ends KMEMLEAK_RULE_SIZE bytes above SP; the word below its end is
+ * the next return address. If BP_SAVED, the BP of the caller is
  * rule >> KMEMLEAK_RULE_BP_SHIFT bytes below the end. 0: there is no rule.
+ *
+ * A rule with FROM_BP, STOP or SWITCH has FAR. Bytes up to the end that include it are
+ * beyond the end of any stack, so one comparison finds both what is rare and what is
+ * wrong.
  */
 #define KMEMLEAK_RULE_BP_SAVED	BIT(0)
-#define KMEMLEAK_RULE_FROM_BP	BIT(1)
+#define KMEMLEAK_RULE_FROM_BP	BIT(1)	/* above BP instead */
 #define KMEMLEAK_RULE_STOP	BIT(2)	/* the trace ends here, see below */
-#define KMEMLEAK_RULE_SIZE	GENMASK(14, 3)
-#define KMEMLEAK_RULE_SWITCH	BIT(15)	/* *SP is the SP of the stack before */
-#define KMEMLEAK_RULE_BP_SHIFT	16
+#define KMEMLEAK_RULE_SIZE	GENMASK(13, 3)
+#define KMEMLEAK_RULE_SWITCH	BIT(14)	/* above *SP, which is in another stack */
+#define KMEMLEAK_RULE_FAR	BIT(17)
+#define KMEMLEAK_RULE_BP_SHIFT	18
 
 /* With STOP: the size leads to registers, which must be those of user space. */
 #define KMEMLEAK_RULE_USER	BIT(1)
@@ -66,7 +71,10 @@
 
 extern u64 kmemleak_rules[1 << KMEMLEAK_RULE_BITS];
 
+struct module;
+
 u32 kmemleak_rule_find(unsigned long ret);
+void kmemleak_rules_forget(const struct module *mod);
 unsigned long kmemleak_stack_end(unsigned long sp);
 
 static __always_inline u64 *kmemleak_rule_slot(u32 ret)
@@ -93,10 +101,12 @@ static __always_inline bool kmemleak_user_regs(unsigned long sp)
 static __always_inline unsigned int
 kmemleak_stack_walk(unsigned long ret, unsigned long bp, unsigned long sp,
 		    unsigned long end, unsigned long outer, unsigned long *entries,
-		    unsigned int max, u32 *hash)
+		    unsigned int max, unsigned long *hash)
 {
 	unsigned long *at = entries, *last = entries + max - 1;
-	u32 h = 0;
+	unsigned long h = 0;
+
+	BUILD_BUG_ON(THREAD_SIZE >= KMEMLEAK_RULE_FAR || IRQ_STACK_SIZE >= KMEMLEAK_RULE_FAR);
 
 	for (;; at++) {
 		u64 entry = READ_ONCE(*kmemleak_rule_slot(ret));
@@ -111,14 +121,17 @@ kmemleak_stack_walk(unsigned long ret, unsigned long bp, unsigned long sp,
 		h = kmemleak_stack_hash(h, ret);
 		if (at == last)
 			break;
-		if (unlikely(rule & (KMEMLEAK_RULE_STOP | KMEMLEAK_RULE_FROM_BP |
-				     KMEMLEAK_RULE_SWITCH))) {
-			unsigned long base = bp;
+		sp += rule & (KMEMLEAK_RULE_SIZE | KMEMLEAK_RULE_FAR);
+		if (unlikely(sp > end)) {
+			unsigned long size = rule & KMEMLEAK_RULE_SIZE, base = bp;
 
+			if (!(rule & KMEMLEAK_RULE_FAR))
+				return 0;
+			sp -= KMEMLEAK_RULE_FAR + size;
 			if (rule & KMEMLEAK_RULE_STOP) {
 				if (!(rule & KMEMLEAK_RULE_USER))
 					break;
-				sp += rule & KMEMLEAK_RULE_SIZE;
+				sp += size;
 				if (sp > end || end - sp < sizeof(struct pt_regs) ||
 				    !kmemleak_user_regs(sp))
 					return 0;
@@ -135,11 +148,10 @@ kmemleak_stack_walk(unsigned long ret, unsigned long bp, unsigned long sp,
 			/* below @end, so that the sum does not wrap */
 			if (base < sp || base > end)
 				return 0;
-			sp = base;
+			sp = base + size;
+			if (sp > end)
+				return 0;
 		}
-		sp += rule & KMEMLEAK_RULE_SIZE;
-		if (unlikely(sp > end))
-			return 0;
 		if (rule & KMEMLEAK_RULE_BP_SAVED)
 			bp = READ_ONCE_NOCHECK(*(unsigned long *)
 					       (sp - (rule >> KMEMLEAK_RULE_BP_SHIFT)));
@@ -151,7 +163,7 @@ kmemleak_stack_walk(unsigned long ret, unsigned long bp, unsigned long sp,
 
 static __always_inline unsigned int
 arch_kmemleak_stack(const unsigned long *frame, unsigned long *entries,
-		    unsigned int max, u32 *hash)
+		    unsigned int max, unsigned long *hash)
 {
 	unsigned long sp = (unsigned long)(frame + 2);
 	unsigned long end = (unsigned long)task_stack_page(current) + THREAD_SIZE;
