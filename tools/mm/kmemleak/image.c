@@ -16,6 +16,10 @@
 
 #include "kmemleak.h"
 
+/* Pages that are kept of a compressed dump: the library looks for its own one by one. */
+#define CACHED_PAGES	16384UL
+#define CACHED_SHIFT	12
+
 struct image_private {
 	kdump_ctx_t *ctx;
 	addrxlat_ctx_t *xlat;
@@ -27,9 +31,14 @@ struct image_private {
 	unsigned long *percpu;
 	unsigned int cpus;
 	char *vmcoreinfo;
+	/* a page by the low bits of its number; NULL: it is not worth it */
+	struct cached {
+		unsigned long page;	/* its number + 1 */
+		u8 data[1UL << CACHED_SHIFT];
+	} *cache;
 };
 
-/* Pages of VMCOREINFO; the kernel uses one. */
+/* Bytes of VMCOREINFO; the kernel uses a page. */
 #define VMCOREINFO_MAX	4096
 
 static kdump_status image_raw(struct image *im, kdump_addrspace_t as, unsigned long addr,
@@ -60,7 +69,25 @@ static kdump_status image_raw(struct image *im, kdump_addrspace_t as, unsigned l
  */
 bool image_read_phys(struct image *im, unsigned long addr, void *buf, size_t len)
 {
-	return image_raw(im, KDUMP_MACHPHYSADDR, addr, buf, len) == KDUMP_OK;
+	size_t n;
+
+	if (!im->private->cache)
+		return image_raw(im, KDUMP_MACHPHYSADDR, addr, buf, len) == KDUMP_OK;
+	for (; len; len -= n, addr += n, buf += n) {
+		unsigned long page = addr >> CACHED_SHIFT, off = addr & ((1UL << CACHED_SHIFT) - 1);
+		struct cached *c = &im->private->cache[page % CACHED_PAGES];
+
+		n = min_t(size_t, len, (1UL << CACHED_SHIFT) - off);
+		if (c->page != page + 1) {
+			c->page = 0;
+			if (image_raw(im, KDUMP_MACHPHYSADDR, page << CACHED_SHIFT, c->data,
+				      sizeof(c->data)) != KDUMP_OK)
+				return false;
+			c->page = page + 1;
+		}
+		memcpy(buf, c->data + off, n);
+	}
+	return true;
 }
 
 /**
@@ -268,6 +295,7 @@ static void image_open_file(struct image *im, const char *file)
 {
 	struct image_private *p = im->private;
 	kdump_status status;
+	const char *format;
 	struct stat st;
 
 	p->fd = open(file, O_RDONLY);
@@ -286,6 +314,10 @@ static void image_open_file(struct image *im, const char *file)
 	if (status != KDUMP_OK)
 		die(EXIT_BAD_IMAGE, "%s: no memory dump that can be read: %s", file,
 		    kdump_get_err(p->ctx));
+	/* an ELF file is mapped; of others a page is unpacked at each read */
+	if (kdump_get_string_attr(p->ctx, KDUMP_ATTR_FILE_FORMAT, &format) != KDUMP_OK ||
+	    strcmp(format, "elf"))
+		p->cache = must_alloc(NULL, CACHED_PAGES, sizeof(*p->cache));
 }
 
 static void image_numbers(struct image *im, const char *file)

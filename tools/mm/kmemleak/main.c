@@ -13,7 +13,7 @@ static const struct command {
 } commands[] = {
 	{ "scan", cmd_scan, "find leaks in a memory image",
 	  "usage: kmemleak scan --image FILE [options]\n"
-	  "  -i, --image FILE        vmcore, kdump, a dump of QEMU's, or /proc/kcore\n"
+	  "  -i, --image FILE        vmcore, kdump, or a dump of QEMU's\n"
 	  "      --vmlinux FILE      the kernel's, for symbols and BTF that the image lacks\n"
 	  "      --map FILE          System.map, for symbols\n"
 	  "      --btf FILE          BTF, for example a copy of /sys/kernel/btf/vmlinux\n"

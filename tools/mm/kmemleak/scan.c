@@ -136,15 +136,18 @@ int cmd_scan(int argc, char **argv)
 	}
 	mark_run(&mark, &heap);
 	image_check(&image);
+	/* makedumpfile leaves out pages of zeros, which have no references */
+	if (image.missing && heap.nr_bad)
+		die(EXIT_BAD_IMAGE,
+		    "%lu pages with objects are not in the image: was it made by a "
+		    "makedumpfile that does not know Linux %s?",
+		    image.missing, image.release);
 	leaks_find(&leaks, &heap, &mark, rules);
 	leaks.seconds = now() - start;
 	if (ro.json)
 		report_json(&leaks, &ro);
 	else
 		report_text(&leaks, &ro);
-	if (image.missing)
-		warn("%lu pages with objects are not in the image: the report may be wrong",
-		     image.missing);
 	found = leaks.nr;
 	leaks_free(&leaks);
 	mark_free(&mark);
