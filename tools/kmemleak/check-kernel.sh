@@ -204,7 +204,7 @@ part tree --timeout "$(seconds 300)" -- "$KML_TOOLS/guest/kselftests.sh" $here/m
 # Like "make run", except for the number of CPUs.
 part demo "${parallel[@]}" --env "KML_STOCK=$stock" --append no_hash_pointers \
 	--timeout "$(seconds 120)" -- "$KML_TOOLS/guest/demo.sh"
-part kunit "${kunit[@]}" --timeout "$(seconds 300)" -- "$KML_TOOLS/guest/kunit.sh"
+part kunit "${kunit[@]}" --timeout "$(seconds 600)" -- "$KML_TOOLS/guest/kunit.sh"
 [ $debug = 0 ] || part failslab --injected --timeout "$(seconds 600)" -- "$KML_TOOLS/guest/failslab.sh" 10
 part isolated "${parallel[@]}" --append isolcpus=1 --timeout "$(seconds 120)" -- "$suite" -d $here/kmemleak isolated.sh
 part off --timeout "$(seconds 300)" -- "$suite" -d $here/kmemleak -l off disable_test
