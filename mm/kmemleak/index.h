@@ -2,8 +2,8 @@
 /*
  * The index, the objects in it, and the memory of both. index.c defines page
  * descriptors, intervals, shards and walks; object.c metadata, tails and objects;
- * stack.c allocation stacks;
- * meta.c memory and the reserve; mark.c pins and the settled bitmap.
+ * stack.c allocation stacks; meta.c memory and the reserve; mark.c pins and the settled
+ * bitmap.
  */
 #ifndef _MM_KMEMLEAK_INDEX_H
 #define _MM_KMEMLEAK_INDEX_H

@@ -4,8 +4,8 @@
  *
  * A hook saves the stack of its caller. Where the architecture has a fast walk
  * (<linux/kmemleak_unwind.h>), the unwinder is used only for what this walk does not
- * understand. In either case a trace is one of few thousand, so it is looked up among
- * remembered records of the depot before the depot is asked.
+ * understand. A kernel has a few thousand different traces, so the hook looks a trace up
+ * among remembered records of the depot first.
  *
  * Remembered records: a direct-mapped table of pointers, indexed by the hash of the
  * trace, one word per entry. The depot never frees or changes a record without

@@ -79,7 +79,10 @@ static unsigned int sieve_filter(struct sieve *s, const unsigned long *words, un
 	return s->filter->filter(words, nr, win, s->out);
 }
 
-/* What is read at once, and queued: a slab, or behind these an area. */
+/*
+ * The mark queues and reads units: a slab is one, and so is an area. Numbers of areas
+ * follow those of slabs.
+ */
 static unsigned long unit_of_area(const struct heap *heap, unsigned long id)
 {
 	return heap->nr_slabs + id - heap->nr_objects;

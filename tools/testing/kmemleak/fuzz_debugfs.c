@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The debugfs file under libFuzzer: writes, reads and seeks in any order, with any
- * content. The result of each write is compared with the documented one. "off" cannot
- * be undone, so it is tried in a child.
+ * content. The result of each write is compared with the documented one. Nothing
+ * undoes "off", so a child process writes it.
  */
 #include <stdio.h>
 #include <stdlib.h>
