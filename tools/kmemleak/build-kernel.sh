@@ -19,13 +19,13 @@ usage()
 	  --config    $(extra_configs): configs/NAME.config on top, in
 	              a build directory of its own
 	  --variant   NAME: a build directory of its own (lint, experiments)
-	  --cc        the compiler (default gcc)
+	  --cc        the compiler (default gcc; for --config kmsan the newest clang)
 	  --prepare   stop before compiling the kernel proper
 	  --print     print KSRC=, KOUT= and IMAGE= of one already built
 	EOT
 }
 
-flavour=um kernel=7.3 stock=0 debug=0 print=0 prepare=0 config='' variant='' cc=gcc
+flavour=um kernel=7.3 stock=0 debug=0 print=0 prepare=0 config='' variant='' cc=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--flavour | --flavor) flavour=${2:?}; shift ;;
@@ -62,6 +62,12 @@ if [ "$print" = 1 ]; then
 fi
 
 "$KML_TOOLS/build-deps.sh" kernel "$flavour"
+if [ "$config" = kmsan ]; then
+	# gcc cannot
+	"$KML_TOOLS/build-deps.sh" clang
+	cc=${cc:-$(newest_clang)}
+fi
+cc=${cc:-gcc}
 
 # One builder at a time per build directory; source copies are shared by the
 # plain and the debug build, hence the lock one level up.

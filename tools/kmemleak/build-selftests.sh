@@ -48,6 +48,8 @@ flavour_facts "$flavour"
 cross=()
 # The guest has another C library than the one that cross compilers bring.
 [ -z "$kml_cross" ] || cross=(CROSS_COMPILE="$kml_cross" LDFLAGS=-static)
+# Modules are compiled by what the kernel was; the programs are, too.
+! grep -q '^CONFIG_CC_IS_CLANG=y' "$KOUT/.config" || cross+=(CC="$(newest_clang)")
 logged "$top/build.log" "building the selftests" \
 	make -C "$top/$tests/kmemleak" ARCH="$kml_arch" "${cross[@]}" KDIR="$KOUT" OUTPUT="$top/$tests/kmemleak"
 echo "$top/$tests/kmemleak"

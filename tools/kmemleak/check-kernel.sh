@@ -129,6 +129,14 @@ one_part()
 	[ "$status" = 0 ] || : >"$work/failed"
 }
 
+# early <name> <run.sh options>: a boot of CONFIG=early
+early()
+{
+	local name=$1
+	shift
+	part "$name" "$@" --timeout "$(seconds 300)" -- "$KML_TOOLS/guest/early.sh"
+}
+
 # seconds <n>: a time limit, longer where things are slow
 seconds()
 {
@@ -164,17 +172,28 @@ if [ -n "$kml_qemu" ]; then
 	case $config in
 	kcsan) alive='kcsan: enabled early' ;;
 	kasan*) alive='KernelAddressSanitizer initialized' ;;
+	kmsan) alive='Starting KernelMemorySanitizer' ;;
 	poison) alive='kfence: initialized' ;;
 	rt) alive='PREEMPT_RT' ;;
 	*) alive='' ;;
 	esac
 	# Two nodes, memory in a slot and by virtio-mem.
 	nodes=2
-	machine=(--nodes "$nodes" --hotmem 256M --env KMEMLEAK_MEMORY_MODULE=virtio_mem --env KMEMLEAK_EJECT=1)
-	machine+=(--env "KML_CPUS=$cpus" --env "KML_NODES=$nodes")
+	machine=(--nodes "$nodes" --env "KML_CPUS=$cpus" --env "KML_NODES=$nodes")
 	# What ends suspend to idle: with qemu 7.2 the PC's alarm does not.
 	machine+=(--keys 5 --env KMEMLEAK_KEYS=1)
-	happenings='cpu_hotplug.sh memory_hotplug.sh suspend.sh module_load.sh'
+	happenings='cpu_hotplug.sh suspend.sh module_load.sh'
+	# Memory that comes later has no tags in qemu, and no shadow in KMSAN.
+	case $config in
+	kasan-hw-tags | kmsan) ;;
+	*)
+		machine+=(--hotmem 256M --env KMEMLEAK_MEMORY_MODULE=virtio_mem --env KMEMLEAK_EJECT=1)
+		happenings="memory_hotplug.sh $happenings"
+		;;
+	esac
+	# Pages have owners, and struct pages are poisoned as long as they are nobody's.
+	[ "$config" != early ] ||
+		machine+=(--append 'page_owner=on vm_debug=P' --env KML_PAGE_OWNER=1)
 	case "$wanted " in
 	*' boot '*)
 		# shellcheck disable=SC2086 # words on purpose
@@ -191,6 +210,17 @@ if [ -n "$kml_qemu" ]; then
 	[ "$flavour" != x86_64 ] ||
 		part sleep "${parallel[@]}" --nodes 2 --env KMEMLEAK_ALARM=mem --timeout "$(seconds 120)" -- \
 			"$suite" -d $here/kmemleak suspend.sh
+	# What takes the memory for metadata of early boot, one by one and together. Far more
+	# memory than is used, and more processors than this machine can have run at once.
+	if [ "$config" = early ]; then
+		early early-pool
+		early early-pagealloc --append debug_pagealloc=on
+		early early-percpu --append percpu_alloc=page
+		early early-cpus --cpus 64 --env KML_CPUS=64
+		early early-memory --mem 40G --env KML_GIB=40
+		early early-all --cpus 64 --env KML_CPUS=64 --mem 40G --env KML_GIB=40 \
+			--append 'debug_pagealloc=on percpu_alloc=page'
+	fi
 	part reboot "${parallel[@]}" --leaves --timeout "$(seconds 60)" -- "$KML_TOOLS/guest/reboot.sh"
 	[ -z "$plain" ] || [ $stock = 1 ] ||
 		part plain "${parallel[@]}" "${kunit[@]}" --model "$plain" --env KML_FILTER=generic \

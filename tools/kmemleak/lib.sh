@@ -243,6 +243,14 @@ kernel_paths()
 	[ "$debug" = 0 ] || kml_out=$kml_out-debug
 }
 
+# The newest clang there is, as "clang-19"; "clang" if none has a number.
+newest_clang()
+{
+	local name
+	name=$(compgen -c clang- | grep -xE 'clang-[0-9]+' | sort -uV | tail -n 1)
+	echo "${name:-clang}"
+}
+
 # What builds share: $ccache is a prefix for compilers.
 # shellcheck disable=SC2034 # the callers use it
 build_env()

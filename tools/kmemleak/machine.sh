@@ -94,10 +94,16 @@ machine_qemu()
 		command=("$kml_qemu" -machine q35 -cpu "${model:-max}" -smp "$cpus,sockets=$cpus")
 		;;
 	arm64)
+		local machine=virt,gic-version=3
 		tty=ttyAMA0
+		# Tags of memory only for the kernel that checks them: they cost time, and
+		# a machine with them takes no more memory.
+		if grep -q '^CONFIG_KASAN_HW_TAGS=y' "$KOUT/.config"; then
+			machine=$machine,mte=on
+		fi
 		# The real signature of pointers takes longer to emulate than all
 		# the rest.
-		command=("$kml_qemu" -machine virt,gic-version=3 -cpu "${model:-max,pauth-impdef=on}" -smp "$cpus")
+		command=("$kml_qemu" -machine "$machine" -cpu "${model:-max,pauth-impdef=on}" -smp "$cpus")
 		;;
 	esac
 	command+=(-accel "$accel" -nodefaults -no-user-config -display none -monitor none -no-reboot)
@@ -111,7 +117,13 @@ machine_qemu()
 	command+=(-m "$memory")
 	# Idle, the clock jumps to what it waits for.
 	[ "$icount" = 0 ] || command+=(-icount shift=0,sleep=off)
-	[ -z "$nodes" ] || numa_nodes "$nodes" "$megabytes"
+	if [ -n "$nodes" ]; then
+		numa_nodes "$nodes" "$megabytes"
+	else
+		# It may have more than this machine, as long as it does not use it.
+		command+=(-object "memory-backend-ram,id=ram,size=${megabytes}M,reserve=off"
+			-machine memory-backend=ram)
+	fi
 	if [ -n "$hotmem" ]; then
 		command+=(-object "memory-backend-ram,id=hot0,size=${hot}M"
 			-device "virtio-mem-pci,id=vmem0,memdev=hot0,node=0,requested-size=${hot}M")
