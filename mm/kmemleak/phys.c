@@ -125,6 +125,60 @@ static bool kml_phys_extend(unsigned long start, size_t size, struct kml_phys *n
 	return true;
 }
 
+/*
+ * Make a block of one page a part of the block beside it, if that is of one page, too,
+ * or of several such by now. Return: the free node, or NULL. Context: kml_phys_lock.
+ */
+static struct kml_phys *kml_phys_join(struct kml_phys *to, struct kml_phys *b)
+{
+	if (!to || to->black != b->black || b->size != PAGE_SIZE ||
+	    (to->size != PAGE_SIZE && !to->merged))
+		return NULL;
+
+	if (kml_phys_start(b) < kml_phys_start(to))
+		to->not_start = b->not_start;
+	to->size += PAGE_SIZE;
+	to->merged = true;
+	kml_phys_unlink(b);
+	memset(b, 0, sizeof(*b));
+	return b;
+}
+
+/*
+ * Before the slab works, page tables and per-CPU areas may be thousands of blocks of one
+ * page, side by side, and the static pool has no room for all of them. So the block
+ * beside a new one joins the one behind it. The new one stays separate: if it is to be
+ * ignored, kmemleak_ignore_phys() is called before the next one is allocated.
+ *
+ * Return: the free node, or NULL. Context: kml_phys_lock.
+ */
+static struct kml_phys *kml_phys_condense(unsigned long start)
+{
+	struct kml_phys *below = start ? kml_phys_find(start - 1) : NULL;
+	struct kml_phys *above = kml_phys_find(start + PAGE_SIZE);
+	struct kml_phys *node = NULL;
+
+	if (below)
+		node = kml_phys_join(kml_phys_find(kml_phys_start(below) - 1), below);
+	if (!node && above)
+		node = kml_phys_join(kml_phys_find(kml_phys_last(above) + 1), above);
+	return node;
+}
+
+/* A node for a new block: early, that of a block beside it, if possible. Context: any. */
+static struct kml_phys *kml_phys_new(unsigned long start, size_t size, gfp_t gfp)
+{
+	struct kml_phys *new = NULL;
+	unsigned long flags;
+
+	if (unlikely(!kml_pool_ready()) && size == PAGE_SIZE) {
+		raw_spin_lock_irqsave(&kml_phys_lock, flags);
+		new = kml_phys_condense(start);
+		raw_spin_unlock_irqrestore(&kml_phys_lock, flags);
+	}
+	return new ?: kml_pool_alloc(KML_POOL_PHYS, gfp);
+}
+
 /**
  * kml_phys_insert() - insert a physical block
  * @start: physical address of its first byte
@@ -148,7 +202,7 @@ int kml_phys_insert(unsigned long start, size_t size, gfp_t gfp,
 
 	if (unlikely(!size))
 		return 0;
-	new = kml_pool_alloc(KML_POOL_PHYS, gfp);
+	new = kml_phys_new(start, size, gfp);
 
 	raw_spin_lock_irqsave(&kml_phys_lock, flags);
 	next = kml_phys_from(start);

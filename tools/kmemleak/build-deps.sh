@@ -30,6 +30,8 @@ builds_needs='arm-linux-gnueabihf-gcc:gcc-arm-linux-gnueabihf aarch64-linux-gnu-
 	riscv64-linux-gnu-gcc:gcc-riscv64-linux-gnu s390x-linux-gnu-gcc:gcc-s390x-linux-gnu
 	powerpc64le-linux-gnu-gcc:gcc-powerpc64le-linux-gnu mips64-linux-gnuabi64-gcc:gcc-mips64-linux-gnuabi64
 	clang-19:clang-19 ld.lld-19:lld-19 llvm-nm-19:llvm-19 sparse:sparse'
+# The compiler of CONFIG=kmsan.
+clang_needs='clang-19:clang-19'
 # The load of busy.sh. Not fio, which depends on Ceph, Gluster and InfiniBand.
 busy_needs='stress-ng:stress-ng iperf3:iperf3 ip:iproute2 bpftool:bpftool
 	mkfs.ext4:e2fsprogs unshare:util-linux mount:mount losetup:mount'
@@ -52,13 +54,14 @@ guest) needs=$guest_needs ;;
 harness) needs=$harness_needs ;;
 cross) needs=$cross_needs ;;
 builds) needs=$builds_needs ;;
+clang) needs=$clang_needs ;;
 busy) needs=$busy_needs ;;
 image) needs=$image_needs ;;
 lint) needs=$lint_needs ;;
 menu) needs=$menu_needs ;;
 plot) needs=$plot_needs ;;
 speed) needs=$speed_needs ;;
-*) usage_error "usage: build-deps.sh kernel|guest|harness|cross|builds|busy|image|lint|menu|plot|speed [$(echo "$KML_FLAVOURS" | tr ' ' '|')]" ;;
+*) usage_error "usage: build-deps.sh kernel|guest|harness|cross|builds|clang|busy|image|lint|menu|plot|speed [$(echo "$KML_FLAVOURS" | tr ' ' '|')]" ;;
 esac
 # A flavour for another processor needs a compiler, a C library for the selftests,
 # and an emulator for the guest.

@@ -18,13 +18,13 @@ usage()
 	  --config    adds configs/NAME.config, in a build directory of its own; one of
 	              $(extra_configs)
 	  --variant   NAME of a build directory of its own (lint, experiments)
-	  --cc        the compiler (default gcc)
+	  --cc        the compiler (default gcc; for --config kmsan the newest clang)
 	  --prepare   stop before compiling the kernel proper
 	  --print     only print KSRC=, KOUT= and IMAGE= of a kernel that was built
 	EOT
 }
 
-flavour=um kernel=7.3 stock=0 debug=0 print=0 prepare=0 config='' variant='' cc=gcc
+flavour=um kernel=7.3 stock=0 debug=0 print=0 prepare=0 config='' variant='' cc=''
 parse_options "
 	--flavor|--flavour flavour flavour
 	--kernel kernel kernel
@@ -53,6 +53,12 @@ if [ "$print" = 1 ]; then
 fi
 
 "$KML_TOOLS/build-deps.sh" kernel "$flavour"
+if [ "$config" = kmsan ]; then
+	# gcc has no KMSAN.
+	"$KML_TOOLS/build-deps.sh" clang
+	cc=${cc:-$(newest_clang)}
+fi
+cc=${cc:-gcc}
 
 # One build at a time. The plain and the debugging build share a copy of the source,
 # hence the lock is in the directory above.

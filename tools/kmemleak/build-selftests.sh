@@ -46,6 +46,8 @@ flavour_facts "$(built_flavour "$KOUT/.config")"
 cross=()
 # Static, since the guest's C library is not the one of the cross compiler.
 [ -z "$kml_cross" ] || cross=(CROSS_COMPILE="$kml_cross" LDFLAGS=-static)
+# Modules are compiled by what the kernel was; the programs are, too.
+! grep -q '^CONFIG_CC_IS_CLANG=y' "$KOUT/.config" || cross+=(CC="$(newest_clang)")
 logged "$top/build.log" "building the selftests" \
 	make -C "$top/$tests/kmemleak" ARCH="$kml_arch" "${cross[@]}" KDIR="$KOUT" OUTPUT="$top/$tests/kmemleak"
 echo "$top/$tests/kmemleak"

@@ -99,7 +99,7 @@ find_compiler()
 		have=$("${cross}gcc" -dumpfullversion)
 		least=$(SRCARCH=$srcarch "$kml_src/scripts/min-tool-version.sh" gcc)
 	else
-		suffix=$(compgen -c clang- | grep -xE 'clang-[0-9]+' | sort -uV | tail -n 1)
+		suffix=$(newest_clang)
 		suffix=${suffix#clang}
 		command -v "clang$suffix" >/dev/null || { skip="no clang"; return; }
 		command -v "ld.lld$suffix" >/dev/null || { skip="no ld.lld$suffix"; return; }

@@ -124,6 +124,14 @@ one_part()
 	[ "$status" = 0 ] || : >"$work/failed"
 }
 
+# early <name> <run.sh options>: a boot of CONFIG=early
+early()
+{
+	local name=$1
+	shift
+	part "$name" "$@" --timeout "$(seconds 300)" -- "$KML_TOOLS/guest/early.sh"
+}
+
 # seconds <n>: a time limit, longer on slow machines
 seconds()
 {
@@ -159,17 +167,28 @@ if [ -n "$kml_qemu" ]; then
 	case $config in
 	kcsan) alive='kcsan: enabled early' ;;
 	kasan*) alive='KernelAddressSanitizer initialized' ;;
+	kmsan) alive='Starting KernelMemorySanitizer' ;;
 	poison) alive='kfence: initialized' ;;
 	rt) alive='PREEMPT_RT' ;;
 	*) alive='' ;;
 	esac
 	# Two nodes, memory in a slot, and memory by virtio-mem.
 	nodes=2
-	machine=(--nodes "$nodes" --hotmem 256M --env KMEMLEAK_MEMORY_MODULE=virtio_mem --env KMEMLEAK_EJECT=1)
-	machine+=(--env "KML_CPUS=$cpus" --env "KML_NODES=$nodes")
+	machine=(--nodes "$nodes" --env "KML_CPUS=$cpus" --env "KML_NODES=$nodes")
 	# A key ends suspend to idle: with qemu 7.2 the PC's alarm does not.
 	machine+=(--keys 5 --env KMEMLEAK_KEYS=1)
-	happenings='cpu_hotplug.sh memory_hotplug.sh suspend.sh module_load.sh'
+	happenings='cpu_hotplug.sh suspend.sh module_load.sh'
+	# Hotplugged memory has no tags in qemu, and no shadow in KMSAN.
+	case $config in
+	kasan-hw-tags | kmsan) ;;
+	*)
+		machine+=(--hotmem 256M --env KMEMLEAK_MEMORY_MODULE=virtio_mem --env KMEMLEAK_EJECT=1)
+		happenings="memory_hotplug.sh $happenings"
+		;;
+	esac
+	# Pages have owners, and the struct page of a page without a user is poisoned.
+	[ "$config" != early ] ||
+		machine+=(--append 'page_owner=on vm_debug=P' --env KML_PAGE_OWNER=1)
 	case "$wanted " in
 	*' boot '*)
 		# shellcheck disable=SC2086 # words on purpose
@@ -189,6 +208,17 @@ if [ -n "$kml_qemu" ]; then
 	# It needs what its configuration compiles in.
 	[ "$config" != stack-check ] || part stacks "${kunit[@]}" --timeout "$(seconds 400)" -- \
 		"$KML_TOOLS/guest/stacks.sh"
+	# Each user of the memory for metadata of early boot, alone and together. The guest
+	# has far more memory than it uses, and more processors than can run at once here.
+	if [ "$config" = early ]; then
+		early early-pool
+		early early-pagealloc --append debug_pagealloc=on
+		early early-percpu --append percpu_alloc=page
+		early early-cpus --cpus 64 --env KML_CPUS=64
+		early early-memory --mem 40G --env KML_GIB=40
+		early early-all --cpus 64 --env KML_CPUS=64 --mem 40G --env KML_GIB=40 \
+			--append 'debug_pagealloc=on percpu_alloc=page'
+	fi
 	part reboot "${parallel[@]}" --leaves --timeout "$(seconds 60)" -- "$KML_TOOLS/guest/reboot.sh"
 	[ -z "$plain" ] || [ $stock = 1 ] ||
 		part plain "${parallel[@]}" "${kunit[@]}" --model "$plain" --env KML_FILTER=generic \

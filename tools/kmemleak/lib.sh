@@ -360,6 +360,14 @@ kernel_paths()
 	[ "$debug" = 0 ] || kml_out=$kml_out-debug
 }
 
+# The name of the newest clang, as "clang-19"; "clang" if none has a number.
+newest_clang()
+{
+	local name
+	name=$(compgen -c clang- | grep -xE 'clang-[0-9]+' | sort -uV | tail -n 1)
+	echo "${name:-clang}"
+}
+
 # The environment of all builds. Sets $ccache, a prefix for compilers.
 # shellcheck disable=SC2034 # the callers use it
 build_env()

@@ -93,10 +93,16 @@ machine_qemu()
 		command=("$kml_qemu" -machine q35 -cpu "${model:-max}" -smp "$cpus,sockets=$cpus")
 		;;
 	arm64)
+		local machine=virt,gic-version=3
 		tty=ttyAMA0
+		# Tags of memory only for a kernel that checks them: they cost time, and
+		# a machine with them cannot add memory.
+		if grep -q '^CONFIG_KASAN_HW_TAGS=y' "$KOUT/.config"; then
+			machine=$machine,mte=on
+		fi
 		# The architected signature of pointers takes longer to emulate
 		# than everything else.
-		command=("$kml_qemu" -machine virt,gic-version=3 -cpu "${model:-max,pauth-impdef=on}" -smp "$cpus")
+		command=("$kml_qemu" -machine "$machine" -cpu "${model:-max,pauth-impdef=on}" -smp "$cpus")
 		;;
 	esac
 	command+=(-accel "$accel" -nodefaults -no-user-config -display none -monitor none -no-reboot)
@@ -110,7 +116,13 @@ machine_qemu()
 	command+=(-m "$memory")
 	# On an idle machine, the clock jumps to the next event.
 	[ "$icount" = 0 ] || command+=(-icount shift=0,sleep=off)
-	[ -z "$nodes" ] || numa_nodes "$nodes" "$megabytes"
+	if [ -n "$nodes" ]; then
+		numa_nodes "$nodes" "$megabytes"
+	else
+		# It may have more than this machine, as long as it does not use it.
+		command+=(-object "memory-backend-ram,id=ram,size=${megabytes}M,reserve=off"
+			-machine memory-backend=ram)
+	fi
 	if [ -n "$hotmem" ]; then
 		command+=(-object "memory-backend-ram,id=hot0,size=${hot}M"
 			-device "virtio-mem-pci,id=vmem0,memdev=hot0,node=0,requested-size=${hot}M")

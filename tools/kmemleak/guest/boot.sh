@@ -35,6 +35,9 @@ says()
 if [ "${KML_POISON:-0}" = 1 ]; then
 	result "freed blocks are poisoned" grep -qx 1 /sys/kernel/slab/kmalloc-64/poison
 fi
+if [ "${KML_PAGE_OWNER:-0}" = 1 ]; then
+	result "pages have owners" [ "$(dd if=/sys/kernel/debug/page_owner bs=4k count=1 2>/dev/null | wc -c)" -gt 0 ]
+fi
 cpus=$(nproc)
 nodes=$(find /sys/devices/system/node -maxdepth 1 -name 'node[0-9]*' 2>/dev/null | wc -l)
 echo "# $cpus CPUs, $nodes nodes"

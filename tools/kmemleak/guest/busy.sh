@@ -19,6 +19,8 @@ here=$(dirname "${BASH_SOURCE[0]}")
 . "$here/busy-load.sh"
 # shellcheck source=tools/kmemleak/guest/busy-control.sh
 . "$here/busy-control.sh"
+# shellcheck source=tools/kmemleak/guest/holders.sh
+. "$here/holders.sh"
 k=/sys/kernel/debug/kmemleak
 stats=/sys/kernel/debug/kmemleak_stats
 pages=/sys/kernel/debug/kmemleak_pages
@@ -49,13 +51,6 @@ at_least()
 stat_of()
 {
 	awk -v key="$1" '$1 == key { print $2 }' $stats
-}
-
-# Write a command from a process without children. The end of a child sends a signal,
-# which may stop the scan of its parent.
-tell()
-{
-	/usr/bin/echo "$1" >$k
 }
 
 # One scan, and the report after it: scan <load|after>
@@ -159,7 +154,7 @@ got=$(($(wc -l <$busy/planted) - $(wc -l <$busy/hidden)))
 if [ -s $busy/hidden ]; then
 	echo "# hidden: number, address and size"
 	awk '{ print "#   " NR - 1, $0 }' $busy/hidden
-	holders
+	holders $busy/hidden
 	# Without stacks: blocks that only stacks have hidden.
 	tell stack=off
 	tell scan

@@ -410,6 +410,39 @@ static int early_case(void *arg)
 	return 0;
 }
 
+/*
+ * Page tables of a direct map of small pages, from the top down, and per-CPU areas of
+ * single pages, each of which is ignored at once: before there is a slab, and more than
+ * the static pool has room for.
+ */
+#define EARLY_TABLES	20000
+#define EARLY_AREAS	20000
+
+static int early_pages_case(void *arg)
+{
+	const unsigned long areas = EARLY_BASE, tables = EARLY_BASE + EARLY_BLOCK;
+	unsigned long i;
+
+	for (i = 1; i <= EARLY_TABLES; i++)
+		kmemleak_alloc_phys(tables - i * PAGE_SIZE, PAGE_SIZE, 0);
+	for (i = 0; i < EARLY_AREAS; i++) {
+		kmemleak_alloc_phys(areas + i * PAGE_SIZE, PAGE_SIZE, 0);
+		kmemleak_ignore_phys(areas + i * PAGE_SIZE);
+	}
+	boot();
+	TAP_CHECK(!world_stat("lost") && !world_stat("reserved"),
+		  "%ld blocks lost, %ld in the reserve", world_stat("lost"),
+		  world_stat("reserved"));
+	TAP_CHECK(world_stat("objects") < 16, "%ld objects", world_stat("objects"));
+	for (i = 1; i <= EARLY_TABLES; i++)
+		kmemleak_free_part_phys(tables - i * PAGE_SIZE, PAGE_SIZE);
+	for (i = 0; i < EARLY_AREAS; i++)
+		kmemleak_free_part_phys(areas + i * PAGE_SIZE, PAGE_SIZE);
+	TAP_CHECK(world_stat("objects") < 8, "%ld objects remain", world_stat("objects"));
+	TAP_CHECK(!command("scan"), "scan");
+	return 0;
+}
+
 static unsigned int listed(void)
 {
 	char *text = slurp("kmemleak"), *at;
@@ -499,6 +532,7 @@ int main(int argc, char **argv)
 	tap_case("pages of lost blocks are roots until they are free, 3 workers",
 		 lost_pages_case, "3", 60);
 	tap_case("huge blocks before there is a slab", early_case, NULL, 60);
+	tap_case("blocks of a page before there is a slab", early_pages_case, NULL, 60);
 	tap_case("physical blocks without memory for metadata", phys_case, NULL, 60);
 	family("the slab fails half the time, %d programs lose nothing", 1, 200 / part, 1, 0,
 	       pool_case);
