@@ -274,6 +274,7 @@ static void kml_drop_everything(void)
 	kml_phys_drop_all();
 	kml_reserve_drop_all();
 	kml_report_drop();
+	kml_leaks_drop();
 	kml_untracked_drop();
 	kml_modules_drop();
 	kml_interval_trim(true);
@@ -593,7 +594,7 @@ void __init kml_control_late_init(void)
 /*
  * Files in /sys/kernel/debug: kmemleak takes commands and lists reports;
  * kmemleak_stats has statistics, one "name value" pair per line; kmemleak_pages
- * lists objects that only untracked memory references.
+ * lists objects that only untracked memory references. leaks.c has the other files.
  */
 
 static void *kml_seq_start(struct seq_file *seq, loff_t *pos)
@@ -806,4 +807,5 @@ void __init kml_debugfs_init(void)
 	debugfs_create_file_unsafe("kmemleak", 0644, NULL, NULL, &kml_fops);
 	debugfs_create_file("kmemleak_stats", 0400, NULL, NULL, &kml_stats_fops);
 	debugfs_create_file("kmemleak_pages", 0400, NULL, NULL, &kml_pages_fops);
+	kml_leaks_init();
 }

@@ -87,4 +87,6 @@
 
 #include <asm/sections.h>
 
+#include "../slab.h"
+
 #endif /* _MM_KMEMLEAK_OS_H */

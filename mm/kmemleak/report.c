@@ -433,15 +433,6 @@ enum kml_scan_kind kml_scan_kind;
 
 #define KML_HEX_ROW	16
 
-struct kml_report_entry {
-	unsigned long not_start;
-	unsigned long born;
-	u32 stamp;
-	u32 same;			/* other new entries with this backtrace */
-	u8 space;
-	bool white;			/* at the end of the last complete scan */
-};
-
 /* All protected by kml_scan_mutex; kml_listed is read without it. */
 static struct kml_report_entry *kml_table;
 static unsigned long kml_table_nr;
@@ -456,13 +447,16 @@ static bool kml_table_short;		/* the table was too small */
 static unsigned long kml_last_scan;	/* kml_report_scan_began(), in jiffies */
 static unsigned long kml_min_age;	/* of this scan, in jiffies */
 static bool kml_found;			/* new leaks since the last clear */
+static unsigned long kml_epoch = 1;	/* changes with the table and the colours */
 
-/* The time of the last "mark": with since_mark, older objects are not listed. */
+/* The times of the last marks. With since_mark, objects before the last are not listed. */
+#define KML_MARKS_KEPT	64U
+
 static struct {
 	unsigned long born;
 	u32 stamp;
-	bool set;
-} kml_generation;
+} kml_marks[KML_MARKS_KEPT];
+static unsigned int kml_nr_marks;	/* since boot */
 
 /**
  * kml_report_scan_began() - record the time from which ages are counted
@@ -559,8 +553,32 @@ bool kml_report_was_short(void)
  */
 void kml_report_mark(void)
 {
-	kml_born_now(&kml_generation.born, &kml_generation.stamp);
-	kml_generation.set = true;
+	unsigned int i = kml_nr_marks++ % KML_MARKS_KEPT;
+
+	kml_born_now(&kml_marks[i].born, &kml_marks[i].stamp);
+}
+
+/**
+ * kml_report_generation() - count the marks before the birth of an object
+ * @born: when it was allocated, in jiffies
+ * @stamp: its stamp
+ *
+ * Context: process, kml_scan_mutex held.
+ * Return: the number of "mark" commands before it. Only the last 64 are known: objects
+ * that are older than these are in one generation.
+ */
+unsigned int kml_report_generation(unsigned long born, u32 stamp)
+{
+	unsigned int generation = kml_nr_marks;
+
+	while (generation && kml_nr_marks - generation < KML_MARKS_KEPT) {
+		unsigned int i = (generation - 1) % KML_MARKS_KEPT;
+
+		if (!kml_born_before(born, stamp, kml_marks[i].born, kml_marks[i].stamp))
+			break;
+		generation--;
+	}
+	return generation;
 }
 
 /**
@@ -712,6 +730,7 @@ bool kml_report_add(struct kml_space *space, unsigned long start,
 		.not_start = ~start,
 		.born = cold->born,
 		.stamp = cold->stamp,
+		.scan = kml_scan_stats.seq,
 		.space = space->id,
 		.white = true,
 	};
@@ -798,6 +817,7 @@ void kml_report_refresh(void)
 		rcu_read_unlock();
 		cond_resched();
 	}
+	kml_epoch++;
 	WRITE_ONCE(kml_listed, listed);
 }
 
@@ -930,6 +950,47 @@ struct kml_report_entry *kml_report_get(unsigned long pos)
 }
 
 /**
+ * kml_report_nr() - count the entries of the table
+ *
+ * Context: process, kml_scan_mutex held.
+ * Return: the number of entries. Not all of them are listed.
+ */
+unsigned long kml_report_nr(void)
+{
+	lockdep_assert_held(&kml_scan_mutex);
+	return kml_table_nr;
+}
+
+/**
+ * kml_report_epoch() - find out whether the table is the same as before
+ *
+ * Context: process, kml_scan_mutex held.
+ * Return: a number, not 0, that changes when entries move or a scan ends.
+ */
+unsigned long kml_report_epoch(void)
+{
+	return kml_epoch;
+}
+
+/**
+ * kml_report_lock() - lock the object of an entry, if it is listed
+ * @e: the entry
+ * @l: filled; kml_object_unlock() releases it
+ *
+ * Context: process, kml_scan_mutex held.
+ * Return: false if the object was freed, painted, or found referenced since.
+ */
+bool kml_report_lock(const struct kml_report_entry *e, struct kml_locked *l)
+{
+	if (!kml_entry_lock(e, l))
+		return false;
+	if (kml_still_reported(e, l->hot))
+		return true;
+	kml_object_unlock(l);
+	return false;
+}
+
+/**
  * kml_report_show() - print the report of an entry
  * @seq: file to print to
  * @e: the entry, from kml_report_get()
@@ -943,21 +1004,15 @@ void kml_report_show(struct seq_file *seq, const struct kml_report_entry *e)
 {
 	struct kml_locked l;
 	struct kml_info info;
-	bool show;
 
-	if (READ_ONCE(kml_scan_params.since_mark) && kml_generation.set &&
-	    kml_born_before(e->born, e->stamp, kml_generation.born,
-			    kml_generation.stamp))
+	if (READ_ONCE(kml_scan_params.since_mark) &&
+	    kml_report_generation(e->born, e->stamp) < kml_nr_marks)
 		return;
-	if (!kml_entry_lock(e, &l))
+	if (!kml_report_lock(e, &l))
 		return;
-	show = kml_still_reported(e, l.hot);
-	if (show)
-		kml_info_fill(&info, l.space, l.start, l.hot);
+	kml_info_fill(&info, l.space, l.start, l.hot);
 	kml_object_unlock(&l);
-
-	if (show)
-		kml_print(seq, &info, true);
+	kml_print(seq, &info, true);
 }
 
 static void kml_log_entry(const struct kml_report_entry *e, bool hex)
@@ -1047,6 +1102,7 @@ unsigned long kml_report_commit(bool verbose)
 	if (!new)
 		return 0;
 
+	kml_epoch++;
 	kml_table_sort(kml_table + kml_table_old, new);
 	if (trace_kmemleak_report_enabled())
 		kml_trace_new();
@@ -1087,6 +1143,7 @@ static void kml_table_forget(void)
 		cond_resched();
 	}
 	kml_table_nr = live;
+	kml_epoch++;
 }
 
 /**
@@ -1149,6 +1206,7 @@ void kml_report_drop(void)
 	kml_table = NULL;
 	kml_table_nr = 0;
 	kml_table_room = 0;
+	kml_epoch++;
 	WRITE_ONCE(kml_listed, 0);
 	kml_found = false;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Scans, trials of suspects, reports and commands. The functions are in scan.c,
- * trial.c, report.c and control.c.
+ * trial.c, report.c, leaks.c and control.c.
  */
 #ifndef _MM_KMEMLEAK_SCAN_H
 #define _MM_KMEMLEAK_SCAN_H
@@ -91,9 +91,10 @@ bool kml_untracked_mark(struct kml_worker *w);
 void kml_untracked_drop(void);
 unsigned long kml_untracked_nr(void);
 
-/* For kmemleak_pages. An entry is valid until kml_scan_mutex is released. */
+/* For kmemleak_pages and kmemleak_leaks. An entry is valid until kml_scan_mutex is released. */
 struct kml_held;
 const struct kml_held *kml_untracked_get(unsigned long pos);
+bool kml_untracked_info(const struct kml_held *h, struct kml_info *info);
 void kml_untracked_show(struct seq_file *seq, const struct kml_held *h);
 
 /* === Report ============================================================= */
@@ -130,13 +131,31 @@ bool kml_report_old_enough(const struct kml_cold *cold);
 bool kml_report_eligible(u32 state, const struct kml_cold *cold);
 unsigned int kml_report_wanted(void);
 
-/* For the file kmemleak. An entry is valid until kml_scan_mutex is released. */
-struct kml_report_entry;
+struct kml_report_entry {
+	unsigned long not_start;	/* inverted, untagged */
+	unsigned long born;
+	u32 stamp;
+	u32 same;			/* other new entries with this backtrace */
+	u32 scan;			/* number of the scan that reported it first */
+	u8 space;
+	bool white;			/* at the end of the last complete scan */
+};
+
+/* For the files. An entry is valid until kml_scan_mutex is released. */
 struct kml_report_entry *kml_report_get(unsigned long pos);
 void kml_report_show(struct seq_file *seq, const struct kml_report_entry *e);
+unsigned long kml_report_nr(void);
+unsigned long kml_report_epoch(void);
+unsigned int kml_report_generation(unsigned long born, u32 stamp);
+bool kml_report_lock(const struct kml_report_entry *e, struct kml_locked *l);
 
 /* Print the metadata of an object to the log. */
 void kml_report_dump(const struct kml_info *info);
+
+/* === Heads, and leaks for tools ========================================= */
+
+void kml_leaks_drop(void);
+void kml_leaks_init(void);
 
 /* === Modules that are gone ============================================== */
 

@@ -928,6 +928,20 @@ const struct kml_held *kml_untracked_get(unsigned long pos)
 }
 
 /**
+ * kml_untracked_info() - get the metadata of an object, if it still exists
+ * @h: entry from kml_untracked_get()
+ * @info: filled
+ *
+ * Context: process, kml_scan_mutex held.
+ * Return: false if the object was freed.
+ */
+bool kml_untracked_info(const struct kml_held *h, struct kml_info *info)
+{
+	return kml_object_info(kml_space(h->space), ~h->not_start, false, info) &&
+	       info->born == h->born && info->stamp == h->stamp;
+}
+
+/**
  * kml_untracked_show() - print a line about an object, if it still exists
  * @seq: file to print to
  * @h: entry from kml_untracked_get()
@@ -940,8 +954,7 @@ void kml_untracked_show(struct seq_file *seq, const struct kml_held *h)
 	struct kml_info info;
 	unsigned int i, nr;
 
-	if (!kml_object_info(kml_space(h->space), ~h->not_start, false, &info) ||
-	    info.born != h->born || info.stamp != h->stamp)
+	if (!kml_untracked_info(h, &info))
 		return;
 	seq_printf(seq, "0x%08lx size %zu pfn 0x%lx order %u comm \"%s\" pid %d jiffies %lu",
 		   info.addr, info.size, h->pfn, h->order, info.comm, info.pid,

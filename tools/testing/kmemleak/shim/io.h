@@ -214,6 +214,11 @@ void seq_printf(struct seq_file *m, const char *fmt, ...);
 void seq_vprintf(struct seq_file *m, const char *fmt, va_list ap);
 void seq_puts(struct seq_file *m, const char *s);
 void seq_putc(struct seq_file *m, char c);
+#define ESCAPE_OCTAL	1
+#define ESCAPE_NAP	2
+#define ESCAPE_APPEND	4
+void seq_escape_str(struct seq_file *m, const char *s, unsigned int flags, const char *only);
+#define seq_escape(m, s, only)	seq_escape_str(m, s, ESCAPE_OCTAL, only)
 int seq_write(struct seq_file *m, const void *p, size_t n);
 void seq_hex_dump(struct seq_file *m, const char *prefix, int type, int rowsize,
 		  int groupsize, const void *buf, size_t len, bool ascii);

@@ -284,6 +284,16 @@ void seq_puts(struct seq_file *m, const char *s)
 	seq_write(m, s, strlen(s));
 }
 
+/* Escapes bytes of @only, and with ESCAPE_NAP those that are not printable ASCII. */
+void seq_escape_str(struct seq_file *m, const char *s, unsigned int flags, const char *only)
+{
+	for (; *s; s++)
+		if (strchr(only, *s) || (flags & ESCAPE_NAP && (*s < ' ' || *s > '~')))
+			seq_printf(m, "\\%03o", (unsigned char)*s);
+		else
+			seq_putc(m, *s);
+}
+
 void seq_putc(struct seq_file *m, char c)
 {
 	if (m->count < m->size)

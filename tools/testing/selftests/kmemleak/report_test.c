@@ -28,7 +28,7 @@ static struct kst_obj sized[NR_SIZES];
 static struct kst_obj ordered[NR_ORDERED];
 static struct kst_obj percpu, percpu_small, in_softirq, in_hardirq;
 static struct kst_obj by_child, early, late, phys, live;
-static struct kst_obj by_kmalloc, by_vmalloc;
+static struct kst_obj by_kmalloc, by_vmalloc, owner, owned;
 static pid_t planter, child_pid;
 
 static struct kml_report report;
@@ -90,6 +90,9 @@ static void plant(void)
 	phys = kst_make(4096, "phys", "");
 	live = kst_page(64);
 	kst_hold(live, 0);
+	owned = kst_page(200);
+	owner = kst_page(120);
+	kst_store(owned, 8, owner, 16);
 	plant_ordered();
 	kml_sleep_ms(100);
 	late = kst_page(40);
@@ -403,6 +406,86 @@ TEST(interrupts_have_a_name_and_no_pid)
 	EXPECT_EQ(0, entry->pid);
 }
 
+/* A file of debugfs as a string, or NULL. */
+static char *whole(const char *path)
+{
+	size_t room = 1 << 20, len = 0, got;
+	char *text = calloc(1, room);
+	FILE *f = fopen(path, "r");
+
+	if (!f || !text) {
+		free(text);
+		return NULL;
+	}
+	while ((got = fread(text + len, 1, room - 1 - len, f)) > 0)
+		len += got;
+	fclose(f);
+	return text;
+}
+
+/* The line of kmemleak_leaks about an object, until the next call; "" if there is none. */
+static const char *leak_line(const char *leaks, struct kst_obj obj)
+{
+	static char line[512];
+	char key[64];
+	const char *at;
+
+	snprintf(key, sizeof(key), "\naddr=%s ", kst_name(obj, 0));
+	at = strstr(leaks, key);
+	line[0] = '\0';
+	if (at)
+		snprintf(line, sizeof(line), "%.*s", (int)strcspn(at + 1, "\n"), at + 1);
+	return line;
+}
+
+TEST(programs_find_the_same_leaks)
+{
+	char *leaks = whole(KML_LEAKS), *stacks = whole(KML_STACKS);
+	char text[128], frame[128];
+	unsigned int stack;
+	const char *line;
+	size_t i;
+
+	if (!leaks || !stacks)
+		SKIP(return, "no kmemleak_leaks: stock kmemleak");
+	EXPECT_EQ(0, strncmp(leaks, "kmemleak_leaks 1\n", 17));
+	for (i = 0; i < NR_SIZES; i++) {
+		if (!kml_find(&report, sized[i]))
+			continue;
+		line = leak_line(leaks, sized[i]);
+		snprintf(text, sizeof(text), " space=virt size=%zu age_ms=", sizes[i]);
+		EXPECT_NE(NULL, strstr(line, text)) {
+			TH_LOG("%s", line);
+		}
+		snprintf(text, sizeof(text), " pid=%d comm=\"report_test\" ", planter);
+		EXPECT_NE(NULL, strstr(line, text));
+	}
+	EXPECT_NE(NULL, strstr(leak_line(leaks, by_kmalloc), " cache=kmalloc-"));
+	EXPECT_NE(NULL, strstr(leak_line(leaks, by_vmalloc), " cache=- "));
+	EXPECT_NE(NULL, strstr(leak_line(leaks, percpu), " space=percpu size=96 "));
+	EXPECT_STREQ("", leak_line(leaks, live));
+
+	snprintf(text, sizeof(text), " head=%s retains=2 retained_bytes=320 ",
+		 kst_name(owner, 0));
+	EXPECT_NE(NULL, strstr(leak_line(leaks, owner), text));
+	snprintf(text, sizeof(text), " head=%s retains=0 ", kst_name(owner, 0));
+	EXPECT_NE(NULL, strstr(leak_line(leaks, owned), text));
+
+	/* the stack of a leak has the frames of its report */
+	line = strstr(leak_line(leaks, owner), " stack=");
+	ASSERT_NE(NULL, line);
+	ASSERT_EQ(1, sscanf(line, " stack=%u", &stack));
+	snprintf(text, sizeof(text), "\nstack=%u frames=", stack);
+	line = strstr(stacks, text);
+	ASSERT_NE(NULL, line);
+	ASSERT_EQ(1, sscanf(line, " stack=%*u frames=%*u 0x%*x %127s", frame));
+	EXPECT_NE(NULL, strstr(kml_find(&report, owner)->text, frame)) {
+		TH_LOG("%s", frame);
+	}
+	free(leaks);
+	free(stacks);
+}
+
 /* Expressions of other test suites for the text. */
 TEST(known_parsers_find_what_they_look_for)
 {
@@ -439,6 +522,8 @@ int main(int argc, char **argv)
 		kml_must_list(ordered[i]);
 	kml_must_list(by_kmalloc);
 	kml_must_list(by_vmalloc);
+	kml_must_list(owner);
+	kml_must_list(owned);
 	if (kml_load(&report))
 		ksft_exit_fail_msg("the report cannot be parsed\n");
 	return test_harness_run(argc, argv);
