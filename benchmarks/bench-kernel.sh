@@ -99,16 +99,23 @@ guest()
 }
 
 # leaks <ours|stock> <workers> <heap>: the planted leaks that are reported, in a boot of
-# its own, without times.
+# its own, without times. For those that ours does not report, there is a module that
+# finds the words that point to them.
 leaks()
 {
-	local who=$1 workers=$2 heap=$3 args=() module name
-	[ "$who" = ours ] || args+=(--stock)
+	local who=$1 workers=$2 heap=$3 args=() find=() module name
+	if [ "$who" = ours ]; then
+		module=$("$KML_TOOLS/build-selftests.sh" "${build[@]}")
+		find=(--add "$module/test_modules/kmemleak_find.ko:/kml/kmemleak_find.ko"
+			--add "$KML_TOOLS/guest/holders.sh:/kml/holders.sh")
+	else
+		args+=(--stock)
+	fi
 	module=$("$KML_TOP/benchmarks/kernel/build.sh" "${build[@]}" "${args[@]}")
 	name=$out/$who-leaks-$heap-$workers
 	logged "$name.log" "leaks of a $heap heap: $who, workers: $workers" \
 		"$KML_TOOLS/run.sh" "${build[@]}" "${args[@]}" --cpus "$most_cpus" --quiet --timeout 300 --log "$name.console" \
-		--add "$module:/kml/kmemleak_scale.ko" --env "WORKERS=$workers" --env "HEAP=$heap" \
+		--add "$module:/kml/kmemleak_scale.ko" "${find[@]}" --env "WORKERS=$workers" --env "HEAP=$heap" \
 		--env OBJECTS=20000 --env LEAKS=100 -- "$KML_TOP/benchmarks/kernel/guest-leaks.sh"
 }
 

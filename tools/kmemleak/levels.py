@@ -25,7 +25,7 @@ def levels() -> dict[str, int]:
 
 def includes(path: str) -> list[str]:
     with open(path, encoding="utf-8") as f:
-        return re.findall(r'^#include "([^"]+)"', f.read(), re.M)
+        return re.findall(r'^#include "([^"/]+)"', f.read(), re.M)
 
 
 def symbols(path: str) -> tuple[set[str], set[str]]:

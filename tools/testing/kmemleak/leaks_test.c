@@ -75,7 +75,7 @@ static bool read_leaks(size_t chunk)
 {
 	ssize_t err;
 	char *text = world_slurp(&leaks, chunk, &err), *at = text, *end;
-	const char first[] = "kmemleak_leaks 1\n";
+	static const char first[] = "kmemleak_leaks 1\n";
 	bool good = !strncmp(text, first, strlen(first));
 
 	nr_lines = 0;
@@ -116,7 +116,7 @@ static bool retains(unsigned long nr, unsigned long head, unsigned long blocks)
 		if (lines[i].addr != leak(head))
 			continue;
 		if (lines[i].blocks != blocks || lines[i].bytes != blocks * SIZE ||
-		    (lines[i].head == lines[i].addr) != !!blocks) {
+		    (blocks ? lines[i].head != leak(head) : lines[i].head == leak(head))) {
 			fprintf(stderr, "# leak %lu: %s\n", head, lines[i].rest);
 			return false;
 		}

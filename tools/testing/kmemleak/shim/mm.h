@@ -250,15 +250,20 @@ void mem_hotplug_done(void);
 #define __pa(x)		((unsigned long)(x) - PAGE_OFFSET)
 #define phys_to_virt(x)	__va(x)
 #define virt_to_phys(x)	((phys_addr_t)__pa(x))
-/* Blocks of the heap lie in the pages that kmap_local_page() maps. */
+
 /* Of mm/slab.h: no page belongs to a slab. */
 struct slab {
-	const struct { const char *name; } *slab_cache;
+	const struct {
+		const char *name;
+	} *slab_cache;
 };
+
 static inline const struct slab *virt_to_slab(const void *p)
 {
 	return NULL;
 }
+
+/* Blocks of the heap lie in the pages that kmap_local_page() maps. */
 #define virt_addr_valid(x) ((unsigned long)(x) - W_HEAP < W_HEAP_SIZE)
 #define virt_to_page(x)	pfn_to_page(((unsigned long)(x) - W_HEAP) / PAGE_SIZE)
 #define max_low_pfn_mapped max_low_pfn
