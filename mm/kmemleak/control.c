@@ -594,7 +594,8 @@ void __init kml_control_late_init(void)
 /*
  * Files in /sys/kernel/debug: kmemleak takes commands and lists reports;
  * kmemleak_stats has statistics, one "name value" pair per line; kmemleak_pages
- * lists objects that only untracked memory references. leaks.c has the other files.
+ * lists objects that only untracked memory references. leaks.c and refs.c have the
+ * other files.
  */
 
 static void *kml_seq_start(struct seq_file *seq, loff_t *pos)
@@ -808,4 +809,5 @@ void __init kml_debugfs_init(void)
 	debugfs_create_file("kmemleak_stats", 0400, NULL, NULL, &kml_stats_fops);
 	debugfs_create_file("kmemleak_pages", 0400, NULL, NULL, &kml_pages_fops);
 	kml_leaks_init();
+	kml_refs_init();
 }

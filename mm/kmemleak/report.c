@@ -895,6 +895,16 @@ static void kml_print_frame(struct seq_file *seq, unsigned long addr,
 	rcu_read_unlock();
 }
 
+/* Print a stack in one line, after " at ", the innermost function first. */
+void kml_report_stack(struct seq_file *seq, depot_stack_handle_t trace)
+{
+	unsigned long *entries;
+	unsigned int i, nr = stack_depot_fetch(trace, &entries);
+
+	for (i = 0; i < nr; i++)
+		seq_printf(seq, "%s%pS", i ? " < " : " at ", (void *)entries[i]);
+}
+
 /* Print a report, to the log if @seq is NULL. Context: process. */
 static void kml_print(struct seq_file *seq, const struct kml_info *info, bool hex)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Scans, trials of suspects, reports and commands. The functions are in scan.c,
- * trial.c, report.c, leaks.c and control.c.
+ * trial.c, report.c, leaks.c, refs.c and control.c.
  */
 #ifndef _MM_KMEMLEAK_SCAN_H
 #define _MM_KMEMLEAK_SCAN_H
@@ -87,6 +87,10 @@ void kml_report_suspects(void);
  * Memory in use that is neither an object nor a root, see trial.c.
  */
 
+bool kml_untracked_next(struct kml_root_sink *sink,
+			void (*visit)(struct kml_root_sink *sink, struct page *page,
+				      unsigned long pfn));
+bool kml_block_copy(void *to, unsigned long from, size_t len);
 bool kml_untracked_mark(struct kml_worker *w);
 void kml_untracked_drop(void);
 unsigned long kml_untracked_nr(void);
@@ -147,15 +151,17 @@ void kml_report_show(struct seq_file *seq, const struct kml_report_entry *e);
 unsigned long kml_report_nr(void);
 unsigned long kml_report_epoch(void);
 unsigned int kml_report_generation(unsigned long born, u32 stamp);
+void kml_report_stack(struct seq_file *seq, depot_stack_handle_t trace);
 bool kml_report_lock(const struct kml_report_entry *e, struct kml_locked *l);
 
 /* Print the metadata of an object to the log. */
 void kml_report_dump(const struct kml_info *info);
 
-/* === Heads, and leaks for tools ========================================= */
+/* === Leaks and references for tools ===================================== */
 
 void kml_leaks_drop(void);
 void kml_leaks_init(void);
+void kml_refs_init(void);
 
 /* === Modules that are gone ============================================== */
 

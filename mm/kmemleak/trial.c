@@ -493,9 +493,79 @@ static void kml_search_copy(struct kml_worker *w, size_t len, u32 base,
 	w->stats.words += len / sizeof(long);
 }
 
-static void kml_search_page(struct kml_worker *w, struct page *page,
+/**
+ * kml_untracked_next() - visit the untracked pages among a few MiB that no other task
+ * has taken
+ * @sink: its @lock and @stop are called
+ * @visit: called for each page in use that belongs neither to a user nor to a block
+ *
+ * Call kml_roots_begin() before.
+ *
+ * Context: process, several tasks at a time; memory hotplug lock not held, but held
+ * when @visit is called; sleeps.
+ * Return: false if no pages are left, or if the sink stops the search.
+ */
+bool kml_untracked_next(struct kml_root_sink *sink,
+			void (*visit)(struct kml_root_sink *sink, struct page *page,
+				      unsigned long pfn))
+{
+	unsigned long pfn, end, nr;
+	unsigned int skipped = 0;
+	struct zone *zone;
+	bool first = true;
+
+	if (!sink->lock(sink))
+		return false;
+	zone = kml_roots_pages(&pfn, &end);
+	for (; zone && pfn < end; pfn += nr) {
+		struct page *page = pfn_to_online_page(pfn);
+
+		nr = 1;
+		/* skipping a page is cheap: test for a stop only every 64 pages */
+		if (!(++skipped % 64) && sink->stop(sink))
+			break;
+		if (!page || page_zone(page) != zone)
+			continue;
+		nr = kml_pages_free(zone, pfn, first);
+		first = false;
+		if (nr)
+			continue;
+		nr = 1;
+		if (kml_pfn_is_untracked(page, pfn)) {
+			visit(sink, page, pfn);
+			if (sink->stop(sink))
+				break;
+		}
+	}
+	put_online_mems();
+	return zone;
+}
+
+/* A worker that searches untracked memory. */
+struct kml_search {
+	struct kml_root_sink sink;	/* must be first */
+	struct kml_worker *w;
+};
+
+static struct kml_worker *kml_search_worker(struct kml_root_sink *sink)
+{
+	return container_of(sink, struct kml_search, sink)->w;
+}
+
+static bool kml_search_stop(struct kml_root_sink *sink)
+{
+	return kml_mark_stop(kml_search_worker(sink));
+}
+
+static bool kml_search_lock(struct kml_root_sink *sink)
+{
+	return kml_mark_lock_mems(kml_search_worker(sink));
+}
+
+static void kml_search_page(struct kml_root_sink *sink, struct page *page,
 			    unsigned long pfn)
 {
+	struct kml_worker *w = kml_search_worker(sink);
 	struct page *head = compound_head(page);
 	struct kml_hit hit = {
 		.pfn = pfn,
@@ -511,40 +581,16 @@ static void kml_search_page(struct kml_worker *w, struct page *page,
 
 static bool kml_source_pages(struct kml_worker *w)
 {
-	unsigned long pfn, end, nr;
-	unsigned int skipped = 0;
-	struct zone *zone;
-	bool first = true;
+	struct kml_search s = {
+		.sink = { .stop = kml_search_stop, .lock = kml_search_lock },
+		.w = w,
+	};
 
-	if (!kml_mark_lock_mems(w))
-		return false;
-	zone = kml_roots_pages(&pfn, &end);
-	for (; zone && pfn < end; pfn += nr) {
-		struct page *page = pfn_to_online_page(pfn);
-
-		nr = 1;
-		/* skipping a page is cheap: test for a stop only every 64 pages */
-		if (!(++skipped % 64) && kml_mark_stop(w))
-			break;
-		if (!page || page_zone(page) != zone)
-			continue;
-		nr = kml_pages_free(zone, pfn, first);
-		first = false;
-		if (nr)
-			continue;
-		nr = 1;
-		if (kml_pfn_is_untracked(page, pfn)) {
-			kml_search_page(w, page, pfn);
-			if (kml_mark_stop(w))
-				break;
-		}
-	}
-	put_online_mems();
-	return zone;
+	return kml_untracked_next(&s.sink, kml_search_page);
 }
 
-/* Copy a part of a block that may be freed concurrently. */
-static bool kml_block_copy(void *to, unsigned long from, size_t len)
+/* Copy a part of a block that may be freed concurrently. Return: false if unmapped. */
+bool kml_block_copy(void *to, unsigned long from, size_t len)
 {
 	return !copy_from_kernel_nofault(to, kasan_reset_tag((void *)from), len);
 }
@@ -950,17 +996,13 @@ bool kml_untracked_info(const struct kml_held *h, struct kml_info *info)
  */
 void kml_untracked_show(struct seq_file *seq, const struct kml_held *h)
 {
-	unsigned long *entries;
 	struct kml_info info;
-	unsigned int i, nr;
 
 	if (!kml_untracked_info(h, &info))
 		return;
 	seq_printf(seq, "0x%08lx size %zu pfn 0x%lx order %u comm \"%s\" pid %d jiffies %lu",
 		   info.addr, info.size, h->pfn, h->order, info.comm, info.pid,
 		   info.born);
-	nr = stack_depot_fetch(info.trace, &entries);
-	for (i = 0; i < nr; i++)
-		seq_printf(seq, "%s%pS", i ? " < " : " at ", (void *)entries[i]);
+	kml_report_stack(seq, info.trace);
 	seq_putc(seq, '\n');
 }

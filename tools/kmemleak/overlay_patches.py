@@ -62,7 +62,7 @@ Nothing builds these files yet.""",
 a trial before they are reported.
 
 Nothing builds these files yet.""",
-         _CORE % "scan|trial|report|leaks"),
+         _CORE % "scan|trial|report|leaks|refs"),
     Step("mm/kmemleak: add the unit tests",
          """KUnit suites, one per unit. Nothing builds these files yet.""",
          r"mm/kmemleak/tests/"),

@@ -76,7 +76,7 @@ static int file_modes(void *arg)
 		umode_t mode;
 	} t[] = {
 		{ "kmemleak", 0644 }, { "kmemleak_stats", 0400 }, { "kmemleak_pages", 0400 },
-		{ "kmemleak_leaks", 0400 }, { "kmemleak_stacks", 0400 },
+		{ "kmemleak_leaks", 0400 }, { "kmemleak_stacks", 0400 }, { "kmemleak_refs", 0600 },
 	};
 	unsigned int i;
 

@@ -65,6 +65,7 @@ if build native; then
 	run "check, mark, errors" "$native/check_test"
 	run "the table of reports" "$native/report_test"
 	run "heads and leaks for tools" "$native/leaks_test"
+	run "who holds a block" "$native/refs_test"
 	run "complaints of hooks" "$native/warn_test"
 	if [ -n "$KSRC" ]; then
 		# stock has no trial of suspects; with KMEMLEAK_TRIAL=N the oracle has none

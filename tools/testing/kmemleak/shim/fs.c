@@ -90,6 +90,17 @@ unsigned long copy_to_user(void *to, const void *from, unsigned long n)
 	return 0;
 }
 
+int kstrtoul_from_user(const char *s, size_t n, unsigned int base, unsigned long *res)
+{
+	char buf[32];
+
+	if (n >= sizeof(buf))
+		return -EINVAL;
+	memcpy(buf, s, n);
+	buf[n] = '\0';
+	return kstrtoul(buf, base, res);
+}
+
 long strncpy_from_user(char *dst, const char *src, long n)
 {
 	long i;

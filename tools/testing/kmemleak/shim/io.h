@@ -253,6 +253,7 @@ int kstrtoll(const char *s, unsigned int base, long long *res);
 int kstrtoul(const char *s, unsigned int base, unsigned long *res);
 int kstrtol(const char *s, unsigned int base, long *res);
 int kstrtouint(const char *s, unsigned int base, unsigned int *res);
+int kstrtoul_from_user(const char *s, size_t n, unsigned int base, unsigned long *res);
 int kstrtoint(const char *s, unsigned int base, int *res);
 int kstrtobool(const char *s, bool *res);
 #define kstrtou32(s, b, r) kstrtouint(s, b, r)

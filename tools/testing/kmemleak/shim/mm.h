@@ -107,6 +107,7 @@ size_t ksize(const void *p);
 #define kvcalloc(n, s, g) kcalloc(n, s, g)
 #define kvfree(p)	kfree(p)
 #define kfree_sensitive(p) kfree(p)
+#define kvfree_sensitive(p, n) kfree(p)
 /* Zeroed pages, between pages that cannot be accessed. */
 void *vmalloc(size_t n);
 void vfree(const void *p);
@@ -249,6 +250,7 @@ void mem_hotplug_done(void);
 #define __va(x)		((void *)((unsigned long)(x) + PAGE_OFFSET))
 #define __pa(x)		((unsigned long)(x) - PAGE_OFFSET)
 #define phys_to_virt(x)	__va(x)
+#define page_to_phys(p)	((phys_addr_t)page_to_pfn(p) << PAGE_SHIFT)
 #define virt_to_phys(x)	((phys_addr_t)__pa(x))
 
 /* Of mm/slab.h: no page belongs to a slab. */
@@ -267,6 +269,11 @@ static inline const struct slab *virt_to_slab(const void *p)
 #define virt_addr_valid(x) ((unsigned long)(x) - W_HEAP < W_HEAP_SIZE)
 #define virt_to_page(x)	pfn_to_page(((unsigned long)(x) - W_HEAP) / PAGE_SIZE)
 #define max_low_pfn_mapped max_low_pfn
+
+/* Kernel data has no symbols, and there is no text. */
+#define __is_kernel(a)		((unsigned long)(a) - W_DATA < W_RO + W_RO_SIZE - W_DATA)
+#define is_module_address(a)	false
+#define __kernel_text_address(a) false
 
 /* Sections: those of this program, or arrays at fixed addresses. */
 #ifdef SHIM_OWN_SECTIONS

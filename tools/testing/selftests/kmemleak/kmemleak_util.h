@@ -22,6 +22,7 @@
 #define KML_PAGES	"/sys/kernel/debug/kmemleak_pages"
 #define KML_LEAKS	"/sys/kernel/debug/kmemleak_leaks"
 #define KML_STACKS	"/sys/kernel/debug/kmemleak_stacks"
+#define KML_REFS	"/sys/kernel/debug/kmemleak_refs"
 #define KML_PARAM(name)	"/sys/module/kmemleak/parameters/" name
 
 /* milliseconds: the least age of a reported object, and an age that is surely enough */

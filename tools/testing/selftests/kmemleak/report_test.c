@@ -6,6 +6,7 @@
  * check the report, which is read once. read_test tests reading.
  */
 #include <ctype.h>
+#include <fcntl.h>
 #include <sys/prctl.h>
 
 #include "../kselftest_harness.h"
@@ -484,6 +485,52 @@ TEST(programs_find_the_same_leaks)
 	}
 	free(leaks);
 	free(stacks);
+}
+
+/* The answer of kmemleak_refs about an object, until the next call. */
+static const char *refs_of(struct kst_obj obj)
+{
+	static char text[65536];
+	ssize_t len, got;
+	int fd = open(KML_REFS, O_RDWR);
+
+	text[0] = '\0';
+	if (fd < 0)
+		return text;
+	len = dprintf(fd, "%s", kst_name(obj, 8)) > 0 ? 0 : -1;
+	while (len >= 0 && (got = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
+		len += got;
+	text[len > 0 ? len : 0] = '\0';
+	close(fd);
+	return text;
+}
+
+TEST(holders_of_a_block_are_named)
+{
+	const char *text = refs_of(owned), *at;
+	char want[128];
+
+	if (access(KML_REFS, F_OK))
+		SKIP(return, "no kmemleak_refs: stock kmemleak");
+	EXPECT_EQ(0, strncmp(text, "kmemleak_refs 1\naddr=", 21)) {
+		TH_LOG("%s", text);
+	}
+	/* another leak holds it, at the offset at which it was stored */
+	at = strstr(text, " to=+0x8 kind=object object=");
+	ASSERT_NE(NULL, at) {
+		TH_LOG("%s", text);
+	}
+	snprintf(want, sizeof(want), " object=%s offset=16 size=120 weak=leak at ",
+		 kst_name(owner, 0));
+	EXPECT_NE(NULL, strstr(at, want)) {
+		TH_LOG("%s", text);
+	}
+	/* the module's array of pointers holds this one */
+	text = refs_of(live);
+	EXPECT_NE(NULL, strstr(text, " to=+0x0 kind=symbol name=")) {
+		TH_LOG("%s", text);
+	}
+	EXPECT_EQ(NULL, strstr(text, " refs=0 "));
 }
 
 /* Expressions of other test suites for the text. */
