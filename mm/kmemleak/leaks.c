@@ -252,15 +252,18 @@ static void kml_graph_reset(struct kml_graph *g)
 {
 	unsigned long i;
 
-	for (i = 0; i < 1UL << g->hash_bits; i++)
+	for (i = 0; i < 1UL << g->hash_bits; i++) {
 		if (g->hash[i])
 			__set_bit(g->hash[i] - 1, g->todo);
+		if (!(i & 0xffff))
+			cond_resched();
+	}
 }
 
 /*
  * The next leak that leak @i references and that the search has not entered. at[@i]
  * is a number of a chunk of words times KML_EDGE_WORDS, plus the candidates of the
- * chunk that are done. Return: KML_NO_LEAK if there is none.
+ * chunk that are done. Return: KML_NO_LEAK if there is none, or if there is a signal.
  */
 static u32 kml_graph_next(struct kml_graph *g, u32 i)
 {
@@ -281,7 +284,8 @@ static u32 kml_graph_next(struct kml_graph *g, u32 i)
 			g->at[i] = chunk * KML_EDGE_WORDS + done;
 			return to;
 		}
-		if (chunk >= KML_NO_LEAK / KML_EDGE_WORDS - 1)
+		cond_resched();
+		if (chunk >= KML_NO_LEAK / KML_EDGE_WORDS - 1 || kml_signalled())
 			return KML_NO_LEAK;
 		g->at[i] = (chunk + 1) * KML_EDGE_WORDS;
 	}

@@ -138,8 +138,10 @@ static void kml_refs_add(struct kml_refs *r, unsigned long at, unsigned long to)
 static void kml_refs_search(struct kml_refs *r, const void *mem, unsigned long at,
 			    size_t len)
 {
-	size_t off = -(unsigned long)mem % sizeof(long);
+	size_t off;
 
+	mem = kasan_reset_tag(mem);
+	off = -(unsigned long)mem % sizeof(long);
 	if (!kml_filter_run(mem, len, &r->win, r->cand))
 		return;
 	for (; off + sizeof(long) <= len; off += sizeof(long)) {
@@ -657,9 +659,11 @@ static int kml_refs_show(struct seq_file *seq, void *v)
 {
 	struct kml_refs *r = seq->private;
 	unsigned long i, nr = 0;
+	int err = mutex_lock_interruptible(&r->lock);
 
+	if (err)
+		return err;
 	seq_printf(seq, "kmemleak_refs %d\n", KML_REFS_VERSION);
-	mutex_lock(&r->lock);
 	if (r->start) {
 		for (i = 0; i < min(r->nr, KML_MAX_REFS); i++)
 			nr += !r->ref[i].dropped;

@@ -509,6 +509,7 @@ TEST(holders_of_a_block_are_named)
 {
 	const char *text = refs_of(owned), *at;
 	char want[128];
+	int fd;
 
 	if (access(KML_REFS, F_OK))
 		SKIP(return, "no kmemleak_refs: stock kmemleak");
@@ -531,6 +532,14 @@ TEST(holders_of_a_block_are_named)
 		TH_LOG("%s", text);
 	}
 	EXPECT_EQ(NULL, strstr(text, " refs=0 "));
+
+	/* the open file, which knows the address, is no reference */
+	fd = open(KML_REFS, O_RDWR);
+	ASSERT_LE(0, fd);
+	EXPECT_LT(0, dprintf(fd, "%s", kst_name(early, 0)));
+	kml_scan();
+	EXPECT_EQ(KST_WHITE, kst_opinion(early.key, false));
+	close(fd);
 }
 
 /* Expressions of other test suites for the text. */
