@@ -137,6 +137,7 @@ void kml_report_show(struct seq_file *seq, const struct kml_report_entry *e);
 
 /* Print the metadata of an object to the log. */
 void kml_report_dump(const struct kml_info *info);
+unsigned int kml_info_flags(const struct kml_info *info);
 
 /* === Modules that are gone ============================================== */
 
