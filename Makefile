@@ -97,6 +97,9 @@ bench: ## 15 min | times in user-mode Linux: table, JSON, plots [QUICK=1: 2 min;
 accuracy: ## 1 min | which leaks are reported; fails below 98 % [FLAVOR=... ACCURACY_ARGS='options']
 	@benchmarks/accuracy.sh --flavor '$(FLAVOR)' --kernel '$(KERNEL)' --strict $(ACCURACY_ARGS)
 
+price: ## 25 min | instructions of kmalloc() and kfree(): off, stock, ours; x86_64, arm64 [PRICE_ARGS='options']
+	@benchmarks/price.sh --kernel '$(KERNEL)' $(PRICE_ARGS)
+
 ##@ Housekeeping
 clean: ## 5 s | remove the builds of this checkout; results stay
 	@$T/clean.sh builds
@@ -116,4 +119,4 @@ need-%:
 	@[ -n '$($*)' ] || { echo "error: $* is not set; run: make $(MAKECMDGOALS) $*=<path>" >&2; exit 2; }
 
 .PHONY: run shell menuconfig defconfig install uninstall patches kernel print-kernel fetch check check-full \
-	check-builds check-cross bench accuracy lint torture busy clean distclean help
+	check-builds check-cross bench accuracy price lint torture busy clean distclean help

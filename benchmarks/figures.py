@@ -63,6 +63,10 @@ def kernel_name(bench, params):
     return ", ".join(name)
 
 
+def price_name(_bench, params):
+    return plural(options(params)["frames"], "frame")
+
+
 def plain(text):
     """Numbers without exponents."""
     return re.sub(r"\d+(\.\d+)?e[+-]\d+", lambda found: f"{float(found.group()):g}", text)
@@ -71,6 +75,8 @@ def plain(text):
 def cell(row, series):
     if series not in row["figures"]:
         return ""
+    if row["unit"] == "instructions":
+        return f"{res.median(row['figures'][series]):.0f}"
     return plain(res.show(row["figures"][series], series in row["at_least"]))
 
 
@@ -84,12 +90,12 @@ def gain(row, series):
 
 def table(head, rows, name):
     """Lines. Rows are (bench, parameters, row of results)."""
-    columns = ["ours"]
+    columns = [c for c in ("off", "ours") if any(c in row["figures"] for *_, row in rows)]
     columns += sorted({s for *_, row in rows for s in row["figures"] if s.startswith("ours/")})
     titles = [c.replace("ours/", "ours, ") + (" workers" if "/" in c else "") for c in columns]
     cells = [[head, *titles, "stock", "gain"]]
     for bench, params, row in rows:
-        gains = [g for g in (gain(row, s) for s in columns) if g]
+        gains = [g for g in (gain(row, s) for s in columns if s != "off") if g]
         cells.append([f"{name(bench, params)}, {row['unit']}", *(cell(row, s) for s in columns),
                       cell(row, "stock"), ", ".join(gains)])
     wide = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
@@ -105,6 +111,9 @@ def tables(found):
     if found.kind == "user":
         parts = [("User space", [r for r in rows if r[0] in HOOKS], user_name),
                  ("User space", [r for r in rows if r[0] not in HOOKS], user_name)]
+    elif found.kind == "price":
+        flavors = sorted({options(params)["flavor"] for _, params, _ in rows}, reverse=True)
+        parts = [(f, [r for r in rows if options(r[1])["flavor"] == f], price_name) for f in flavors]
     else:
         cpus = sorted({options(params)["cpus"] for _, params, _ in rows})
         parts = [(f"UML, {plural(n, 'CPU')}",

@@ -169,6 +169,8 @@ t_scripts_refuse()
 	expect 2 'only an emulated machine' "$here/bench-pairs.sh" --flavor um
 	expect 2 'above 0' "$here/bench-pairs.sh" --size 0
 	expect 2 'choices: ours stock patched' "$here/bench-pairs.sh" --only theirs
+	expect 2 'x86_64 arm64' "$here/price.sh" --flavors um
+	expect 2 'needs both' "$here/price.sh" --flavors arm64 --keep
 	expect 2 'choices: whole live off' "$here/bench-stacks.sh" --order 'live dead'
 	expect 2 'there is none' "$here/kernel/build.sh" --module kmemleak_vax
 	expect 2 'unknown option' "$here/perf-scan.sh" --vax
@@ -356,6 +358,57 @@ t_figures()
 	cmp "$work/text" "$work/once"
 }
 
+# guest_said <log> <line>...: the log of a guest; a comma is a tab
+guest_said()
+{
+	printf 'KMLP,%s\n' "${@:2}" | tr , '\t' >"$work/price/$1.log"
+}
+
+# Calls of the test are taken off, and numbers of frames are matched. A plot of them.
+t_price()
+{
+	local price=$here/price.py
+	mkdir "$work/price"
+	guest_said x86_64-off pairs,-,200 0,-,203 1,-,210 2,-,217
+	guest_said x86_64-stock pairs,-,5000 0,6,5003 1,7,6010 2,7,6017
+	guest_said x86_64-ours pairs,-,900 0,7,903 1,8,935 2,8,942 depth,4,853
+	expect 0 'x86_64, 7 +200 +6000 +900 +0\.15' "$price" --out "$work/price" "$work"/price/*.log
+	printf '%s\n' '4 200 - 850' '6 200 5000 -' '7 200 6000 900' '8 200 - 925' >"$work/price/want"
+	grep -v '^#' "$work/price/price.dat" | diff "$work/price/want" -
+	printf '%s\n' '.. tables: price' '.. tables end' >"$work/price/text"
+	expect 0 'tables of price' "$here/figures.py" "$work/price/text" "$work/price/results.json"
+	grep -qE '^7 frames, instructions +200 +900 +6000 +6\.67x$' "$work/price/text"
+	cp "$work/price/results.json" "$work/price/old.json"
+	guest_said x86_64-ours pairs,-,900 0,7,1003 1,8,935 2,8,942 depth,4,853
+	expect 0 '' "$price" --out "$work/price" "$work"/price/*.log
+	expect 1 'worse *pair flavor=x86_64 frames=7, ours: count 900 -> 1000' \
+		"$here/compare.py" --regress "$work/price/old.json" "$work/price/results.json"
+	if command -v gnuplot >/dev/null; then
+		"$price" --plot "$work/price/price.dat" "$work/price/price.svg"
+		grep -q 'stock, x86_64' "$work/price/price.svg"
+	fi
+	rm "$work/price/x86_64-off.log"
+	expect 1 'no log with kmemleak=off' "$price" "$work"/price/*.log
+	guest_said x86_64-off pairs,-
+	expect 1 'cannot read' "$price" "$work"/price/*.log
+	echo nothing >"$work/price/x86_64-off.log"
+	expect 1 'no lines of a guest' "$price" "$work"/price/*.log
+}
+
+# The kept figures are those of the text.
+t_price_kept()
+{
+	python3 - "$here/price.dat" "$here/figures.rst" <<-'EOT'
+	import sys
+	rows = [line.split() for line in open(sys.argv[2]) if "frames, instructions" in line]
+	kept = [line.split() for line in open(sys.argv[1]) if line[0] not in "#\n"]
+	assert len(kept) > 10 and len(rows) == len(kept), (len(kept), len(rows))
+	for row, (frames, off, stock, ours) in zip(rows, kept):
+	    assert row[0] == frames and row[3:5] == [off, ours], (row, frames)
+	    assert stock == "-" or row[5] == stock, row
+	EOT
+}
+
 # The figures of the plot are those of figures.rst, and the plot is that of its data.
 t_scan_time()
 {
@@ -391,6 +444,8 @@ check "user space: all benches and heaps, ours and stock; the same leaks" t_user
 check "regress: changes and noise" t_regress
 check "figures: tables in a text" t_figures
 check "scan-time: the plot and its data" t_scan_time
+check "price: from the output of guests to tables and a plot" t_price
+check "price: the kept figures are those of the text" t_price_kept
 check "perf: stages by symbols, by tracepoints" t_stages
 check "spans: the longest waits and their lines" t_spans
 check "model: finds the costs from the times" t_model

@@ -7,6 +7,8 @@
  * is loaded, is a command. Results are lines "kmemleak_scale: name value unit" in the log.
  *
  *	pairs	kmalloc() and kfree() of the same block, tight loop (hot)
+ *	frames	the same with more= frames more on the stack; one block is kept, whose
+ *		address is printed
  *	cold	the same over a window of live objects, oldest freed first
  *	untracked	pairs, from a cache that kmemleak does not track
  *	stack	the part of a hook that is the stack trace and its depot
@@ -50,6 +52,10 @@ unsigned long scale_objects = 100000;
 module_param_named(objects, scale_objects, ulong, 0644);
 MODULE_PARM_DESC(objects, "heap: blocks; others: live blocks a thread");
 
+unsigned int scale_more;
+module_param_named(more, scale_more, uint, 0644);
+MODULE_PARM_DESC(more, "frames: more of them than those of pairs");
+
 unsigned long scale_leaks = 100;
 module_param_named(leaks, scale_leaks, ulong, 0644);
 MODULE_PARM_DESC(leaks, "plant: number of leaked blocks");
@@ -59,8 +65,8 @@ module_param(heap, charp, 0444);
 MODULE_PARM_DESC(heap, "kind of the heap to build");
 
 static const struct scale_test * const tests[] = {
-	&scale_pairs, &scale_deep, &scale_cold, &scale_untracked, &scale_stack,
-	&scale_churn, &scale_latency,
+	&scale_pairs, &scale_deep, &scale_frames, &scale_cold, &scale_untracked,
+	&scale_stack, &scale_churn, &scale_latency,
 };
 
 struct scale_thread {
@@ -262,6 +268,7 @@ static int __init scale_init(void)
 		ret = run_word(first_word);
 	if (ret) {
 		run_stop();
+		scale_frames_free();
 		scale_heap_free();
 		return ret;
 	}
@@ -272,6 +279,7 @@ static int __init scale_init(void)
 static void __exit scale_exit(void)
 {
 	run_stop();
+	scale_frames_free();
 	scale_heap_free();
 }
 

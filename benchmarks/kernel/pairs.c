@@ -43,6 +43,48 @@ static void pair_deep(void *arg)
 	deep(DEEP);
 }
 
+/*
+ * The same below scale_more frames. The first block of a run is kept: kmemleak tells how
+ * many frames it has saved. @arg: the frames that are to come, this one included.
+ */
+static void *kept;
+
+static noinline void pair_frames(void *arg)
+{
+	unsigned long more = (unsigned long)arg - 1;
+	void *p;
+
+	if (more) {
+		pair_frames((void *)more);
+	} else {
+		p = kmalloc(scale_size, GFP_KERNEL);
+		if (unlikely(!kept))
+			kept = p;
+		else
+			kfree(p);
+	}
+	barrier();
+}
+
+void scale_frames_free(void)
+{
+	kfree(kept);
+	kept = NULL;
+}
+
+static void *frames_init(unsigned int thread)
+{
+	if (thread)
+		return NULL;	/* there is one block */
+	scale_frames_free();
+	return (void *)(scale_more + 1UL);
+}
+
+static void frames_print(unsigned int nthreads)
+{
+	scale_out("frames_block %lu address", (unsigned long)kept);
+}
+
 static void pair_untracked(void *arg)
 {
 	void *p = kmem_cache_alloc(untracked, GFP_KERNEL);
@@ -123,6 +165,10 @@ static void *ring_init(unsigned int thread)
 
 const struct scale_test scale_pairs = { .name = "pairs", .pair = pair_kmalloc };
 const struct scale_test scale_deep = { .name = "deep", .pair = pair_deep };
+const struct scale_test scale_frames = {
+	.name = "frames", .pair = pair_frames, .init = frames_init, .print = frames_print,
+};
+
 const struct scale_test scale_untracked = { .name = "untracked", .pair = pair_untracked };
 const struct scale_test scale_stack = { .name = "stack", .pair = pair_stack };
 

@@ -13,7 +13,7 @@
 #define scale_out(fmt, ...) pr_info("kmemleak_scale: " fmt "\n", ##__VA_ARGS__)
 
 /* Parameters, main.c. */
-extern unsigned int scale_size;
+extern unsigned int scale_size, scale_more;
 extern unsigned long scale_objects, scale_leaks;
 
 /**
@@ -33,10 +33,11 @@ struct scale_test {
 };
 
 extern const struct scale_test scale_pairs, scale_deep, scale_cold, scale_untracked;
-extern const struct scale_test scale_stack, scale_churn, scale_latency;
+extern const struct scale_test scale_frames, scale_stack, scale_churn, scale_latency;
 
 int scale_pairs_begin(void);
 void scale_pairs_end(void);
+void scale_frames_free(void);
 
 int scale_heap_build(const char *kind);
 void scale_heap_free(void);

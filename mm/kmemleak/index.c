@@ -54,7 +54,7 @@ struct kml_hot *kml_page_next(struct kml_page *page, unsigned int off)
 {
 	unsigned int slots = kml_page_slots(page->grain_idx);
 	struct kml_hot *hot = kml_page_hot(page);
-	unsigned int slot = kml_page_slot(page->grain_idx, off);
+	unsigned int slot = kml_page_slot_of(page, off);
 
 	slot = find_next_bit(page->bits, slots, slot);
 	if (slot < slots && (kml_hot_state(&hot[slot]) & KML_OFF_MASK) < off)

@@ -57,7 +57,21 @@ static inline size_t kml_page_head(unsigned int grain_idx)
 
 static inline struct kml_hot *kml_page_hot(struct kml_page *page)
 {
-	return (void *)page + kml_page_head(page->grain_idx);
+	return (void *)page + page->head * sizeof(long);
+}
+
+/* As kml_page_slot(), without the table of grains. */
+static inline unsigned int kml_page_slot_of(const struct kml_page *page, unsigned int off)
+{
+	return ((u64)off * page->recip) >> 24;
+}
+
+/* Set up a page descriptor, which is zeroed. Context: it is not published. */
+static inline void kml_page_init(struct kml_page *page, unsigned int grain_idx)
+{
+	page->grain_idx = grain_idx;
+	page->head = kml_page_head(grain_idx) / sizeof(long);
+	page->recip = kml_grains[grain_idx].recip;
 }
 
 size_t kml_page_size(unsigned int grain_idx);
@@ -110,7 +124,6 @@ void kml_born_now(unsigned long *born, u32 *stamp);
 size_t kml_hot_size(const struct kml_hot *hot, u32 state);
 void kml_info_fill(struct kml_info *info, struct kml_space *space,
 		   unsigned long start, const struct kml_hot *hot);
-unsigned int kml_info_flags(const struct kml_info *info);
 u32 kml_hot_change(struct kml_hot *hot, u32 clear, u32 set);
 
 /* For readers that use nothing but the state, or hold leaf->lock. */
@@ -167,13 +180,10 @@ static inline unsigned long kml_tagged(unsigned long addr,
  */
 
 /* The last used slot up to and including @slot, or -1 if there is none. */
-static __always_inline int kml_page_pred(const struct kml_page *page, int slot)
+static __always_inline int kml_page_pred(const struct kml_page *page, unsigned int slot)
 {
-	int word = BIT_WORD((unsigned int)slot);
+	int word = BIT_WORD(slot);
 	unsigned long bits;
-
-	if (slot < 0)
-		return -1;
 
 	bits = READ_ONCE(page->bits[word]) & (~0UL >> (BITS_PER_LONG - 1 - slot % BITS_PER_LONG));
 	while (!bits) {
@@ -201,16 +211,11 @@ static inline bool kml_page_used(const struct kml_page *page, unsigned int slot)
 static __always_inline struct kml_hot *kml_page_find(struct kml_page *page, unsigned int off)
 {
 	struct kml_hot *hot = kml_page_hot(page);
-	int slot = kml_page_pred(page, kml_page_slot(page->grain_idx, off));
+	int slot = kml_page_pred(page, kml_page_slot_of(page, off));
 
-	if (slot < 0)
-		return NULL;
-	if ((kml_hot_state(&hot[slot]) & KML_OFF_MASK) > off) {
-		slot = kml_page_pred(page, slot - 1);
-		if (slot < 0)
-			return NULL;
-	}
-	return &hot[slot];
+	if (slot >= 0 && (kml_hot_state(&hot[slot]) & KML_OFF_MASK) > off)
+		slot = slot ? kml_page_pred(page, slot - 1) : -1;
+	return slot < 0 ? NULL : &hot[slot];
 }
 
 /**
@@ -223,11 +228,11 @@ static __always_inline struct kml_hot *kml_page_find(struct kml_page *page, unsi
  */
 static __always_inline struct kml_hot *kml_page_exact(struct kml_page *page, unsigned int off)
 {
-	unsigned int slot = kml_page_slot(page->grain_idx, off);
+	unsigned int slot = kml_page_slot_of(page, off);
 	struct kml_hot *hot = kml_page_hot(page) + slot;
 
-	if (!kml_page_used(page, slot) ||
-	    (kml_hot_state(hot) & KML_OFF_MASK) != off)
+	if (unlikely(!kml_page_used(page, slot) ||
+		     (kml_hot_state(hot) & KML_OFF_MASK) != off))
 		return NULL;
 	return hot;
 }
@@ -235,13 +240,14 @@ static __always_inline struct kml_hot *kml_page_exact(struct kml_page *page, uns
 /* Is the slot for an object at offset @off unused? Context: leaf->lock. */
 static __always_inline bool kml_page_slot_free(struct kml_page *page, unsigned int off)
 {
-	return !kml_page_used(page, kml_page_slot(page->grain_idx, off));
+	return !kml_page_used(page, kml_page_slot_of(page, off));
 }
 
 /**
- * kml_page_add() - add an object to a page descriptor
+ * kml_page_put() - put an object into a slot of a page descriptor
  * @page: page descriptor
- * @state: the object's state; its offset selects the slot, which must be free
+ * @slot: the slot that the offset selects, which is free
+ * @state: the object's state
  * @size: in bytes; U32_MAX with KML_F_BIG
  * @cold: its cold metadata
  *
@@ -250,10 +256,9 @@ static __always_inline bool kml_page_slot_free(struct kml_page *page, unsigned i
  *
  * Context: leaf->lock, or @page is not published.
  */
-static __always_inline void kml_page_add(struct kml_page *page, u32 state, u32 size,
-					 struct kml_cold *cold)
+static __always_inline void kml_page_put(struct kml_page *page, unsigned int slot, u32 state,
+					 u32 size, struct kml_cold *cold)
 {
-	unsigned int slot = kml_page_slot(page->grain_idx, state & KML_OFF_MASK);
 	struct kml_hot *hot = kml_page_hot(page) + slot;
 	unsigned long *word = &page->bits[BIT_WORD(slot)];
 
@@ -267,22 +272,34 @@ static __always_inline void kml_page_add(struct kml_page *page, u32 state, u32 s
 	WRITE_ONCE(page->nr, page->nr + 1);
 }
 
+/* kml_page_put() into the slot of the object's offset. Context: the same. */
+static inline void kml_page_add(struct kml_page *page, u32 state, u32 size,
+				struct kml_cold *cold)
+{
+	kml_page_put(page, kml_page_slot_of(page, state & KML_OFF_MASK), state, size, cold);
+}
+
 /**
- * kml_page_del() - remove an object from a page descriptor
+ * kml_page_clear() - remove an object from a page descriptor
  * @page: page descriptor
- * @hot: hot entry of the object
+ * @slot: slot of the object
  *
  * Only the bit is cleared: a reader that has found the entry may go on to use it.
  *
  * Context: leaf->lock.
  */
-static __always_inline void kml_page_del(struct kml_page *page, struct kml_hot *hot)
+static __always_inline void kml_page_clear(struct kml_page *page, unsigned int slot)
 {
-	unsigned int slot = hot - kml_page_hot(page);
 	unsigned long *word = &page->bits[BIT_WORD(slot)];
 
 	WRITE_ONCE(*word, *word & ~BIT_MASK(slot));
 	WRITE_ONCE(page->nr, page->nr - 1);
+}
+
+/* kml_page_clear() by the hot entry. Context: the same. */
+static inline void kml_page_del(struct kml_page *page, struct kml_hot *hot)
+{
+	kml_page_clear(page, hot - kml_page_hot(page));
 }
 
 /* === Intervals ========================================================== */
@@ -836,8 +853,25 @@ void kml_pool_free_bulk(enum kml_pool_type type, unsigned int nr, void **p);
 int kml_pool_early_left(void);
 
 /*
+ * The static pool. An early object needs its cold metadata, its slot, and a part of
+ * the tables. KML_EARLY_TABLES is for the tables that the first objects need.
+ */
+#define KML_EARLY_OBJECT	(sizeof(struct kml_cold) + 2 * sizeof(struct kml_hot) + 24)
+#define KML_EARLY_TABLES	(256 * 1024)
+#define KML_EARLY_BYTES		(CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE * \
+				 KML_EARLY_OBJECT + KML_EARLY_TABLES)
+
+extern char kml_early_pool[KML_EARLY_BYTES];
+
+static inline bool kml_is_early(const void *p)
+{
+	return (unsigned long)p - (unsigned long)kml_early_pool < KML_EARLY_BYTES;
+}
+
+/*
  * A magazine is a stack of free cold metadata. Only frees fill it. Its CPU owns it
- * and uses it with IRQs off, without a lock.
+ * and uses it with IRQs off, without a lock. Until kml_pool_init() it is empty, since
+ * all cold metadata are from the static pool.
  */
 #define KML_MAGAZINE	30
 
@@ -859,14 +893,32 @@ static inline struct kml_cold *kml_cold_get_cached(void)
 	struct kml_magazine *mag;
 
 	lockdep_assert_irqs_disabled();
-	if (unlikely(!kml_pool_ready()))
-		return NULL;
-
 	mag = this_cpu_ptr(&kml_magazine);
-	return mag->nr ? mag->cold[--mag->nr] : NULL;
+	return likely(mag->nr) ? mag->cold[--mag->nr] : NULL;
 }
 
-bool kml_cold_put_cached(struct kml_cold *cold);
+/**
+ * kml_cold_put_cached() - put cold metadata into this CPU's magazine
+ * @cold: cold metadata to which no reader has a pointer
+ *
+ * Context: IRQs off.
+ * Return: true if the magazine has taken it. False if there is no room, or if @cold
+ * is from the static pool: the caller has to free it.
+ */
+static inline bool kml_cold_put_cached(struct kml_cold *cold)
+{
+	struct kml_magazine *mag;
+
+	lockdep_assert_irqs_disabled();
+	if (unlikely(kml_is_early(cold)))
+		return false;
+
+	mag = this_cpu_ptr(&kml_magazine);
+	if (unlikely(mag->nr == KML_MAGAZINE))
+		return false;
+	mag->cold[mag->nr++] = cold;
+	return true;
+}
 
 #ifdef KML_FAULT_INJECTION
 bool kml_pool_should_fail(enum kml_pool_type type);

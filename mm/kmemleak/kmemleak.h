@@ -54,10 +54,11 @@
  * ---------------------------------------------
  *
  * Look-up: readers go space -> l2 -> l3 -> interval -> leaf -> page -> hot under
- *	rcu_read_lock(), without a lock. Each pointer is published with release
- *	semantics (rcu_assign_pointer() or smp_store_release()) and read with
- *	READ_ONCE() or rcu_dereference() (address dependency). Removed tables are
- *	freed after a grace period.
+ *	rcu_read_lock() or with IRQs off, without a lock. Both are read-side
+ *	sections of RCU. Each pointer is published with release semantics
+ *	(rcu_assign_pointer() or smp_store_release()) and read with READ_ONCE() or
+ *	rcu_dereference() (address dependency). Removed tables are freed after a
+ *	grace period.
  * Slot: a writer fills the hot entry, stores its state with release, and then sets
  *	its bit in the bitmap. Readers test the bit, then load the state with
  *	acquire. If a slot is freed and reused while a reader looks at it, the
@@ -257,15 +258,16 @@ struct kml_hot {
 
 /*
  * A page descriptor: the objects that start in one page. Slot i holds the object
- * that starts in [i * grain, (i + 1) * grain). @grain_idx selects the grain and
- * never changes. The bitmap of used slots and the slots follow; the grain gives
- * their size.
+ * that starts in [i * grain, (i + 1) * grain). @grain_idx selects the grain; it, @head
+ * and @recip never change. The bitmap of used slots and the slots follow; the grain
+ * gives their size.
  */
 struct kml_page {
 	struct rcu_head rcu;
 	u16 nr;				/* used slots */
 	u8 grain_idx;
-	bool early;			/* from the static pool */
+	u8 head;			/* longs before the first slot */
+	u32 recip;			/* of the grain, see kml_grains[] */
 	unsigned long bits[];
 };
 

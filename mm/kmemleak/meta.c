@@ -226,16 +226,7 @@ size_t kml_page_size(unsigned int grain_idx)
  * CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE objects.
  */
 
-/*
- * An early object needs its cold metadata, its slot, and a part of the tables.
- * KML_EARLY_TABLES is for the tables that the first objects need.
- */
-#define KML_EARLY_OBJECT	(sizeof(struct kml_cold) + 2 * sizeof(struct kml_hot) + 24)
-#define KML_EARLY_TABLES	(256 * 1024)
-#define KML_EARLY_BYTES		(CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE * \
-				 KML_EARLY_OBJECT + KML_EARLY_TABLES)
-
-static char kml_early_pool[KML_EARLY_BYTES] __aligned(sizeof(u64));
+char kml_early_pool[KML_EARLY_BYTES] __aligned(sizeof(u64));
 
 struct kml_free_item {
 	struct kml_free_item *next;
@@ -274,11 +265,6 @@ static size_t kml_pool_size(enum kml_pool_type type)
 	if (type < KML_POOL_PAGE)
 		return kml_pools[type].size;
 	return kml_page_size(type - KML_POOL_PAGE);
-}
-
-static bool kml_is_early(const void *p)
-{
-	return (unsigned long)p - (unsigned long)kml_early_pool < KML_EARLY_BYTES;
 }
 
 static size_t kml_early_room(void)
@@ -432,29 +418,6 @@ int kml_pool_early_left(void)
 }
 
 DEFINE_PER_CPU(struct kml_magazine, kml_magazine);
-
-/**
- * kml_cold_put_cached() - put cold metadata into this CPU's magazine
- * @cold: cold metadata to which no reader has a pointer
- *
- * Context: IRQs off.
- * Return: true if the magazine has taken it. False if there is no room, or if @cold
- * is from the static pool: the caller has to free it.
- */
-bool kml_cold_put_cached(struct kml_cold *cold)
-{
-	struct kml_magazine *mag;
-
-	lockdep_assert_irqs_disabled();
-	if (unlikely(!kml_pool_ready() || kml_is_early(cold)))
-		return false;
-
-	mag = this_cpu_ptr(&kml_magazine);
-	if (mag->nr == KML_MAGAZINE)
-		return false;
-	mag->cold[mag->nr++] = cold;
-	return true;
-}
 
 /**
  * kml_pool_init() - create the slab caches for metadata, and use them from now on

@@ -40,7 +40,7 @@ static u32 kml_stamp_next(unsigned long now)
 	/* the long jiffy before timers tick has to fit in 32 bits */
 	u32 t = kml_clock() >> 4;
 
-	if (stamp->born == now && (s32)(t - stamp->last) <= 0)
+	if (likely(stamp->born == now) && unlikely((s32)(t - stamp->last) <= 0))
 		t = stamp->last + 1;
 	stamp->born = now;
 	stamp->last = t;
@@ -203,31 +203,6 @@ void kml_info_fill(struct kml_info *info, struct kml_space *space,
 	info->pid = kml_cold_pid(cold);
 	info->excess_ref = info->state & KML_F_EXT ? ~kml_ext(hot)->not_excess : 0;
 	memcpy(info->comm, cold->comm, sizeof(info->comm));
-}
-
-/* The flags of an object as dump= prints them, KML_SHOW_*. Context: any. */
-unsigned int kml_info_flags(const struct kml_info *info)
-{
-	static const struct {
-		u32 from;
-		unsigned int to;
-	} map[] = {
-		{ KML_F_ALLOCATED,	KML_SHOW_ALLOCATED },
-		{ KML_F_REPORTED,	KML_SHOW_REPORTED },
-		{ KML_F_NO_SCAN,	KML_SHOW_NO_SCAN },
-		{ KML_F_FULL_SCAN,	KML_SHOW_FULL_SCAN },
-		{ KML_F_SUSPECT,	KML_SHOW_SUSPECT },
-	};
-	unsigned int i, flags = 0;
-
-	for (i = 0; i < ARRAY_SIZE(map); i++)
-		if (info->state & map[i].from)
-			flags |= map[i].to;
-	if (info->space == KML_PHYS)
-		flags |= KML_SHOW_PHYS;
-	if (info->space == KML_PERCPU)
-		flags |= KML_SHOW_PERCPU;
-	return flags;
 }
 
 /**
@@ -474,6 +449,7 @@ int kml_tail_fill(struct kml_tail *s)
  * serialises them.
  */
 
+/* With IRQs off, a section is a read-side section of RCU without rcu_read_lock(). */
 static __always_inline bool __kml_object_lock(struct kml_locked *l, struct kml_space *space,
 					      unsigned long addr, bool alias)
 {
@@ -482,19 +458,20 @@ static __always_inline bool __kml_object_lock(struct kml_locked *l, struct kml_s
 	unsigned long start = addr;
 	struct kml_page *page;
 
-	rcu_read_lock();
+	local_irq_save(l->flags);
 	if (alias && !kml_lookup(space, addr, &start))
 		goto none;
 
 	iv = kml_interval_find(space, start);
 	l->leaf = iv ? kml_leaf_find(iv, start) : NULL;
-	if (!l->leaf)
+	if (unlikely(!l->leaf))
 		goto none;
 
-	raw_spin_lock_irqsave(&l->leaf->lock, l->flags);
+	raw_spin_lock(&l->leaf->lock);
 	page = kml_leaf_page(l->leaf);
 	hot = page ? kml_page_exact(page, start & ~KML_PAGE_MASK) : NULL;
-	if (hot && addr - start < kml_hot_size(hot, kml_hot_state(hot))) {
+	if (likely(hot) &&
+	    (!alias || addr - start < kml_hot_size(hot, kml_hot_state(hot)))) {
 		l->space = space;
 		l->iv = iv;
 		l->page = page;
@@ -502,12 +479,11 @@ static __always_inline bool __kml_object_lock(struct kml_locked *l, struct kml_s
 		l->hot = hot;
 		/* sparse does not know functions that lock conditionally */
 		__release(&l->leaf->lock);
-		__release(RCU);
 		return true;
 	}
-	raw_spin_unlock_irqrestore(&l->leaf->lock, l->flags);
+	raw_spin_unlock(&l->leaf->lock);
 none:
-	rcu_read_unlock();
+	local_irq_restore(l->flags);
 	return false;
 }
 
@@ -519,7 +495,7 @@ none:
  * @alias: accept any address in the object, not only its start
  *
  * Context: any but NMI; no leaf is locked. On success, until kml_object_unlock(),
- * IRQs are off, leaf->lock is held, and an RCU read-side section is open.
+ * IRQs are off, which is an RCU read-side section, too, and leaf->lock is held.
  * Return: true if the object was found.
  */
 bool kml_object_lock(struct kml_locked *l, struct kml_space *space,
@@ -528,13 +504,17 @@ bool kml_object_lock(struct kml_locked *l, struct kml_space *space,
 	return __kml_object_lock(l, space, addr, alias);
 }
 
+static __always_inline void __kml_object_unlock(struct kml_locked *l)
+{
+	__acquire(&l->leaf->lock);
+	raw_spin_unlock(&l->leaf->lock);
+	local_irq_restore(l->flags);
+}
+
 /* Release what a successful kml_object_lock() has taken. */
 void kml_object_unlock(struct kml_locked *l)
 {
-	__acquire(RCU);
-	__acquire(&l->leaf->lock);
-	raw_spin_unlock_irqrestore(&l->leaf->lock, l->flags);
-	rcu_read_unlock();
+	__kml_object_unlock(l);
 }
 
 /**
@@ -587,23 +567,38 @@ enum kml_insert_step {
  * Does an object overlap the new one on its first page? An object that starts on an
  * earlier page is protected by that page's leaf->lock, which is not held here: while
  * its size is read, it may be removed and its slot be reused. So an apparent overlap
- * is rechecked under that lock (KML_INSERT_REACHED). Context: leaf->lock.
+ * is rechecked under that lock (KML_INSERT_REACHED). @slot is set to the slot for the
+ * new object if nothing is in it or behind it, as most often, else to -1: it may be
+ * used. Context: leaf->lock.
  */
-static int kml_start_taken(struct kml_insert_ctx *b, struct kml_interval *iv,
-			   struct kml_leaf *leaf, struct kml_page *page)
+static __always_inline int kml_start_taken(struct kml_insert_ctx *b, struct kml_interval *iv,
+					   struct kml_leaf *leaf, struct kml_page *page,
+					   int *slot)
 {
 	unsigned long base = b->s.start & KML_PAGE_MASK;
-	unsigned long last = min(b->s.last, base + KML_PAGE_SIZE - 1);
-	struct kml_hot *hot = NULL;
+	unsigned int last = min(b->s.last, base + KML_PAGE_SIZE - 1) - base;
+	struct kml_hot *hot;
+	int own, i = -1;
 	u32 state;
 
-	if (page)
-		hot = kml_page_find(page, last - base);
-	if (hot) {
-		state = kml_hot_state(hot);
+	*slot = -1;
+	if (likely(page)) {
+		hot = kml_page_hot(page);
+		own = kml_page_slot_of(page, b->s.start - base);
+		i = kml_page_pred(page, kml_page_slot_of(page, last));
+		if (unlikely(i >= own)) {
+			/* it may start behind the new one, in the slot of its end */
+			if ((kml_hot_state(&hot[i]) & KML_OFF_MASK) > last)
+				i = i ? kml_page_pred(page, i - 1) : -1;
+		} else if (i >= 0 || page->nr) {
+			*slot = own;
+		}
+	}
+	if (i >= 0) {
+		state = kml_hot_state(&hot[i]);
 		b->s.hit = base + (state & KML_OFF_MASK);
-		if (b->s.hit >= b->s.start ||
-		    b->s.start - b->s.hit < kml_hot_size(hot, state))
+		if (unlikely(b->s.hit >= b->s.start ||
+			     b->s.start - b->s.hit < kml_hot_size(&hot[i], state)))
 			return KML_INSERT_TAKEN;
 		return KML_INSERT_DONE;
 	}
@@ -621,13 +616,13 @@ static int kml_start_taken(struct kml_insert_ctx *b, struct kml_interval *iv,
 }
 
 /*
- * Make sure that the leaf has a page descriptor with a free slot for the object. A
- * descriptor that was replaced is returned in @old. Context: leaf->lock.
+ * Make sure that the leaf has a page descriptor with a free slot for an object at @off.
+ * A descriptor that was replaced is returned in @old. Context: leaf->lock.
  */
-static int kml_leaf_room(struct kml_insert_ctx *b, struct kml_leaf *leaf,
-			 struct kml_page *page, struct kml_page **old)
+static noinline int kml_leaf_room(struct kml_leaf *leaf, unsigned int off, size_t size,
+				  struct kml_page **spare, struct kml_page **old)
 {
-	unsigned int off = b->s.start & ~KML_PAGE_MASK;
+	struct kml_page *page = kml_leaf_page(leaf);
 	int grain_idx;
 
 	if (likely(page && page->nr && kml_page_slot_free(page, off)))
@@ -635,63 +630,73 @@ static int kml_leaf_room(struct kml_insert_ctx *b, struct kml_leaf *leaf,
 	if (page && page->nr)
 		grain_idx = kml_page_grain_idx_for(page, off);
 	else
-		grain_idx = kml_page_grain_idx(b->size);
+		grain_idx = kml_page_grain_idx(size);
 	/* an empty descriptor of the right grain */
 	if (page && page->grain_idx == grain_idx)
 		return KML_INSERT_DONE;
 
-	if (!b->spare || b->spare->grain_idx != grain_idx)
+	if (!*spare || (*spare)->grain_idx != grain_idx)
 		return KML_INSERT_PAGE + grain_idx;
 	if (page)
-		kml_page_move(b->spare, page);
-	WRITE_ONCE(leaf->grain_idx, b->spare->grain_idx);
-	rcu_assign_pointer(leaf->page, b->spare);
-	b->spare = NULL;
+		kml_page_move(*spare, page);
+	WRITE_ONCE(leaf->grain_idx, (*spare)->grain_idx);
+	rcu_assign_pointer(leaf->page, *spare);
+	*spare = NULL;
 	*old = page;
 	return KML_INSERT_DONE;
 }
 
-/* Try to publish the entry of an object. Return: KML_INSERT_*. */
-static int kml_insert_try(struct kml_insert_ctx *b)
+/*
+ * Try to publish the entry of an object. Inline: with a @b that no other function gets,
+ * its members are in registers. Return: KML_INSERT_*.
+ */
+static __always_inline int __kml_insert_try(struct kml_insert_ctx *b)
 {
 	struct kml_page *page, *old = NULL;
 	struct kml_interval *iv;
 	struct kml_leaf *leaf;
 	unsigned long flags;
-	int ret;
+	int ret, slot;
 
-	rcu_read_lock();
+	/* a read-side section of RCU, too */
 	local_irq_save(flags);
 	iv = kml_interval_find(b->s.space, b->s.start);
 	leaf = iv ? kml_leaf_find(iv, b->s.start) : NULL;
 	ret = KML_INSERT_LEAF;
-	if (!leaf)
+	if (unlikely(!leaf))
 		goto out;
 	if (!b->cold)
 		b->cold = kml_cold_get_cached();
 	ret = KML_INSERT_COLD;
-	if (!b->cold)
+	if (unlikely(!b->cold))
 		goto out;
 
 	__kml_cold_init(b->cold, b->trace, b->ptr);
 
 	raw_spin_lock(&leaf->lock);
+	page = rcu_dereference_check(leaf->page, lockdep_is_held(&leaf->lock));
 	ret = KML_INSERT_AGAIN;
-	if (kml_leaf_dead(leaf))
+	if (unlikely(page == KML_PAGE_DEAD))
 		goto unlock;
-	page = kml_leaf_page(leaf);
-	ret = kml_start_taken(b, iv, leaf, page);
-	if (ret)
+	ret = kml_start_taken(b, iv, leaf, page, &slot);
+	if (unlikely(ret))
 		goto unlock;
-	ret = kml_leaf_room(b, leaf, page, &old);
-	if (ret)
-		goto unlock;
+	if (unlikely(slot < 0)) {
+		unsigned int off = b->s.start & ~KML_PAGE_MASK;
+		struct kml_page *spare = b->spare;
+
+		ret = kml_leaf_room(leaf, off, b->size, &spare, &old);
+		b->spare = spare;
+		if (ret)
+			goto unlock;
+		page = kml_leaf_page(leaf);
+		slot = kml_page_slot_of(page, off);
+	}
 
 	/* must be in this RCU section: see "New objects" in kmemleak.h */
 	if (unlikely(kml_scan_active()))
 		b->state |= KML_F_NEW;
-	kml_page_add(kml_leaf_page(leaf), b->state,
-		     b->state & KML_F_BIG ? U32_MAX : b->size, b->cold);
+	kml_page_put(page, slot, b->state, b->state & KML_F_BIG ? U32_MAX : b->size, b->cold);
 	b->cold = NULL;
 	if (unlikely(b->state & KML_F_NEW))
 		kml_interval_set_has_new(iv);
@@ -700,10 +705,14 @@ unlock:
 	raw_spin_unlock(&leaf->lock);
 out:
 	local_irq_restore(flags);
-	rcu_read_unlock();
 	if (unlikely(old))
 		kml_page_free_rcu(old);
 	return ret;
+}
+
+static noinline int kml_insert_try(struct kml_insert_ctx *b)
+{
+	return __kml_insert_try(b);
 }
 
 /*
@@ -740,7 +749,7 @@ static int kml_insert_supply(struct kml_insert_ctx *b, int what)
 	b->spare = kml_pool_alloc(KML_POOL_PAGE + what, b->s.gfp);
 	if (!b->spare)
 		return -ENOMEM;
-	b->spare->grain_idx = what;
+	kml_page_init(b->spare, what);
 	return 0;
 }
 
@@ -749,8 +758,8 @@ static int kml_insert_supply(struct kml_insert_ctx *b, int what)
  * the caller has to free, or NULL. Return: the size of the object, or 0 if there is
  * none.
  */
-static size_t kml_remove_entry(struct kml_space *space, unsigned long start,
-			       u32 *state, struct kml_cold **cold)
+static __always_inline size_t kml_remove_entry(struct kml_space *space, unsigned long start,
+					       u32 *state, struct kml_cold **cold)
 {
 	struct kml_locked l __uninitialized;
 	size_t size;
@@ -762,16 +771,61 @@ static size_t kml_remove_entry(struct kml_space *space, unsigned long start,
 	*state = atomic_fetch_andnot(KML_F_ALLOCATED, &l.hot->state);
 	size = kml_hot_size(l.hot, *state);
 	*cold = l.hot->cold;
-	kml_page_del(l.page, l.hot);
-	if (!l.page->nr)
+	kml_page_clear(l.page, kml_page_slot_of(l.page, start & ~KML_PAGE_MASK));
+	if (unlikely(!l.page->nr))
 		kml_interval_vacate(l.iv);
 	kml_count_irqs_off(KML_C_FREES);
 
 	/* users of plain cold metadata hold leaf->lock: it can be reused now */
-	if (likely(!(*state & KML_F_EXT)) && kml_cold_put_cached(*cold))
+	if (likely(!(*state & KML_F_EXT)) && likely(kml_cold_put_cached(*cold)))
 		*cold = NULL;
-	kml_object_unlock(&l);
+	__kml_object_unlock(&l);
 	return size;
+}
+
+/*
+ * Go on with an insertion of which the first try has returned @ret: not all was there.
+ * Return: as kml_object_insert().
+ */
+static noinline int kml_insert_more(struct kml_insert_ctx *b, int ret, int min_count,
+				    struct kml_info *hit)
+{
+	struct kml_space *space = b->s.space;
+
+	while (ret) {
+		ret = kml_insert_supply(b, ret);
+		if (ret)
+			break;
+		ret = kml_insert_try(b);
+	}
+	if (likely(!ret) && !kml_one_page(b->s.start, b->s.last)) {
+		ret = kml_tail_fill(&b->s);
+		if (ret) {
+			u32 state;
+
+			kml_tail_clear(space, b->s.start, b->s.last);
+			if (kml_remove_entry(space, b->s.start, &state, &b->cold)) {
+				kml_pin_wait(b->s.start);
+				b->state = state;
+			}
+		}
+	}
+	if (unlikely(b->spare))
+		kml_pool_free(KML_POOL_PAGE + b->spare->grain_idx, b->spare);
+	if (unlikely(b->cold))
+		kml_cold_free(b->state, b->cold);
+
+	if (likely(!ret))
+		return 0;
+	if (ret == -EEXIST) {
+		kml_count_inc(KML_C_OVERLAPS);
+		if (!kml_object_info(space, b->s.hit, false, hit))
+			memset(hit, 0, sizeof(*hit));
+		return ret;
+	}
+	kml_reserve_add(space, b->s.start, b->s.last - b->s.start + 1,
+			min_count < 0 ? KML_RESERVE_BLACK : 0);
+	return 0;
 }
 
 /**
@@ -794,8 +848,8 @@ int kml_object_insert(struct kml_space *space, unsigned long ptr, size_t size,
 		      int min_count, gfp_t gfp, depot_stack_handle_t trace,
 		      struct kml_info *hit)
 {
-	/* not an initialiser: it would clear all of it */
-	struct kml_insert_ctx b __uninitialized;
+	/* not initialisers: they would clear all of it */
+	struct kml_insert_ctx b __uninitialized, more __uninitialized;
 	int ret;
 
 	if (unlikely(!size))
@@ -818,9 +872,11 @@ int kml_object_insert(struct kml_space *space, unsigned long ptr, size_t size,
 	if (unlikely(b.size > U32_MAX - 1)) {
 		struct kml_ext *ext = kml_pool_alloc(KML_POOL_EXT, gfp);
 
-		ret = -ENOMEM;
-		if (!ext)
-			goto reserve;
+		if (!ext) {
+			kml_reserve_add(space, b.s.start, b.s.last - b.s.start + 1,
+					min_count < 0 ? KML_RESERVE_BLACK : 0);
+			return 0;
+		}
 		ext->size = b.size;
 		ext->not_excess = ~0UL;
 		b.cold = &ext->cold;
@@ -828,51 +884,20 @@ int kml_object_insert(struct kml_space *space, unsigned long ptr, size_t size,
 	}
 
 	kml_window_grow(space, b.s.start, b.s.last);
-	for (;;) {
-		ret = kml_insert_try(&b);
-		if (likely(!ret))
-			break;
-		ret = kml_insert_supply(&b, ret);
-		if (ret)
-			break;
-	}
-	if (likely(!ret) && !kml_one_page(b.s.start, b.s.last)) {
-		ret = kml_tail_fill(&b.s);
-		if (ret) {
-			u32 state;
-
-			kml_tail_clear(space, b.s.start, b.s.last);
-			if (kml_remove_entry(space, b.s.start, &state, &b.cold)) {
-				kml_pin_wait(b.s.start);
-				b.state = state;
-			}
-		}
-	}
-	if (unlikely(b.spare))
-		kml_pool_free(KML_POOL_PAGE + b.spare->grain_idx, b.spare);
-	if (unlikely(b.cold))
-		kml_cold_free(b.state, b.cold);
-
-	if (likely(!ret))
+	ret = __kml_insert_try(&b);
+	if (likely(!ret && kml_one_page(b.s.start, b.s.last)))
 		return 0;
-	if (ret == -EEXIST) {
-		kml_count_inc(KML_C_OVERLAPS);
-		if (!kml_object_info(space, b.s.hit, false, hit))
-			memset(hit, 0, sizeof(*hit));
-		return ret;
-	}
-reserve:
-	kml_reserve_add(space, b.s.start, b.s.last - b.s.start + 1,
-			min_count < 0 ? KML_RESERVE_BLACK : 0);
-	return 0;
+	/* a copy, since other functions get its address */
+	more = b;
+	return kml_insert_more(&more, ret, min_count, hit);
 }
 
 /*
  * Remove the object at @start, and wait for workers that read it. The caller has to
  * free @cold. Return: the size of the object, or 0 if there is none.
  */
-static size_t kml_detach(struct kml_space *space, unsigned long start,
-			 u32 *state, struct kml_cold **cold)
+static __always_inline size_t kml_detach(struct kml_space *space, unsigned long start,
+					 u32 *state, struct kml_cold **cold)
 {
 	size_t size = kml_remove_entry(space, start, state, cold);
 	unsigned long last;

@@ -924,6 +924,31 @@ static void kml_print(struct seq_file *seq, const struct kml_info *info, bool he
 		kml_print_frame(seq, entries[i], info->born);
 }
 
+/* The flags of an object as dump= prints them, KML_SHOW_*. Context: any. */
+unsigned int kml_info_flags(const struct kml_info *info)
+{
+	static const struct {
+		u32 from;
+		unsigned int to;
+	} map[] = {
+		{ KML_F_ALLOCATED,	KML_SHOW_ALLOCATED },
+		{ KML_F_REPORTED,	KML_SHOW_REPORTED },
+		{ KML_F_NO_SCAN,	KML_SHOW_NO_SCAN },
+		{ KML_F_FULL_SCAN,	KML_SHOW_FULL_SCAN },
+		{ KML_F_SUSPECT,	KML_SHOW_SUSPECT },
+	};
+	unsigned int i, flags = 0;
+
+	for (i = 0; i < ARRAY_SIZE(map); i++)
+		if (info->state & map[i].from)
+			flags |= map[i].to;
+	if (info->space == KML_PHYS)
+		flags |= KML_SHOW_PHYS;
+	if (info->space == KML_PERCPU)
+		flags |= KML_SHOW_PERCPU;
+	return flags;
+}
+
 /**
  * kml_report_dump() - log the metadata of an object, for dump= and for warnings
  * @info: the metadata

@@ -156,6 +156,7 @@ bool kml_report_lock(const struct kml_report_entry *e, struct kml_locked *l);
 
 /* Print the metadata of an object to the log. */
 void kml_report_dump(const struct kml_info *info);
+unsigned int kml_info_flags(const struct kml_info *info);
 
 /* === Leaks and references for tools ===================================== */
 

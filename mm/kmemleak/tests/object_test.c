@@ -2,6 +2,7 @@
 /* Metadata of objects: initial values, order of allocation, packed fields. */
 
 #include "common.h"
+#include "../scan.h"
 
 static void birth(struct kml_cold *cold, depot_stack_handle_t trace,
 		  unsigned long ptr)

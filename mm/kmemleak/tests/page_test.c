@@ -30,7 +30,7 @@ static struct kml_page *new_page(struct kunit *test, unsigned int grain_idx)
 	struct kml_page *page = kunit_kzalloc(test, kml_page_size(grain_idx), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, page);
-	page->grain_idx = grain_idx;
+	kml_page_init(page, grain_idx);
 	return page;
 }
 
