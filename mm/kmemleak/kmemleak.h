@@ -662,7 +662,7 @@ extern struct kml_scan_stats kml_scan_stats;
 struct kml_running {
 	u64 begin;			/* ktime_get_ns(); 0: no scan runs */
 	u64 stage_begin;		/* ktime_get_ns() */
-	u64 expected;			/* bytes that the last complete scan read */
+	u64 expected;			/* bytes; the last complete scan read them */
 	enum kml_stage stage;
 };
 

@@ -39,6 +39,18 @@ const char *kml_stage_name(enum kml_stage stage)
 }
 
 /*
+ * Estimate what the first scan reads, in bytes: slabs and per-CPU memory are objects for
+ * the most part, and struct pages are roots. Context: process.
+ */
+static u64 kml_stats_estimate(void)
+{
+	u64 pages = global_node_page_state_pages(NR_SLAB_RECLAIMABLE_B) +
+		    global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B) + pcpu_nr_pages();
+
+	return pages * PAGE_SIZE + (u64)totalram_pages() * sizeof(struct page);
+}
+
+/*
  * Begin the statistics of a scan. @workers: number of workers that may take part.
  * Context: process, kml_scan_mutex held.
  */
@@ -52,6 +64,8 @@ static void kml_stats_begin(unsigned int workers)
 		.all_stopped = s->all_stopped,
 		.workers = workers,
 	};
+	if (!kml_running.expected)
+		WRITE_ONCE(kml_running.expected, kml_stats_estimate());
 	WRITE_ONCE(kml_running.stage_begin, ktime_get_ns());
 	WRITE_ONCE(kml_running.begin, kml_running.stage_begin);
 	trace_kmemleak_scan_begin(seq, kml_count_objects(), workers);

@@ -376,6 +376,26 @@ static int summary(void *arg)
 	return 0;
 }
 
+static long expected_bytes;
+
+static void look_at_progress(void)
+{
+	if (expected_bytes <= 0)
+		expected_bytes = world_stat("running_bytes_expected");
+}
+
+/* The first scan has no scan before it: its size is estimated. */
+static int first_progress(void *arg)
+{
+	TAP_CHECK(!boot("on"), "boot");
+	TAP_CHECK(world_stat("running_bytes_expected") == -1, "no scan runs");
+	shim_poll = look_at_progress;
+	command("scan");
+	shim_poll = NULL;
+	TAP_CHECK(expected_bytes > 0, "%ld bytes", expected_bytes);
+	return 0;
+}
+
 /* Words that point to one per-CPU block: each candidate is counted once. */
 static int statistics(void *arg)
 {
@@ -415,5 +435,6 @@ int main(void)
 	tap_case("arguments that all hooks ignore", nonsense, NULL, 30);
 	tap_case("statistics: users' first", summary, NULL, 30);
 	tap_case("statistics of words for per-CPU blocks", statistics, NULL, 30);
+	tap_case("progress of the first scan", first_progress, NULL, 60);
 	return tap_done();
 }

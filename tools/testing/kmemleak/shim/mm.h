@@ -228,6 +228,8 @@ static inline void drain_all_pages(struct zone *zone) { }
 #define per_cpu_ptr_to_phys(p) ((void)(p), (phys_addr_t)0)
 #define is_vmalloc_or_module_addr(p) is_vmalloc_addr(p)
 #define totalram_pages() (W_PHYS_SIZE / PAGE_SIZE)
+#define global_node_page_state_pages(item) 0UL
+#define pcpu_nr_pages()	0UL
 #define PageHWPoison(p)	((void)(p), false)
 #define is_page_hwpoison(p) PageHWPoison(p)
 #define pfn_is_unaccepted_memory(n) ((void)(n), false)
