@@ -42,6 +42,22 @@ static const struct kernel_param_ops kml_depth_ops = {
 	.get = param_get_uint,
 };
 
+static int kml_budget_set(const char *val, const struct kernel_param *kp)
+{
+	int ret = param_set_uint_minmax(val, kp, 0, 100);
+
+	/* those that sleep for another budget */
+	if (!ret)
+		kml_workers_wake_initiator();
+	return ret;
+}
+
+static const struct kernel_param_ops kml_budget_ops = {
+	.set = kml_budget_set,
+	.get = param_get_uint,
+};
+
+module_param_cb(budget, &kml_budget_ops, &kml_budget, 0644);
 module_param_cb(filter, &kml_filter_ops, NULL, 0644);
 module_param_cb(depth, &kml_depth_ops, &kml_depth, 0644);
 module_param_named(min_unref_scans, kml_scan_params.min_unref_scans, uint, 0644);
@@ -720,6 +736,7 @@ static void kml_show_scan(struct seq_file *seq, const struct kml_scan_stats *s)
 			   div_u64(s->stage_ns[i], NSEC_PER_USEC));
 	seq_printf(seq, "scan_workers %u\n", s->workers);
 	seq_printf(seq, "scan_worker_us %llu\n", div_u64(s->sum.ns, NSEC_PER_USEC));
+	seq_printf(seq, "scan_slept_us %llu\n", div_u64(s->sum.slept_ns, NSEC_PER_USEC));
 	seq_printf(seq, "scan_bytes %llu\n", s->sum.words * sizeof(long));
 	seq_printf(seq, "scan_objects %llu\n", s->sum.objects);
 	seq_printf(seq, "scan_candidates %llu\n", s->sum.candidates);

@@ -624,6 +624,7 @@ struct kml_mark_stats {
 	u64 overflows;			/* objects left pending: work list full */
 	u64 steals;			/* blocks taken from the shared list */
 	u64 ns;				/* in jobs, waits for work included */
+	u64 slept_ns;			/* of these, to keep to the budget */
 };
 
 /* The stages of a scan. include/trace/events/kmemleak.h has their names, too. */

@@ -193,12 +193,17 @@ int kml_scan_lock(void);
  * once while any signal is pending, even one that does not end a scan. The wait is
  * then a short one that cannot be interrupted.
  */
-#define kml_wait_once(wq, condition)					\
+#define kml_wait_once(wq, condition) kml_wait_for(wq, condition, KTIME_MAX)
+
+/* The same, for @timeout nanoseconds at most. */
+#define kml_wait_for(wq, condition, timeout)				\
 do {									\
 	bool __beside = signal_pending(current);			\
+	ktime_t __most = timeout;					\
 									\
-	__wait_event_hrtimeout(wq, condition, __beside ?		\
-			       ms_to_ktime(KML_SIGNAL_POLL_MSECS) : KTIME_MAX, \
+	if (__beside)							\
+		__most = min(__most, ms_to_ktime(KML_SIGNAL_POLL_MSECS)); \
+	__wait_event_hrtimeout(wq, condition, __most,			\
 			       __beside ? TASK_IDLE : TASK_INTERRUPTIBLE); \
 } while (0)
 
@@ -358,6 +363,7 @@ struct kml_worker {
 	bool copies;			/* this job filters copies of content */
 	unsigned int locked_cand;	/* candidates of kml_mark_locked() */
 	size_t locked_bytes;		/* bytes that it has read */
+	u64 used_ns;			/* CPU time of jobs, since it last slept for the budget */
 	unsigned int nr_unsettled[KML_NR_SPACES];
 	struct kml_mark_stats stats;
 	unsigned long unsettled[KML_NR_SPACES][KML_BATCH];
@@ -431,7 +437,8 @@ int kml_workers_init(void);
 int kml_workers_set(unsigned int nr);
 unsigned int kml_workers_wanted(void);
 
-struct kml_worker *kml_workers_begin(bool (*stop)(void));
+extern unsigned int kml_budget;	/* per cent of a CPU; 0: no limit */
+struct kml_worker *kml_workers_begin(bool (*stop)(void), bool spread);
 void kml_workers_end(struct kml_mark_stats *sum);
 bool kml_workers_run(kml_source source, bool read_grey);
 void kml_workers_share(struct kml_worker *w);

@@ -858,7 +858,7 @@ static struct kml_worker *kml_scan_open(void)
 			  KML_WORKER_BLOCKS *
 			  min(kml_workers_wanted(), num_online_cpus()));
 
-	w = kml_workers_begin(kml_scan_should_stop);
+	w = kml_workers_begin(kml_scan_should_stop, current == kml_scan_params.thread);
 	kml_stats_begin(kml_workers_nr());
 	WRITE_ONCE(kml_state.scan_active, true);
 	/* hooks see the scan, or we see their objects: kmemleak.h, New objects */

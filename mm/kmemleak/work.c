@@ -52,8 +52,15 @@ bool kml_signalled(void)
 	       kml_signal_in(&current->signal->shared_pending);
 }
 
+static void kml_workers_wake(void);
+
+/* Tasks in kml_scan_lock(): they wait for a scan, which then does not sleep. */
+static atomic_t kml_scan_waiting;
+
 /**
  * kml_scan_lock() - take kml_scan_mutex
+ *
+ * While the calling task waits, the running scan has no budget.
  *
  * mutex_lock_interruptible() does not wait while any signal is pending. While the
  * pending signals are such that kml_signalled() is false, this function tries again
@@ -64,12 +71,21 @@ bool kml_signalled(void)
  */
 int kml_scan_lock(void)
 {
+	int ret = 0;
+
+	if (mutex_trylock(&kml_scan_mutex))
+		return 0;
+	atomic_inc(&kml_scan_waiting);
+	kml_workers_wake();
 	while (mutex_lock_interruptible(&kml_scan_mutex)) {
-		if (kml_signalled())
-			return -ERESTARTSYS;
+		if (kml_signalled()) {
+			ret = -ERESTARTSYS;
+			break;
+		}
 		usleep_range_state(500, 1000 * KML_SIGNAL_POLL_MSECS, TASK_IDLE);
 	}
-	return 0;
+	atomic_dec(&kml_scan_waiting);
+	return ret;
 }
 
 /* === Workers ============================================================ */
@@ -117,6 +133,11 @@ int kml_scan_lock(void)
  * value that is set up for all workers before a job is set up for every helper that
  * may take the job.
  *
+ * Budget. The workers of a scan by the scan thread sleep on kml_job.wait, between two
+ * pieces of work, so that all of them together use at most kml_budget per cent of a
+ * CPU. A worker that sleeps counts as busy. It ends its sleep when the scan has to
+ * stop, its CPU goes offline, the parameter changes, or a task waits for the scan.
+ *
  * Sharing. Idle workers spin for a while and then sleep on kml_job.wait. A busy
  * worker that sees idle ones wakes them. If the list has no work, it first puts its
  * oldest full block of work there, or half of its only block.
@@ -144,7 +165,8 @@ static struct kml_job {
 	bool read_grey;
 	atomic_t busy;			/* workers that have work or look for it */
 	atomic_t nr_idle;		/* workers that wait for work */
-	wait_queue_head_t wait;		/* idle workers */
+	bool spread;			/* the scan keeps to kml_budget */
+	wait_queue_head_t wait;		/* idle workers, and those that sleep */
 	wait_queue_head_t left;		/* the initiator waits for helpers to end */
 	int nice;			/* nice value of the initiator */
 } kml_job = {
@@ -154,6 +176,8 @@ static struct kml_job {
 
 /* The initiator's worker. Allocated at boot, so that a scan can always begin. */
 static struct kml_worker *kml_first_worker;
+
+unsigned int kml_budget;
 
 /* Protected by kml_scan_mutex; statistics read the first two without it. */
 static unsigned int kml_wanted = 1;
@@ -201,6 +225,12 @@ bool kml_workers_leaving(const struct kml_worker *w)
 	return !w->initiator && kthread_should_park();
 }
 
+/* Let sleeping workers find out whether they have to go on. */
+static void kml_workers_wake(void)
+{
+	wake_up_all(&kml_job.wait);
+}
+
 /* Is there a reason to stop waiting for work? */
 static bool kml_wait_is_over(struct kml_worker *w)
 {
@@ -243,11 +273,51 @@ static bool kml_wait_for_work(struct kml_worker *w)
 	return true;
 }
 
+/* A worker works for so long before it sleeps: some pieces of work. */
+#define KML_SPREAD_NS	(4 * NSEC_PER_MSEC)
+
+static bool kml_spread_is_over(struct kml_worker *w, unsigned int budget)
+{
+	if (READ_ONCE(kml_mark.stopped) || !kml_enabled() || READ_ONCE(kml_budget) != budget ||
+	    atomic_read(&kml_scan_waiting))
+		return true;
+	return w->initiator ? kml_mark.stop() : kml_workers_leaving(w);
+}
+
+/*
+ * If the scan has a budget, and the worker has used some ms of CPU time since it last
+ * slept, sleep until this is its share of the budget. @checked: time of the last check;
+ * @slept: CPU time at the last sleep. Context: process, no lock held, no object pinned.
+ */
+static void kml_spread(struct kml_worker *w, u64 *checked, u64 *slept)
+{
+	unsigned int budget = READ_ONCE(kml_budget), nr = kml_nr_workers;
+	u64 now, end, t, used;
+
+	if (likely(!kml_job.spread || !budget))
+		return;
+	now = ktime_get_ns();
+	if (now - *checked < KML_SPREAD_NS)
+		return;
+	*checked = now;
+	used = task_sched_runtime(current) - *slept;
+	if (used < KML_SPREAD_NS)
+		return;
+	/* each worker has budget / nr per cent */
+	end = now + div_u64(used * (100 * nr - budget), budget);
+	for (t = now; t < end && !kml_spread_is_over(w, budget); t = ktime_get_ns())
+		kml_wait_for(kml_job.wait, kml_spread_is_over(w, budget), (ktime_t)(end - t));
+	w->stats.slept_ns += t - now;
+	*checked = t;
+	*slept = task_sched_runtime(current);
+}
+
 /* Do the calling worker's part of a job. */
 static void kml_do_job(struct kml_worker *w)
 {
 	const struct kml_mark_stats was = w->stats;
-	u64 begin = ktime_get_ns();
+	u64 begin = ktime_get_ns(), checked = begin - w->used_ns;
+	u64 slept = task_sched_runtime(current) - w->used_ns;
 	bool busy = true;
 
 	trace_kmemleak_worker_begin(READ_ONCE(kml_running.stage));
@@ -257,6 +327,7 @@ static void kml_do_job(struct kml_worker *w)
 	/* before we take work: pairs with kml_job_may_be_done() */
 	atomic_inc_return(&kml_job.busy);
 	while (!kml_mark_stop(w) && !kml_workers_leaving(w)) {
+		kml_spread(w, &checked, &slept);
 		if ((kml_job.read_grey && kml_mark_group(w)) ||
 		    (kml_job.source && kml_job.source(w))) {
 			kml_workers_share(w);
@@ -282,6 +353,7 @@ static void kml_do_job(struct kml_worker *w)
 	if ((busy && !atomic_dec_return(&kml_job.busy)) ||
 	    READ_ONCE(kml_mark.stopped))
 		wake_up_all(&kml_job.wait);
+	w->used_ns = kml_job.spread ? task_sched_runtime(current) - slept : 0;
 	w->stats.ns += ktime_get_ns() - begin;
 	trace_kmemleak_worker_end(READ_ONCE(kml_running.stage),
 				  w->stats.words - was.words,
@@ -424,14 +496,15 @@ static void kml_workers_cancel(void)
 /**
  * kml_workers_wake_initiator() - let the initiator find out whether it has to stop
  *
- * The initiator may be asleep: it waits for work, or for a helper to end. If it is,
- * it wakes up and calls the @stop function of kml_workers_begin().
+ * The initiator may be asleep: it waits for work, for its share of the budget, or for
+ * a helper to end. If it is, it wakes up and calls the @stop function of
+ * kml_workers_begin().
  *
  * Context: process. The caller has set the condition that @stop looks at.
  */
 void kml_workers_wake_initiator(void)
 {
-	wake_up_all(&kml_job.wait);
+	kml_workers_wake();
 	wake_up_all(&kml_job.left);
 }
 
@@ -495,13 +568,14 @@ void kml_workers_each(void (*fn)(struct kml_worker *w, void *data), void *data)
  * kml_workers_begin() - begin a scan: select its helpers
  * @stop: called by the initiator every few KiB, may reschedule; returns true if the
  *	scan has to stop
+ * @spread: keep to the budget
  *
  * The calling task is the initiator. It has to call kml_workers_end() in any case.
  *
  * Context: process, kml_scan_mutex held, before kml_state.scan_active is set.
  * Return: the initiator's worker, or NULL if there is no memory for grey objects.
  */
-struct kml_worker *kml_workers_begin(bool (*stop)(void))
+struct kml_worker *kml_workers_begin(bool (*stop)(void), bool spread)
 {
 	struct kml_worker *w = kml_first_worker;
 
@@ -509,6 +583,7 @@ struct kml_worker *kml_workers_begin(bool (*stop)(void))
 
 	kml_mark.stop = stop;
 	kml_mark.stopped = false;
+	kml_job.spread = spread;
 	kml_workers_select();
 	memset(&w->stats, 0, sizeof(w->stats));
 	return kml_mark_open(w) ? w : NULL;
@@ -554,6 +629,7 @@ static void kml_stats_add(struct kml_worker *w, void *data)
 	sum->overflows += w->stats.overflows;
 	sum->steals += w->stats.steals;
 	sum->ns += w->stats.ns;
+	sum->slept_ns += w->stats.slept_ns;
 }
 
 /**

@@ -2,6 +2,7 @@
 /* Whole scans of the running kernel: which objects are reported, when, and how. */
 
 #include "plant.h"
+#include "../mark.h"
 #include "../scan.h"
 
 /* 0 -> 1 -> 2 -> 3 by pointers to start, middle and end; the others are leaks. */
@@ -475,6 +476,50 @@ static void many_small_objects(struct kunit *test)
 	with_pages(test, many_fn);
 }
 
+#define KML_BUDGET_SCANS	400
+
+/* Scan until the workers sleep. Return: the sleep of the last scan, in ns. */
+static u64 scan_until_sleep(struct kunit *test, unsigned int most)
+{
+	struct kml_scan_stats last[KML_SCANS_KEPT] = {};
+	unsigned int i;
+
+	for (i = 0; i < most && !last[0].sum.slept_ns; i++) {
+		scan(test);
+		kml_stats_last(last);
+		KUNIT_EXPECT_LE(test, last[0].sum.slept_ns, last[0].sum.ns);
+	}
+	return last[0].sum.slept_ns;
+}
+
+/* Only scans of the scan thread sleep, and only with a budget. */
+static void budget_of_the_scan_thread(struct kunit *test)
+{
+	struct task_struct *thread;
+	unsigned int budget;
+	u64 slept;
+
+	if (!kml_enabled())
+		kunit_skip(test, "kmemleak is off");
+	mutex_lock(&kml_scan_mutex);
+	thread = kml_scan_params.thread;
+	budget = kml_budget;
+
+	WRITE_ONCE(kml_budget, 50);
+	KUNIT_EXPECT_EQ(test, scan_until_sleep(test, 4), 0ULL);
+
+	kml_scan_params.thread = current;
+	slept = scan_until_sleep(test, KML_BUDGET_SCANS);
+	/* at least as long as it has worked before */
+	KUNIT_EXPECT_GE(test, slept, 4ULL * NSEC_PER_MSEC);
+	WRITE_ONCE(kml_budget, 0);
+	KUNIT_EXPECT_EQ(test, scan_until_sleep(test, 4), 0ULL);
+
+	kml_scan_params.thread = thread;
+	WRITE_ONCE(kml_budget, budget);
+	mutex_unlock(&kml_scan_mutex);
+}
+
 static struct kunit_case kml_e2e_cases[] = {
 	KUNIT_CASE(lost_and_reachable),
 	KUNIT_CASE(lost_but_on_our_stack),
@@ -487,6 +532,7 @@ static struct kunit_case kml_e2e_cases[] = {
 	KUNIT_CASE(percpu_objects),
 	KUNIT_CASE(roots),
 	KUNIT_CASE(many_small_objects),
+	KUNIT_CASE(budget_of_the_scan_thread),
 	{}
 };
 

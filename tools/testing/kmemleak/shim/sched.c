@@ -51,6 +51,14 @@ u64 shim_clock_ns(void)
 	return (u64)ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
+u64 shim_cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (u64)ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
+
 /* Sleep on the condition; meanwhile a kernel thread counts as settled. */
 static void shim_block(void)
 {

@@ -126,6 +126,8 @@ extern unsigned long volatile jiffies;
 #define get_jiffies_64() ((u64)jiffies)
 typedef s64 ktime_t;
 u64 shim_clock_ns(void);
+u64 shim_cpu_ns(void);
+#define task_sched_runtime(t)	((void)(t), shim_cpu_ns())	/* of the current task */
 #define local_clock()	shim_clock_ns()
 /* A counter of 4 GHz; the harness decides what time it is. */
 #define rdtsc()		((u64)shim_clock_ns() << 2)

@@ -120,23 +120,41 @@ TEST(filters_are_known_by_name)
 	EXPECT_EQ(0, kml_scan());
 }
 
-TEST(depth_is_a_number_of_frames)
+/* A number that is in a range. */
+static void refuses_other_numbers(struct __test_metadata *_metadata, const char *name,
+				  const char * const *bad, size_t nr, const char *least,
+				  const char *most)
 {
-	static const char * const bad[] = { "0", "17", "-1", "4294967297", "all" };
 	char before[32], after[32];
 	size_t i;
 
+	read_param(name, before, sizeof(before));
+	for (i = 0; i < nr; i++)
+		EXPECT_LT(write_param(name, bad[i], strlen(bad[i])), 0)
+			TH_LOG("%s: \"%s\"", name, bad[i]);
+	read_param(name, after, sizeof(after));
+	EXPECT_STREQ(before, after);
+	EXPECT_EQ(0, write_param(name, least, strlen(least)));
+	EXPECT_EQ(0, write_param(name, most, strlen(most)));
+	EXPECT_EQ(0, write_param(name, before, strlen(before)));
+}
+
+TEST(depth_is_a_number_of_frames)
+{
+	static const char * const bad[] = { "0", "17", "-1", "4294967297", "all" };
+
 	if (kml_is_stock())
 		SKIP(return, "this kmemleak has none");
-	read_param("depth", before, sizeof(before));
-	for (i = 0; i < ARRAY_SIZE(bad); i++)
-		EXPECT_LT(write_param("depth", bad[i], strlen(bad[i])), 0)
-			TH_LOG("\"%s\"", bad[i]);
-	read_param("depth", after, sizeof(after));
-	EXPECT_STREQ(before, after);
-	EXPECT_EQ(0, write_param("depth", "1", 1));
-	EXPECT_EQ(0, write_param("depth", "16", 2));
-	EXPECT_EQ(0, write_param("depth", before, strlen(before)));
+	refuses_other_numbers(_metadata, "depth", bad, ARRAY_SIZE(bad), "1", "16");
+}
+
+TEST(budget_is_a_percentage)
+{
+	static const char * const bad[] = { "101", "-1", "4294967296", "50%" };
+
+	if (kml_is_stock())
+		SKIP(return, "this kmemleak has none");
+	refuses_other_numbers(_metadata, "budget", bad, ARRAY_SIZE(bad), "0", "100");
 }
 
 TEST(other_parameters_cannot_be_written)
