@@ -20,9 +20,17 @@ enum exit_status {
 	EXIT_LEAKS	= 1,	/* with --check: there are some */
 	EXIT_USAGE	= 2,
 	EXIT_NO_FILE	= 3,	/* a file is not there, or may not be read */
-	EXIT_BAD_IMAGE	= 4,	/* no dump, or a damaged one */
+	EXIT_BAD_IMAGE	= 4,	/* no dump or report, or a damaged one */
 	EXIT_UNKNOWN	= 5,	/* a kernel that is not understood */
 	EXIT_OTHER	= 6,
+	EXIT_RIGHTS	= 7,	/* not root, or the kernel is locked down */
+	EXIT_NO_DEBUGFS	= 8,
+	EXIT_NO_KMEMLEAK = 9,	/* the kernel was built without it */
+	EXIT_OFF	= 10,	/* kmemleak is disabled */
+	EXIT_LACKING	= 11,	/* the kernel or the report does not have it */
+	EXIT_PIPE	= 12,	/* the reader of the output is gone */
+	EXIT_STOPPED	= 13,	/* a signal ended a scan */
+	EXIT_NO_BLOCK	= 14,	/* no tracked block is at the address */
 };
 
 __attribute__((noreturn, format(printf, 2, 3)))
@@ -371,6 +379,7 @@ void report_json(const struct leaks *leaks, const struct report_options *options
 
 int cmd_scan(int argc, char **argv);
 int cmd_why(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 unsigned long parse_number(const char *option, const char *s, int base);
 bool image_option(int c, char *arg, struct image_options *options);

@@ -30,6 +30,21 @@ static const struct command {
 	  "  -i, --image FILE, --vmlinux FILE, --map FILE, --btf FILE, -q: as for scan\n"
 	  "  -d, --depth N           blocks in a chain, at most (default 8)\n"
 	  "  -n, --refs N            references shown of each block (default 8)\n" },
+	{ "report", cmd_report, "leaks of the running kernel or of a saved report, in groups",
+	  "usage: kmemleak report [options]\n"
+	  "  -i, --input FILE        a saved copy of /sys/kernel/debug/kmemleak, or of\n"
+	  "                          kmemleak_leaks with --stacks\n"
+	  "      --stacks FILE       a saved copy of kmemleak_stacks\n"
+	  "      --debugfs DIR       where debugfs is (default /sys/kernel/debug)\n"
+	  "  -g, --group WHAT        stack (default), function, module or cache\n"
+	  "  -s, --sort BY           bytes (default), count or age\n"
+	  "      --heads             only leaks that no other leak refers to, and what they retain\n"
+	  "      --since MARK        only of this generation (number of marks) or later\n"
+	  "  -m, --module MODULE     only stacks with a function of it; vmlinux: of none\n"
+	  "      --min-size BYTES    only blocks of that size or more\n"
+	  "  -f, --format FORMAT     text (default), json, folded (flame graphs) or csv\n"
+	  "  -n, --groups N          at most N groups; 0: all (default 40 for text, else all)\n"
+	  "      --check             exit status 1 if there are leaks\n" },
 	{ "help", cmd_help, "tell more about a subcommand",
 	  "usage: kmemleak help [SUBCOMMAND]\n" },
 };
@@ -50,7 +65,9 @@ int cmd_help(int argc, char **argv)
 	for (i = 0; i < ARRAY_SIZE(commands); i++)
 		printf("  %-6s %s\n", commands[i].name, commands[i].help);
 	puts("Exit status: 0 done, 1 leaks (with --check), 2 usage, 3 a file cannot be read,\n"
-	     "4 no dump or a damaged one, 5 a kernel that is not understood, 6 other.");
+	     "4 no dump or report or a damaged one, 5 a kernel or format that is not understood,\n"
+	     "6 other, 7 no rights, 8 no debugfs, 9 no kmemleak, 10 kmemleak is off,\n"
+	     "11 the kernel or report lacks it, 12 closed pipe, 13 stopped, 14 no such block.");
 	return EXIT_DONE;
 }
 

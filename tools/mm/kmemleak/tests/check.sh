@@ -210,6 +210,8 @@ json
 suppressions
 bad_input
 controls
+# shellcheck source=tools/mm/kmemleak/tests/reports.sh
+. "$here/reports.sh"
 for file in "$@"; do dump "$file"; done
 echo "1..$nr"
 exit $bad

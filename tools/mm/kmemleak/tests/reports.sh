@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Tests of the subcommands that read reports of kernels, on samples of these: a part of
+# check.sh, which has $tool, $work, $here, result() and refused().
+# shellcheck disable=SC2154,SC2016
+
+reports=$here/reports
+pair=(-i "$reports/leaks.txt" --stacks "$reports/stacks.txt")
+
+# golden <expected file> <name> <arguments>...
+golden()
+{
+	local want=$reports/expected/$1 name=$2 rc
+	shift 2
+	"$tool" "$@" >"$work/out" 2>"$work/err"
+	rc=$?
+	diff "$want" "$work/out" >"$work/diff" && [ $rc = 0 ] && [ ! -s "$work/err" ]
+	local verdict=$?
+	[ $verdict = 0 ] || { echo "# exit status $rc"; sed 's/^/# /' "$work/err"; head -n 20 "$work/diff" | sed 's/^/# /'; }
+	result $verdict "$name"
+}
+
+# csv <expression of awk on fields of the first group> <name> <arguments>...
+csv()
+{
+	local want=$1 name=$2
+	shift 2
+	"$tool" report -f csv "$@" 2>"$work/err" | sed -n 2p >"$work/out"
+	awk -F, "{ exit !($want) }" "$work/out" && [ -s "$work/out" ]
+	local verdict=$?
+	[ $verdict = 0 ] || sed 's/^/# /' "$work/out" "$work/err"
+	result $verdict "$name"
+}
+
+report_formats()
+{
+	local f
+	for f in text json folded csv; do
+		golden "pair.$f" "leaks and stacks as $f" report "${pair[@]}" -f $f
+		golden "stock.$f" "the text of a stock kernel as $f" report -i "$reports/stock.txt" -f $f
+	done
+	golden old.text 'the text of an old kernel' report -i "$reports/old.txt"
+	golden heads.text 'heads and what they retain' report "${pair[@]}" --heads
+	for f in function module cache; do
+		golden "pair-$f.csv" "groups by $f" report "${pair[@]}" -g $f -f csv
+	done
+	: >"$work/empty"
+	[ "$("$tool" report -i "$work/empty")" = 'no leaks' ]
+	result $? 'a report without leaks'
+	python3 -m json.tool "$reports/expected/pair.json" >"$work/out" 2>&1
+	result $? 'the JSON is JSON'
+	"$tool" report "${pair[@]}" -f csv |
+		python3 -c 'import csv, sys; rows = list(csv.DictReader(sys.stdin)); assert len(rows) == 5 and all(None not in r for r in rows) and rows[0]["leaks"] == "2"'
+	result $? 'the CSV has the same columns in all rows'
+}
+
+report_options()
+{
+	csv '$2 == 3' 'the group with most leaks is the first' "${pair[@]}" -s count
+	csv '$7 == 90000' 'the oldest group is the first' "${pair[@]}" -s age
+	csv '$10 == "0xffff888004a3b000"' 'jiffies tell the age where the text has no other' -i "$reports/stock.txt" -s age
+	csv '$1 == 320 && $2 == 3' '--module' "${pair[@]}" -m leaky
+	csv '$1 == 16' '--module vmlinux' "${pair[@]}" -m vmlinux
+	csv '$1 == 1048776 && $2 == 2' '--since' "${pair[@]}" --since 2
+	[ "$("$tool" report "${pair[@]}" --since 2 | head -n 1)" = '3 leaks, 1048784 bytes, 2 groups, 3 heads' ]
+	result $? '--since leaves out older generations'
+	csv '$1 == 1048576 && $2 == 1' '--min-size' "${pair[@]}" --min-size 1000
+	[ "$("$tool" report "${pair[@]}" -n 2 | tail -n 1)" = '3 more groups, 280 bytes (-n)' ]
+	result $? '--groups says what it leaves out'
+	"$tool" report "${pair[@]}" --check >/dev/null
+	[ $? = 1 ]
+	result $? '--check: exit status 1 if there are leaks'
+	"$tool" report "${pair[@]}" --check --since 3 >/dev/null
+	result $? '--check: exit status 0 if there are none'
+}
+
+report_errors()
+{
+	local old=$reports/stock.txt option
+	for option in '-g cache' --heads '--since 1'; do
+		# shellcheck disable=SC2086
+		refused 11 'kmemleak_leaks of the parallel kmemleak' "stock's text and $option" report -i "$old" $option
+	done
+	refused 2 '--stacks FILE' 'leaks without stacks' report -i "$reports/leaks.txt"
+	refused 2 '--group bytes' 'a group that does not exist' report "${pair[@]}" -g bytes
+	refused 2 'expected a number' 'a size that is none' report "${pair[@]}" --min-size big
+	refused 2 'stacks are its only groups' 'folded modules' report "${pair[@]}" -f folded -g module
+	refused 3 'No such file' 'a report that is not there' report -i "$work/nothing"
+	refused 3 'not a file' 'a report that is a directory' report -i "$work"
+	head -c -1 "$old" >"$work/cut"
+	refused 4 'truncated' 'a text without its last byte' report -i "$work/cut"
+	sed '$d' "$old" >"$work/cut"
+	refused 4 'truncated' 'a text without its last line' report -i "$work/cut"
+	sed '/^  comm "modprobe"/d' "$old" >"$work/cut"
+	refused 4 'without the line of its owner' 'a text without an owner' report -i "$work/cut"
+	refused 4 'no report of kmemleak' 'a program as text' report -i "$tool"
+	head -c -20 "$reports/leaks.txt" >"$work/cut"
+	refused 4 'truncated' 'leaks without their end' report -i "$work/cut" --stacks "$reports/stacks.txt"
+	sed 's/size=256/size=2z6/' "$reports/leaks.txt" >"$work/cut"
+	refused 4 ':4: a number is damaged' 'a number that is damaged' report -i "$work/cut" --stacks "$reports/stacks.txt"
+	sed '/do_one_initcall/d' "$reports/stacks.txt" >"$work/cut"
+	refused 4 'the line of a frame is damaged' 'a stack without a frame' report -i "$reports/leaks.txt" --stacks "$work/cut"
+	refused 4 'no kmemleak_stacks' 'stacks that are none' report -i "$reports/leaks.txt" --stacks "$old"
+	sed '1s/1/2/' "$reports/leaks.txt" >"$work/cut"
+	refused 5 'version 2' 'a version that is not known' report -i "$work/cut" --stacks "$reports/stacks.txt"
+	refused 8 'no debugfs' 'no debugfs' report --debugfs "$work/nothing"
+	mkdir -p "$work/debugfs"
+	refused 9 'CONFIG_DEBUG_KMEMLEAK' 'no kmemleak' report --debugfs "$work/debugfs"
+	: >"$work/debugfs/kmemleak"
+	echo kmemleak_leaks 1 >"$work/debugfs/kmemleak_leaks"
+	echo kmemleak_stacks 1 >"$work/debugfs/kmemleak_stacks"
+	echo 'enabled 0' >"$work/debugfs/kmemleak_stats"
+	refused 10 'kmemleak is disabled' 'kmemleak is off' report --debugfs "$work/debugfs"
+	echo 'enabled 1' >"$work/debugfs/kmemleak_stats"
+	[ "$("$tool" report --debugfs "$work/debugfs")" = 'no leaks' ]
+	result $? 'kmemleak is on, and there are no leaks'
+	if [ "$(id -u)" != 0 ]; then
+		chmod 0 "$work/debugfs/kmemleak_leaks"
+		refused 7 'by root only' 'not root' report --debugfs "$work/debugfs"
+	elif command -v setpriv >/dev/null; then
+		chmod 755 "$work"
+		chmod 400 "$work/debugfs/kmemleak_leaks"
+		cp "$tool" "$work/kmemleak"
+		setpriv --reuid 65534 --clear-groups "$work/kmemleak" report --debugfs "$work/debugfs" >"$work/out" 2>"$work/err"
+		[ $? = 7 ] && grep -q 'by root only' "$work/err"
+		result $? 'not root'
+	else
+		nr=$((nr + 1))
+		echo "ok $nr - not root # SKIP there is no setpriv"
+	fi
+	"$tool" report "${pair[@]}" >/dev/full 2>"$work/err"
+	[ $? = 6 ] && grep -q 'could not be written' "$work/err" && [ "$(wc -l <"$work/err")" = 1 ]
+	result $? 'a report to a full disk'
+	python3 - "$tool" "${pair[@]}" 2>"$work/err" <<-'EOT'
+	import os, subprocess, sys
+
+	r, w = os.pipe()
+	os.close(r)
+	p = subprocess.run([sys.argv[1], "report", *sys.argv[2:]], stdout=w, stderr=subprocess.PIPE)
+	assert p.returncode == 12 and p.stderr.count(b"\n") == 1 and b"reader" in p.stderr, p
+	EOT
+	result $? 'a report to a pipe that is closed'
+}
+
+# What 100,000 leaks of 1,000 stacks cost is printed, not judged.
+report_size()
+{
+	python3 - "$work" <<-'EOT'
+	import sys
+
+	with open(sys.argv[1] + "/leaks", "w") as f:
+	    print("kmemleak_leaks 1", file=f)
+	    for i in range(100000):
+	        print(f'addr={0xffff888000000000 + 64 * i:#x} space=virt size={i % 512 + 1} age_ms={i} pid=7 comm="sh" cpu=- scan=3 generation=0 cache=kmalloc-64 gfp=- stack={i % 1000 + 1} head={0xffff888000000000 + 64 * i:#x} retains=1 retained_bytes={i % 512 + 1} flags=-', file=f)
+	with open(sys.argv[1] + "/stacks", "w") as f:
+	    print("kmemleak_stacks 1", file=f)
+	    for i in range(1000):
+	        print(f"stack={i + 1} frames=3\n 0x1 __kmalloc_noprof+0x1/0x2\n 0x2 fn_{i}+0x1/0x2\n 0x3 main+0x1/0x2", file=f)
+	with open(sys.argv[1] + "/text", "w") as f:
+	    for i in range(100000):
+	        print(f'unreferenced object {0xffff888000000000 + 64 * i:#x} (size {i % 512 + 1}):\n  comm "sh", pid 7, jiffies {i}\n  hex dump (first 1 bytes):\n    6b  k\n  backtrace (crc 0):\n    __kmalloc_noprof+0x1/0x2\n    fn_{i % 1000}+0x1/0x2\n    main+0x1/0x2', file=f)
+	EOT
+	local form
+	for form in "leaks --stacks $work/stacks" text; do
+		# shellcheck disable=SC2086
+		python3 - "$tool" report -i "$work/"$form >"$work/out" <<-'EOT'
+		import os, subprocess, sys
+
+		p = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, text=True)
+		print(p.stdout.split("\n")[0])
+		t = os.times()
+		print(f"# 100,000 leaks: {t.children_user + t.children_system:.2f} s of a CPU")
+		EOT
+		tail -n 1 "$work/out"
+		grep -q "^100000 leaks, $(awk 'BEGIN { for (i = 0; i < 100000; i++) s += i % 512 + 1; print s }') bytes, 1000 groups" "$work/out"
+		result $? "100,000 leaks of ${form%% *}"
+	done
+}
+
+report_formats
+report_options
+report_errors
+report_size
