@@ -97,7 +97,7 @@ static bool wanted(const struct reports *r, const struct rleak *l,
 
 	if (o->heads && l->head != l->addr)
 		return false;
-	if (l->size < o->min_size)
+	if (l->size < o->min_size || (o->certain && l->possible))
 		return false;
 	/* numbers that are not known are at least as high as any */
 	if (o->since != R_UNKNOWN && (l->generation == R_UNKNOWN || l->generation < o->since))

@@ -380,6 +380,7 @@ void report_json(const struct leaks *leaks, const struct report_options *options
 int cmd_scan(int argc, char **argv);
 int cmd_why(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_run(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 unsigned long parse_number(const char *option, const char *s, int base);
 bool image_option(int c, char *arg, struct image_options *options);

@@ -62,11 +62,11 @@ int live_open(const char *debugfs, const char *name, int flags)
 
 void live_needs_ours(const char *debugfs, const char *what)
 {
-	close(live_open(debugfs, "kmemleak", O_RDONLY));
-	if (!live_has(debugfs, "kmemleak_leaks"))
+	if (live_has(debugfs, "kmemleak") && !live_has(debugfs, "kmemleak_leaks"))
 		die(EXIT_LACKING,
 		    "%s needs a kernel with the parallel kmemleak (no %s/kmemleak_leaks)", what,
 		    debugfs);
+	close(live_open(debugfs, "kmemleak_leaks", O_RDONLY));
 }
 
 int live_command(const char *debugfs, const char *command)

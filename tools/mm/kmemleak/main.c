@@ -45,6 +45,12 @@ static const struct command {
 	  "  -f, --format FORMAT     text (default), json, folded (flame graphs) or csv\n"
 	  "  -n, --groups N          at most N groups; 0: all (default 40 for text, else all)\n"
 	  "      --check             exit status 1 if there are leaks\n" },
+	{ "run", cmd_run, "run a command, and report what it leaked",
+	  "usage: kmemleak run [options] [--] COMMAND [ARGUMENT...]\n"
+	  "  -e, --exit-code N       exit status if there are leaks (0, the default: as without)\n"
+	  "      --junit FILE        the result for CI, too\n"
+	  "      --debugfs DIR       where debugfs is (default /sys/kernel/debug)\n"
+	  "The exit status is that of the command if there are no leaks.\n" },
 	{ "help", cmd_help, "tell more about a subcommand",
 	  "usage: kmemleak help [SUBCOMMAND]\n" },
 };

@@ -90,6 +90,7 @@ struct group_options {
 	enum sort_by sort;
 	enum format format;
 	bool heads;
+	bool certain;			/* without those that untracked memory refers to */
 	unsigned long since;		/* generation, or R_UNKNOWN: all */
 	const char *module;
 	unsigned long min_size;
@@ -137,7 +138,7 @@ int live_open(const char *debugfs, const char *name, int flags);
 /* Writes a command. Return: 0 or an error number. */
 int live_command(const char *debugfs, const char *command);
 __attribute__((noreturn)) void live_failed(const char *command, int err);
-/* Needs kmemleak_leaks, mark and check; @what says for what. */
+/* Gives up if the kernel is stock's; @what names what needs more. */
 void live_needs_ours(const char *debugfs, const char *what);
 char *live_read(int fd, const char *name, size_t *len);
 /* A number of kmemleak_stats. Return: false if there is no such line. */
@@ -145,5 +146,22 @@ bool live_stat(const char *stats, const char *name, unsigned long *value);
 /* kmemleak_stats, or NULL if the kernel has none; to be freed. */
 char *live_stats(const char *debugfs);
 void output_done(void);
+
+/* === A file that is new as a whole: newfile.c =========================== */
+
+/**
+ * struct new_file - file that replaces another when it is complete
+ * @f: to write to
+ * @path: its name then
+ * @temporary: its name until then
+ */
+struct new_file {
+	FILE *f;
+	const char *path;
+	char *temporary;
+};
+
+void new_file_open(struct new_file *n, const char *path);
+void new_file_done(struct new_file *n);
 
 #endif /* _TOOLS_KMEMLEAK_REPORTS_H */

@@ -178,7 +178,107 @@ report_size()
 	done
 }
 
+# A directory whose files act as those of debugfs, with the leaks of the sample.
+live=$work/live
+fake()
+{
+	rm -rf "$live"
+	mkdir "$live"
+	: >"$live/kmemleak"
+	cp "$reports/leaks.txt" "$live/kmemleak_leaks"
+	cp "$reports/stacks.txt" "$live/kmemleak_stacks"
+}
+
+faked()
+{
+	LD_PRELOAD=${tool%/*}/fake_debugfs.so "$tool" "$@"
+}
+
+# What a check finds next: a block of the new generation, an old one, and a possible one.
+fake_next()
+{
+	{
+		cat "$reports/leaks.txt"
+		echo 'addr=0xffff888009000000 space=virt size=96 age_ms=0 pid=5 comm="t" cpu=- scan=6 generation=3 cache=kmalloc-96 gfp=- stack=19 head=0xffff888009000000 retains=1 retained_bytes=96 flags=-'
+		echo 'addr=0xffff888009000100 space=virt size=96 age_ms=700000 pid=5 comm="t" cpu=- scan=6 generation=2 cache=kmalloc-96 gfp=- stack=19 head=0xffff888009000100 retains=1 retained_bytes=96 flags=-'
+		echo 'addr=0xffff888009000200 space=virt size=96 age_ms=0 pid=5 comm="t" cpu=- scan=- generation=3 cache=kmalloc-96 gfp=- stack=19 head=- retains=- retained_bytes=- flags=possible'
+	} >"$live/kmemleak.next"
+}
+
+# status <exit status> <name> <command>...: its output is in $work/out and $work/err
+status()
+{
+	local want=$1 name=$2 rc
+	shift 2
+	"$@" >"$work/out" 2>"$work/err"
+	rc=$?
+	[ $rc = "$want" ]
+	local verdict=$?
+	[ $verdict = 0 ] || { echo "# exit status $rc, not $want"; sed 's/^/# /' "$work/out" "$work/err"; }
+	result $verdict "$name"
+}
+
+run()
+{
+	fake
+	status 3 'run: without leaks, the exit status is that of the command' \
+		faked run --exit-code 77 --debugfs "$live" -- sh -c 'cat "$0"; exit 3' "$live/kmemleak.log"
+	[ "$(cat "$work/out")" = mark ] && [ "$(cat "$work/err")" = 'kmemleak: no leaks' ] &&
+		[ "$(tr '\n' ' ' <"$live/kmemleak.log")" = 'mark check ' ]
+	result $? 'run: marks, runs the command, and checks'
+	fake
+	fake_next
+	status 77 'run: with leaks, the exit status is --exit-code' \
+		faked run --exit-code 77 --junit "$work/junit" --debugfs "$live" -- sh -c 'exit 4' 'a<b'
+	[ "$(head -n 1 "$work/err")" = '1 leak, 96 bytes, 1 group, 1 head' ] && [ ! -s "$work/out" ]
+	result $? 'run: only the block of the new generation is reported'
+	python3 - "$work/junit" <<-'EOT'
+	import sys, xml.etree.ElementTree as tree
+
+	suite = tree.parse(sys.argv[1]).getroot()
+	assert suite.get("tests") == "2" and suite.get("failures") == "2", suite.attrib
+	status, leaks = suite.findall("testcase")
+	assert status.find("failure").get("message") == "exit status 4"
+	assert leaks.find("failure").get("message") == "1 leaks, 96 bytes"
+	assert leaks.get("name") == "sh -c exit 4 a<b: leaks" and "leak_child" in leaks.find("failure").text
+	EOT
+	result $? 'run: the JUnit file has both'
+	fake
+	fake_next
+	status 4 'run: without --exit-code, the exit status is that of the command' \
+		faked run --debugfs "$live" -- sh -c 'exit 4'
+	fake
+	fake_next
+	sed -i '/generation=2/d' "$live/kmemleak_leaks"
+	status 77 'run: leaks that are only found now' faked run -e 77 --debugfs "$live" true
+	[ "$(head -n 1 "$work/err")" = '1 leak, 96 bytes, 1 group, 1 head' ]
+	result $? 'run: a block that is older than the mark is not reported'
+	fake
+	sed -i 's/age_ms=[0-9]*/age_ms=0/' "$live/kmemleak_leaks"
+	cp "$live/kmemleak_leaks" "$live/kmemleak.next"
+	status 0 'run: ages that have overflowed' faked run -e 77 --debugfs "$live" true
+	fake
+	status 0 'run: JUnit without failures' faked run --junit "$work/junit" --debugfs "$live" true
+	python3 -c 'import sys, xml.etree.ElementTree as t; s = t.parse(sys.argv[1]).getroot(); assert s.get("failures") == "0" and s.find(".//failure") is None' "$work/junit"
+	result $? 'run: the JUnit file has no failure'
+	status 143 'run: a command that a signal ends' faked run --debugfs "$live" -- sh -c 'kill $$'
+	status 127 'run: a command that does not exist' faked run --debugfs "$live" -- "$work/nothing"
+	status 6 'run: a JUnit file that cannot be written' faked run --debugfs "$live" --junit "$work/nothing/x" true
+	refused 2 'a command is needed' 'run: no command' run
+	echo 4 >"$live/kmemleak.errno.check"
+	status 13 'run: a check that a signal ends' faked run --debugfs "$live" true
+	grep -q 'check: stopped by a signal' "$work/err"
+	result $? 'run: the check is named'
+	echo 1 >"$live/kmemleak.errno.mark"
+	status 10 'run: kmemleak is off' faked run --debugfs "$live" touch "$work/ran"
+	[ ! -e "$work/ran" ]
+	result $? 'run: nothing is run without a mark'
+	rm "$live/kmemleak_leaks"
+	refused 11 'run needs a kernel with the parallel kmemleak' 'run: a stock kernel' run --debugfs "$live" true
+}
+
 report_formats
 report_options
 report_errors
 report_size
+run
