@@ -165,7 +165,8 @@ static void stack_done(struct rstack *s)
 	for (i = s->nr; i--;) {
 		if (s->frames[i].module)
 			s->module = s->frames[i].module;
-		if (!is_allocator(s->frames[i].func))
+		/* allocators are in the kernel, whatever a module calls its functions */
+		if (s->frames[i].module || !is_allocator(s->frames[i].func))
 			s->caller = i;
 	}
 }
