@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <signal.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -76,6 +77,19 @@ int live_command(const char *debugfs, const char *command)
 
 	close(fd);
 	return err;
+}
+
+static void on_signal(int sig)
+{
+}
+
+/* Without SA_RESTART, a write that takes long ends with EINTR. */
+void live_catch_signals(bool on)
+{
+	struct sigaction act = { .sa_handler = on ? on_signal : SIG_DFL };
+
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
 }
 
 void live_failed(const char *command, int err)

@@ -11,8 +11,13 @@ static const struct command {
 	const char *help;
 	const char *usage;
 } commands[] = {
-	{ "scan", cmd_scan, "find leaks in a memory image",
-	  "usage: kmemleak scan --image FILE [options]\n"
+	{ "scan", cmd_scan, "find new leaks in the running kernel, or all in a memory image",
+	  "usage: kmemleak scan [--check] [-j] [-n N] [-q] [--debugfs DIR]\n"
+	  "       kmemleak scan --image FILE [options]\n"
+	  "      --check             without an image: leaks of any age; exit status 1 if there\n"
+	  "                          are new ones\n"
+	  "      --debugfs DIR       where debugfs is (default /sys/kernel/debug)\n"
+	  "With an image:\n"
 	  "  -i, --image FILE        vmcore, kdump, or a dump of QEMU's\n"
 	  "      --vmlinux FILE      the kernel's, for symbols and BTF that the image lacks\n"
 	  "      --map FILE          System.map, for symbols\n"
@@ -25,11 +30,13 @@ static const struct command {
 	  "      --check             exit status 1 if there are leaks\n"
 	  "  -s, --slabs             allocated objects of each slab cache, no search for leaks\n"
 	  "  -q, --quiet             no progress\n" },
-	{ "why", cmd_why, "who refers to a block of a memory image",
-	  "usage: kmemleak why --image FILE [options] ADDRESS\n"
+	{ "why", cmd_why, "who refers to a block",
+	  "usage: kmemleak why [options] [--image FILE] ADDRESS\n"
+	  "      --debugfs DIR       of the running kernel (default /sys/kernel/debug)\n"
 	  "  -i, --image FILE, --vmlinux FILE, --map FILE, --btf FILE, -q: as for scan\n"
 	  "  -d, --depth N           blocks in a chain, at most (default 8)\n"
-	  "  -n, --refs N            references shown of each block (default 8)\n" },
+	  "  -n, --refs N            references shown of each block (default 8)\n"
+	  "Without an image, the running kernel searches its memory once for each block.\n" },
 	{ "report", cmd_report, "leaks of the running kernel or of a saved report, in groups",
 	  "usage: kmemleak report [options]\n"
 	  "  -i, --input FILE        a saved copy of /sys/kernel/debug/kmemleak, or of\n"

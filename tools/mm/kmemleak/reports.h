@@ -138,6 +138,7 @@ int live_open(const char *debugfs, const char *name, int flags);
 /* Writes a command. Return: 0 or an error number. */
 int live_command(const char *debugfs, const char *command);
 __attribute__((noreturn)) void live_failed(const char *command, int err);
+void live_catch_signals(bool on);
 /* Gives up if the kernel is stock's; @what names what needs more. */
 void live_needs_ours(const char *debugfs, const char *what);
 char *live_read(int fd, const char *name, size_t *len);
@@ -146,6 +147,10 @@ bool live_stat(const char *stats, const char *name, unsigned long *value);
 /* kmemleak_stats, or NULL if the kernel has none; to be freed. */
 char *live_stats(const char *debugfs);
 void output_done(void);
+
+/* Of the subcommands that read an image as well. */
+int live_scan(const char *debugfs, bool check, const struct group_options *o);
+int live_why(const char *debugfs, unsigned long addr, unsigned long depth, unsigned long max);
 
 /* === A file that is new as a whole: newfile.c =========================== */
 

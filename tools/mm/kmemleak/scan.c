@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "kmemleak.h"
+#include "reports.h"
 
 static double now(void)
 {
@@ -81,8 +81,10 @@ int cmd_scan(int argc, char **argv)
 		{ "check", no_argument, NULL, 'c' },
 		{ "slabs", no_argument, NULL, 's' },
 		{ "quiet", no_argument, NULL, 'q' },
+		{ "debugfs", required_argument, NULL, 'D' },
 		{ }
 	};
+	const char *debugfs = DEBUGFS;
 	struct report_options ro = { .max_groups = 40 };
 	struct suppressions *rules;
 	struct image_options io = {};
@@ -120,12 +122,27 @@ int cmd_scan(int argc, char **argv)
 		case 's':
 			slabs = true;
 			break;
+		case 'D':
+			debugfs = optarg;
+			break;
 		default:
 			return EXIT_USAGE;
 		}
 	}
-	if (!io.file || optind != argc)
-		die(EXIT_USAGE, "scan: --image FILE is needed: see kmemleak help scan");
+	if (optind != argc)
+		die(EXIT_USAGE, "scan: %s: see kmemleak help scan", argv[optind]);
+	if (!io.file) {
+		struct group_options o = {
+			.since = R_UNKNOWN,
+			.max_groups = ro.max_groups,
+			.format = ro.json ? FORMAT_JSON : FORMAT_TEXT,
+		};
+
+		if (slabs || ro.all || ro.suppressions || ro.no_suppressions || io.vmlinux ||
+		    io.map || io.btf)
+			die(EXIT_USAGE, "scan: this option needs --image FILE");
+		return live_scan(debugfs, check, &o);
+	}
 	rules = load_rules(&ro);
 	image_open(&image, &io);
 	heap_load(&heap, &image);

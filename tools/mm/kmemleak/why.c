@@ -6,7 +6,7 @@
 
 #include <getopt.h>
 
-#include "kmemleak.h"
+#include "reports.h"
 
 struct ref {
 	unsigned long id;	/* of the block that is referred to */
@@ -168,8 +168,10 @@ int cmd_why(int argc, char **argv)
 		{ "depth", required_argument, NULL, 'd' },
 		{ "refs", required_argument, NULL, 'n' },
 		{ "quiet", no_argument, NULL, 'q' },
+		{ "debugfs", required_argument, NULL, 'D' },
 		{ }
 	};
+	const char *debugfs = DEBUGFS;
 	unsigned long depth = 8, refs = 8, addr, id;
 	struct image_options io = {};
 	struct search s = {};
@@ -184,13 +186,18 @@ int cmd_why(int argc, char **argv)
 			depth = parse_number("--depth", optarg, 0);
 		else if (c == 'n')
 			refs = parse_number("--refs", optarg, 0);
+		else if (c == 'D')
+			debugfs = optarg;
 		else
 			return EXIT_USAGE;
 	}
-	if (!io.file || optind + 1 != argc)
-		die(EXIT_USAGE,
-		    "why: --image FILE and an address are needed: see kmemleak help why");
+	if (optind + 1 != argc)
+		die(EXIT_USAGE, "why: an address is needed: see kmemleak help why");
 	addr = parse_number("why", argv[optind], 16);
+	if (!io.file && (io.vmlinux || io.map || io.btf))
+		die(EXIT_USAGE, "why: this option needs --image FILE");
+	if (!io.file)
+		return live_why(debugfs, addr, depth, refs);
 	image_open(&image, &io);
 	heap_load(&heap, &image);
 	image_check(&image);

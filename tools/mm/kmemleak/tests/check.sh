@@ -121,7 +121,7 @@ suppressions()
 bad_input()
 {
 	local image=$work/image-612
-	refused 2 'FILE is needed' 'no file is named' scan
+	refused 2 'needs --image FILE' 'no file is named' scan --slabs
 	refused 2 'no subcommand scna' 'an unknown subcommand' scna
 	refused 2 'expected a number' 'an address that is none' why -i "$image" 0xxyz
 	refused 3 'No such file' 'a file that is not there' scan -i "$work/nothing"

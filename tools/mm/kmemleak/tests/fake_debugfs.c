@@ -44,12 +44,14 @@ static ssize_t command(const char *path, const char *text, size_t len)
 	return len;
 }
 
+/* The descriptor is that of an answer after the first address. */
 static ssize_t refs(int fd, const char *path, const char *text, size_t len)
 {
+	size_t dir = strrchr(path, '/') - path;
 	char name[ROOM + 64];
 	int found;
 
-	snprintf(name, sizeof(name), "%s.%.*s", path, (int)len, text);
+	snprintf(name, sizeof(name), "%.*s/kmemleak_refs.%.*s", (int)dir, path, (int)len, text);
 	found = open(name, O_RDONLY);
 	if (found < 0)
 		return -1;
@@ -72,7 +74,7 @@ ssize_t write(int fd, const void *buf, size_t len)
 	base = strrchr(path, '/');
 	if (base && !strcmp(base, "/kmemleak"))
 		return command(path, buf, len);
-	if (base && !strcmp(base, "/kmemleak_refs"))
+	if (base && !strncmp(base, "/kmemleak_refs", strlen("/kmemleak_refs")))
 		return refs(fd, path, buf, len);
 	return next(fd, buf, len);
 }

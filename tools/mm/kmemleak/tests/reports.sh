@@ -277,8 +277,97 @@ run()
 	refused 11 'run needs a kernel with the parallel kmemleak' 'run: a stock kernel' run --debugfs "$live" true
 }
 
+live_scans()
+{
+	fake
+	fake_next
+	status 0 'scan: of the running kernel' faked scan --debugfs "$live"
+	[ "$(head -n 2 "$work/out" | tr '\n' ';')" = 'scan: 3 new, 8 known before;3 leaks, 288 bytes, 1 group, 2 heads;' ] &&
+		[ "$(cat "$live/kmemleak.log")" = scan ]
+	result $? 'scan: prints what is new'
+	status 0 'scan: nothing is new' faked scan --debugfs "$live"
+	[ "$(cat "$work/out")" = 'scan: 0 new, 11 known before' ]
+	result $? 'scan: does not print what was known'
+	# another block at the address of one that was known
+	sed 's/\(addr=0xffff888004a1b080.*scan=\)3/\19/' "$live/kmemleak_leaks" >"$live/kmemleak.next"
+	status 1 'scan: --check' faked scan --check --debugfs "$live"
+	[ "$(head -n 1 "$work/out")" = 'check: 1 new, 11 known before' ] && [ "$(tail -n 1 "$live/kmemleak.log")" = check ]
+	result $? 'scan: a new block at an address that was known'
+	echo 4 >"$live/kmemleak.errno.scan"
+	status 13 'scan: Ctrl-C' faked scan --debugfs "$live"
+	grep -q 'stopped by a signal, nothing new is reported' "$work/err" && [ ! -s "$work/out" ]
+	result $? 'scan: says that it was stopped'
+	echo 1 >"$live/kmemleak.errno.scan"
+	status 10 'scan: kmemleak is off' faked scan --debugfs "$live"
+	echo 11 >"$live/kmemleak.errno.scan"
+	status 13 'scan: the machine is about to sleep' faked scan --debugfs "$live"
+	rm "$live/kmemleak_leaks"
+	refused 11 'scan --check needs' 'scan --check: a stock kernel' scan --check --debugfs "$live"
+}
+
+# refs <address> <size> <line>...: what the kernel says about a block
+refs()
+{
+	local addr=$1 size=$2
+	shift 2
+	{
+		echo kmemleak_refs 1
+		echo "addr=$addr space=virt size=$size refs=$# more=0"
+		printf '%s\n' "$@"
+	} >"$live/kmemleak_refs.$addr"
+}
+
+live_whys()
+{
+	local tail='__kmalloc_cache_noprof+0x1a0/0x210 < leak_init+0x12/0x40 [leaky] < do_one_initcall+0x4e/0x2d0'
+	fake
+	: >"$live/kmemleak_refs"
+	refs 0xa000 128 "at=0xb010 to=+0x8 kind=object object=0xb000 offset=16 size=64 weak=- at $tail" \
+		"at=0xc010 to=+0x0 kind=object object=0xc000 offset=16 size=64 weak=leak at $tail" \
+		'at=0xd010 to=+0x0 kind=task pid=77 comm="a\042b" weak=dead frame=-'
+	# a cycle, and the way on
+	refs 0xb000 64 "at=0xa018 to=+0x0 kind=object object=0xa000 offset=24 size=128 weak=- at $tail" \
+		"at=0xe010 to=+0x0 kind=object object=0xe000 cpu=1 size=32 weak=-"
+	refs 0xe000 32 'at=0xf010 to=+0x0 kind=page pfn=0x12 order=1' \
+		'at=0xf000 to=+0x4 kind=symbol name=pending_list+0x8/0x10 [leaky]'
+	status 0 'why: of the running kernel' faked why --debugfs "$live" 0xa000
+	diff "$reports/expected/why.text" "$work/out" >"$work/diff"
+	local verdict=$?
+	[ $verdict = 0 ] || sed 's/^/# /' "$work/diff"
+	result $verdict 'why: the references, and a chain from a root'
+	status 0 'why: a chain that is too long' faked why --depth 2 --debugfs "$live" 0xa000
+	[ "$(tail -n 1 "$work/out")" = 'no root among 2 blocks: --depth looks further' ]
+	result $? 'why: --depth ends the search'
+	refs 0xb000 64 "at=0xa018 to=+0x0 kind=object object=0xa000 offset=24 size=128 weak=- at $tail"
+	status 0 'why: a cycle' faked why --debugfs "$live" 0xa000
+	[ "$(tail -n 1 "$work/out")" = 'nobody: no root leads to the blocks that refer to it' ]
+	result $? 'why: blocks that only refer to each other'
+	refs 0xb000 64 'at=0xf010 to=+0x0 kind=task pid=5 comm="t" weak=- frame=do_work+0x5a/0xf0' \
+		'at=0xf010 to=+0x0 kind=percpu cpu=1 name=cache+0x0/0x8'
+	status 0 'why: a stack' faked why --debugfs "$live" 0xb000
+	grep -qxF '  stack of "t", pid 5, in do_work+0x5a/0xf0' "$work/out" &&
+		grep -qxF '  +0x0 <- per-CPU variable cache+0x0/0x8 of CPU 1' "$work/out"
+	result $? 'why: a stack is a root'
+	refs 0xb000 64 'at=0xf010 to=+0x0 kind=task pid=5 comm="t" weak=dead frame=-'
+	status 0 'why: a dead word' faked why --debugfs "$live" 0xb000
+	[ "$(tail -n 1 "$work/out")" = 'nobody refers to it' ]
+	result $? 'why: nobody'
+	status 14 'why: no block' faked why --debugfs "$live" 0x1234
+	grep -q 'no tracked block is at 0x1234' "$work/err" && [ "$(wc -l <"$work/err")" = 1 ]
+	result $? 'why: says that there is no block'
+	echo nonsense >>"$live/kmemleak_refs.0xb000"
+	status 4 'why: a line that is not understood' faked why --debugfs "$live" 0xb000
+	refused 2 'an address is needed' 'why: no address' why --debugfs "$live"
+	rm "$live/kmemleak_refs"
+	refused 11 'no '"$live"'/kmemleak_refs' 'why: a stock kernel' why --debugfs "$live" 0xa000
+	rm "$live/kmemleak"
+	refused 9 'CONFIG_DEBUG_KMEMLEAK' 'why: no kmemleak' why --debugfs "$live" 0xa000
+}
+
 report_formats
 report_options
 report_errors
 report_size
 run
+live_scans
+live_whys
