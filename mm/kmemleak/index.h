@@ -809,6 +809,7 @@ int kml_phys_paint(unsigned long start, bool black);
 bool kml_phys_info(unsigned long addr, struct kml_info *info);
 size_t kml_phys_next(unsigned long *at, unsigned long *start, bool only_new);
 struct kml_reserve_block;
+bool kml_phys_copy_root(void *to, unsigned long from, size_t len);
 size_t kml_phys_copy(struct kml_pins *pins, void *to, unsigned long from, size_t len,
 		     size_t more, const struct kml_reserve_block *reserved);
 bool kml_pfn_has_owner(struct page *page);

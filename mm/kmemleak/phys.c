@@ -577,8 +577,16 @@ static unsigned long kml_phys_left_reserved(unsigned long from,
 	return off < size ? size - off : 0;
 }
 
-/* Copy memory that is mapped and still a root. Return: false if it is not. */
-static bool kml_phys_copy_root(void *to, unsigned long from, size_t len)
+/**
+ * kml_phys_copy_root() - copy physical memory that is mapped and still a root
+ * @to: room for @len bytes
+ * @from: physical address of the first byte
+ * @len: in bytes; the part lies in one page of KML_PAGE_SIZE
+ *
+ * Context: memory hotplug lock held.
+ * Return: false if it is not mapped, or has another owner.
+ */
+bool kml_phys_copy_root(void *to, unsigned long from, size_t len)
 {
 	return kml_phys_in_lowmem(from, len) && kml_phys_is_root(from, len) &&
 	       !copy_from_kernel_nofault(to, __va((phys_addr_t)from), len);

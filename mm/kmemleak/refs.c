@@ -204,14 +204,15 @@ static bool kml_refs_phys(struct kml_root_sink *sink, unsigned long start, size_
 
 	r->found = (struct kml_ref){ .kind = KML_REF_PHYS };
 	for (addr = start; addr - start < len; addr += step) {
-		struct page *page;
+		/* words that are aligned in memory are aligned in the copy */
+		void *copy = (void *)r->buf + addr % sizeof(long);
 
 		step = min(len - (addr - start), KML_CHUNK - addr % KML_CHUNK);
 		if (!kml_refs_lock_mems(sink))
 			return false;
-		page = pfn_to_online_page(PHYS_PFN(addr));
-		if (page && kml_roots_copy(page, offset_in_page(addr), r->buf, step))
-			kml_refs_search(r, r->buf, addr, step);
+		/* no pin: the word of a block that is freed meanwhile does no harm */
+		if (kml_phys_copy_root(copy, addr, step))
+			kml_refs_search(r, copy, addr, step);
 		put_online_mems();
 		if (kml_refs_stop(sink))
 			return false;

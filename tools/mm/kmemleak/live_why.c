@@ -139,7 +139,8 @@ static void parse_ref(struct search *s, const char *line)
 		snprintf(buf, sizeof(buf), "struct page of page %s", value(line, "pfn=") ?: "?");
 	} else {
 		/* phys, nolock, and what later kernels have */
-		snprintf(buf, sizeof(buf), "memory of kind %s at %s", kind, value(line, "at="));
+		snprintf(buf, sizeof(buf), "memory of kind %s at %.*s", kind,
+			 (int)strcspn(line + 3, " "), line + 3);
 	}
 	if (!r.strong)
 		snprintf(buf + strlen(buf), sizeof(buf) - strlen(buf), " [%s]",

@@ -133,6 +133,22 @@ static int roots_case(void *arg)
 	return 0;
 }
 
+/* A physical block, whose memory then becomes that of a program, without a hook. */
+static int phys_case(void *arg)
+{
+	unsigned long block = W_LOW_START + 4 * PAGE_SIZE, at = block + PAGE_SIZE + 8;
+	struct page *page = pfn_to_page(PHYS_PFN(at));
+
+	TAP_CHECK(!boot(), "boot");
+	kmemleak_alloc_phys(block, 2 * PAGE_SIZE, 0);
+	put((unsigned long)__va(at), BLOCK + 3);
+	TAP_CHECK(!ask(BLOCK) && found() == 1, "%s", text);
+	TAP_CHECK(line("at=0x%08lx to=+0x3 kind=phys\n", at), "%s", text);
+	page->mapping = page;
+	TAP_CHECK(!ask(BLOCK) && found() == 0, "%s", text);
+	return 0;
+}
+
 /* A task that sleeps; with @tracked, its stack is a block, too, as with VMAP_STACK. */
 static int stack_case(void *tracked)
 {
@@ -219,6 +235,7 @@ int main(void)
 	tap_case("words in objects", objects_case, NULL, 60);
 	tap_case("scan areas", areas_case, NULL, 60);
 	tap_case("words in roots", roots_case, NULL, 60);
+	tap_case("words in physical blocks", phys_case, NULL, 60);
 	tap_case("words on a stack", stack_case, NULL, 60);
 	tap_case("words on a stack that is a block", stack_case, (void *)1, 60);
 	tap_case("per-CPU pointers", percpu_case, NULL, 60);
