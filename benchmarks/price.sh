@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # The price of kmemleak: the instructions of an allocation and its free, by the number of
-# frames of the stack, on emulated machines whose clocks count instructions. The same
-# sources have the same price on any host. Prints a table; the figures and a plot stay in
+# frames of the stack, on emulated machines whose clocks count instructions: the host and
+# its load do not matter. Prints a table. With --keep, the figures and a plot go to
 # benchmarks/price.dat and price.svg.
 set -euo pipefail
 # shellcheck source=tools/kmemleak/lib.sh

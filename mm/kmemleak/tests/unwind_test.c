@@ -5,6 +5,7 @@
  */
 
 #include "common.h"
+#include <linux/irq_work.h>
 #include <linux/kmemleak_unwind.h>
 
 #define KML_DEEP	(KML_MAX_TRACE + 4)
@@ -118,6 +119,40 @@ static void depth_limits_frames(struct kunit *test)
 }
 
 #ifdef CONFIG_HAVE_ARCH_KMEMLEAK_STACK
+struct kml_interrupted {
+	struct irq_work work;
+	struct kml_saved s;
+	unsigned int depth;
+	bool in_hardirq;
+};
+
+static void save_in_interrupt(struct irq_work *work)
+{
+	struct kml_interrupted *i = container_of(work, struct kml_interrupted, work);
+
+	i->in_hardirq = in_hardirq();
+	below(i->depth, save_both, &i->s);
+}
+
+/* The trace of an interrupt ends at its entry, wherever its stack is. */
+static void saved_in_an_interrupt(struct kunit *test)
+{
+	struct kml_interrupted *i = kunit_kzalloc(test, sizeof(*i), GFP_KERNEL);
+	unsigned long *entries;
+	unsigned int nr;
+
+	KUNIT_ASSERT_NOT_NULL(test, i);
+	for (i->depth = 0; i->depth <= KML_DEEP; i->depth++) {
+		i->work = IRQ_WORK_INIT_HARD(save_in_interrupt);
+		KUNIT_ASSERT_TRUE(test, irq_work_queue(&i->work));
+		irq_work_sync(&i->work);
+		KUNIT_EXPECT_TRUE(test, i->in_hardirq);
+		nr = stack_depot_fetch(i->s.handle, &entries);
+		KUNIT_ASSERT_EQ(test, nr, i->s.nr);
+		KUNIT_EXPECT_TRUE_MSG(test, same(entries, i->s.want, nr), "depth %u", i->depth);
+	}
+}
+
 struct kml_walked {
 	unsigned long fast[KML_MAX_TRACE], want[KML_MAX_TRACE];
 	unsigned int nr, nr_want;
@@ -335,6 +370,7 @@ static struct kunit_case kml_unwind_cases[] = {
 	KUNIT_CASE(depth_limits_frames),
 #ifdef CONFIG_HAVE_ARCH_KMEMLEAK_STACK
 	KUNIT_CASE(walk_equals_unwinder),
+	KUNIT_CASE(saved_in_an_interrupt),
 #if defined(CONFIG_X86_64) && defined(CONFIG_MODULES)
 	KUNIT_CASE(rules_of_a_module_go),
 #endif
