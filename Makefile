@@ -55,6 +55,10 @@ command: ## 15 s | build kmemleak(8), which finds the leaks in it: tools/mm/kmem
 	@$T/build-deps.sh image
 	@$(MAKE) --no-print-directory -C tools/mm/kmemleak
 
+##@ A running kernel without kmemleak: KDIR=/lib/modules/<release>/build
+module: need-KDIR ## 10 s | build kmemleak.ko, which finds the leaks of it: mm/kmemleak/module/build/
+	@$(MAKE) --no-print-directory -C mm/kmemleak/module KDIR='$(KDIR)'
+
 ##@ Your own kernel tree: KDIR=<tree>
 install: need-KDIR ## 2 s | put our files into the tree, in place of mm/kmemleak.c
 	@$T/overlay.py install '$(KDIR)'
@@ -118,5 +122,5 @@ help: ## | this list
 need-%:
 	@[ -n '$($*)' ] || { echo "error: $* is not set; run: make $(MAKECMDGOALS) $*=<path>" >&2; exit 2; }
 
-.PHONY: run shell menuconfig defconfig install uninstall patches kernel print-kernel fetch check check-full \
+.PHONY: run shell module menuconfig defconfig install uninstall patches kernel print-kernel fetch check check-full \
 	check-builds check-cross bench accuracy price lint torture busy clean distclean help

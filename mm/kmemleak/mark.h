@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Marks and their parts: filters, lists of grey objects, roots, workers, signals,
- * statistics of scans. The functions are in mark.c, filter.c, roots.c, work.c,
- * trial.c and scan.c.
+ * statistics of scans. The functions are in mark.c, filter.c, read.c, roots.c,
+ * work.c, trial.c and scan.c.
  */
 #ifndef _MM_KMEMLEAK_MARK_H
 #define _MM_KMEMLEAK_MARK_H

@@ -19,6 +19,7 @@ tools     | 1 | $KML_TOOLS/tests/tools_test.sh
 bench     | 1 | $KML_TOP/benchmarks/tests.sh
 lint      | 1 | $KML_TOOLS/lint.sh
 image     | 1 | $KML_TOOLS/check-image.sh --guest
+module    | 1 | $KML_TOOLS/check-module.sh 6.12-amd64
 harness   | 1 | $KML_TOOLS/check-harness.sh
 x86_64    | 2 | $KML_TOOLS/check-kernel.sh --flavor x86_64 --kernel 6.12 boot sleep
 arm64     | 2 | $KML_TOOLS/check-kernel.sh --flavor arm64 --kernel 7.3 boot

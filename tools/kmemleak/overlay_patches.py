@@ -56,7 +56,7 @@ bitmap drops those that can change nothing any more, and a batched look-up
 shades the rest, on several CPUs.
 
 Nothing builds these files yet.""",
-         _CORE % "mark|filter|work|roots"),
+         _CORE % "mark|filter|read|work|roots"),
     Step("mm/kmemleak: add scans, the trial of suspects and the report",
          """A scan is a sequence of stages. Objects that stay white are suspects, and have
 a trial before they are reported.

@@ -33,8 +33,8 @@ says()
 	shift 2
 	/kml/kmemleak "$@" >"$work/out" 2>&1
 	rc=$?
-	[ $rc = "$want" ] || echo "# exit status $rc, expected $want"
-	[ $rc = "$want" ] && grep -qE -- "$pattern" "$work/out"
+	[ "$rc" = "$want" ] || echo "# exit status $rc, expected $want"
+	[ "$rc" = "$want" ] && grep -qE -- "$pattern" "$work/out"
 }
 
 # Each leak of the sample has the module in its backtrace.

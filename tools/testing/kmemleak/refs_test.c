@@ -144,6 +144,9 @@ static int phys_case(void *arg)
 	put((unsigned long)__va(at), BLOCK + 3);
 	TAP_CHECK(!ask(BLOCK) && found() == 1, "%s", text);
 	TAP_CHECK(line("at=0x%08lx to=+0x3 kind=phys\n", at), "%s", text);
+	/* not reserved any more */
+	shim_untracked_pfn = PHYS_PFN(block);
+	shim_untracked_nr = 2;
 	page->mapping = page;
 	TAP_CHECK(!ask(BLOCK) && found() == 0, "%s", text);
 	return 0;

@@ -84,10 +84,12 @@ static noinline void leaks_ring(void)
 static noinline void leaks_bulk(void)
 {
 	void *blocks[NR_BULK] = {};
-	int i, nr;
+	int i;
 
-	nr = kmem_cache_alloc_bulk(leaks_cache, GFP_KERNEL | __GFP_ZERO, NR_BULK, blocks);
-	for (i = 0; i < nr; i++)
+	/* how many there are, or, since 7.x, whether there are all */
+	if (!kmem_cache_alloc_bulk(leaks_cache, GFP_KERNEL | __GFP_ZERO, NR_BULK, blocks))
+		return;
+	for (i = 0; i < NR_BULK; i++)
 		leaks_log("leaked bulk", blocks[i]);
 	memzero_explicit(blocks, sizeof(blocks));
 }
