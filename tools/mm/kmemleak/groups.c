@@ -55,8 +55,11 @@ const char *stack_function(const struct rstack *s)
 	return intern(buf, min_t(int, n, sizeof(buf) - 1));
 }
 
-/* Frames without offsets and addresses, the innermost first: also of another boot. */
-static const char *stack_key(const struct rstack *s)
+/*
+ * Frames without addresses, the innermost first: also those of another boot. Calls from
+ * two places of a function differ by their offsets, which flame graphs do not have.
+ */
+static const char *stack_key(const struct rstack *s, bool offsets)
 {
 	char buf[8192];
 	size_t n = 0;
@@ -64,14 +67,18 @@ static const char *stack_key(const struct rstack *s)
 
 	if (!s->nr)
 		return "(no stack)";
-	for (i = 0; i < s->nr && n < sizeof(buf) - 1; i++)
-		n += snprintf(buf + n, sizeof(buf) - n, "%s%s%s%s%s", i ? " < " : "",
-			      s->frames[i].func, s->frames[i].module ? " [" : "",
-			      s->frames[i].module ?: "", s->frames[i].module ? "]" : "");
+	for (i = 0; i < s->nr && n < sizeof(buf) - 1; i++) {
+		const struct rframe *f = &s->frames[i];
+		const char *name = offsets ? f->text : f->func;
+
+		n += snprintf(buf + n, sizeof(buf) - n, "%s%.*s%s%s%s", i ? " < " : "",
+			      (int)strcspn(name, "/ "), name, f->module ? " [" : "",
+			      f->module ?: "", f->module ? "]" : "");
+	}
 	return intern(buf, min_t(size_t, n, sizeof(buf) - 1));
 }
 
-static const char **stack_keys(const struct reports *r, enum group_by by)
+static const char **stack_keys(const struct reports *r, const struct group_options *o)
 {
 	const char **keys = must_alloc(NULL, r->nr_stacks, sizeof(*keys));
 	unsigned long i;
@@ -79,9 +86,9 @@ static const char **stack_keys(const struct reports *r, enum group_by by)
 	for (i = 0; i < r->nr_stacks; i++) {
 		const struct rstack *s = &r->stacks[i];
 
-		if (by == BY_STACK)
-			keys[i] = stack_key(s);
-		else if (by == BY_FUNCTION)
+		if (o->by == BY_STACK)
+			keys[i] = stack_key(s, o->format != FORMAT_FOLDED);
+		else if (o->by == BY_FUNCTION)
 			keys[i] = stack_function(s);
 		else
 			keys[i] = s->module ?: s->nr ? "vmlinux" : "(no stack)";
@@ -209,7 +216,7 @@ static struct rgroup *find_group(struct groups *g, struct by_key *t, const char 
  */
 void groups_make(struct groups *g, const struct reports *r, const struct group_options *o)
 {
-	const char **keys = o->by == BY_CACHE ? NULL : stack_keys(r, o->by);
+	const char **keys = o->by == BY_CACHE ? NULL : stack_keys(r, o);
 	static const char none[] = "-";
 	struct by_key table = {};
 	unsigned long i;

@@ -381,6 +381,8 @@ int cmd_scan(int argc, char **argv);
 int cmd_why(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_export(int argc, char **argv);
+int cmd_diff(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 unsigned long parse_number(const char *option, const char *s, int base);
 bool image_option(int c, char *arg, struct image_options *options);

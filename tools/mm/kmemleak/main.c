@@ -58,6 +58,15 @@ static const struct command {
 	  "      --junit FILE        the result for CI, too\n"
 	  "      --debugfs DIR       where debugfs is (default /sys/kernel/debug)\n"
 	  "The exit status is that of the command if there are no leaks.\n" },
+	{ "diff", cmd_diff, "what changed between two reports",
+	  "usage: kmemleak diff [--check] OLD.json NEW.json\n"
+	  "The files are of kmemleak report -f json.\n"
+	  "      --check             exit status 1 if a group is new or has grown\n" },
+	{ "export", cmd_export, "metrics for Prometheus",
+	  "usage: kmemleak export --textfile FILE [options]\n"
+	  "      --textfile FILE     replaced as a whole; for node_exporter, NAME.prom\n"
+	  "  -n, --top N             functions with metrics of their own (default 20)\n"
+	  "      --debugfs DIR       where debugfs is (default /sys/kernel/debug)\n" },
 	{ "help", cmd_help, "tell more about a subcommand",
 	  "usage: kmemleak help [SUBCOMMAND]\n" },
 };

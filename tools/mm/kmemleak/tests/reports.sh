@@ -364,6 +364,66 @@ live_whys()
 	refused 9 'CONFIG_DEBUG_KMEMLEAK' 'why: no kmemleak' why --debugfs "$live" 0xa000
 }
 
+exports()
+{
+	fake
+	printf '%s\n' 'enabled 1' 'objects 12345' 'leaks 7' 'scans 5' 'scan_age_ms 61005' \
+		'scan_ms_else 3' 'scan_ms 35' 'lost_pages 0' 'filter avx2' >"$live/kmemleak_stats"
+	echo old >"$work/leaks.prom"
+	status 0 'export: metrics' faked export --textfile "$work/leaks.prom" -n 2 --debugfs "$live"
+	diff "$reports/expected/export.prom" "$work/leaks.prom" >"$work/diff"
+	local verdict=$?
+	[ $verdict = 0 ] || sed 's/^/# /' "$work/diff"
+	result $verdict 'export: each metric has its help and type'
+	if command -v promtool >/dev/null; then
+		promtool check metrics <"$work/leaks.prom" | sed 's/^/# /'
+		result "${PIPESTATUS[0]}" 'export: promtool finds nothing wrong'
+	fi
+	cp "$work/leaks.prom" "$work/before.prom"
+	# a file size limit is a full disk that needs no rights
+	(trap '' XFSZ; ulimit -f 0; faked export --textfile "$work/leaks.prom" --debugfs "$live" 2>&1; echo "status $?") | cat >"$work/out"
+	grep -q 'leaks.prom could not be written' "$work/out" && grep -qx 'status 6' "$work/out" &&
+		cmp -s "$work/leaks.prom" "$work/before.prom" && [ "$(echo "$work"/leaks.prom*)" = "$work/leaks.prom" ]
+	result $? 'export: if the disk is full, the old file stays, and no other'
+	echo 'enabled 0' >"$live/kmemleak_stats"
+	echo kmemleak_leaks 1 >"$live/kmemleak_leaks"
+	status 0 'export: kmemleak is off' faked export --textfile "$work/leaks.prom" --debugfs "$live"
+	grep -qx 'kmemleak_enabled 0' "$work/leaks.prom" && ! grep -q function "$work/leaks.prom"
+	result $? 'export: that kmemleak is off is a metric'
+	rm "$live"/kmemleak_*
+	cp "$reports/stock.txt" "$live/kmemleak"
+	status 0 'export: a stock kernel' faked export --textfile "$work/leaks.prom" --debugfs "$live"
+	grep -qx 'kmemleak_leaks 9' "$work/leaks.prom" &&
+		grep -qx 'kmemleak_function_leaks{function="drv_probe",module="drv"} 2' "$work/leaks.prom"
+	result $? 'export: leaks of a stock kernel'
+	refused 6 'nothing/x' 'export: a directory that does not exist' export --textfile "$work/nothing/x" --debugfs "$live"
+	refused 2 '--textfile FILE' 'export: no file' export
+}
+
+diffs()
+{
+	"$tool" report "${pair[@]}" -f json >"$work/a.json"
+	sed -e '/size=16 /d' -e '/size=256 /p' -e 's/size=64 /size=60 /' \
+		-e 's/stack=0 /stack=40 /' "$reports/leaks.txt" >"$work/leaks"
+	{ cat "$reports/stacks.txt"; printf 'stack=40 frames=1\n 0x1 later_fn+0x1/0x2\n'; } >"$work/stacks"
+	"$tool" report -i "$work/leaks" --stacks "$work/stacks" -f json >"$work/b.json"
+	golden diff.text 'diff: what is new, grown, shrunk and gone' diff "$work/a.json" "$work/b.json"
+	status 1 'diff: --check' "$tool" diff --check "$work/a.json" "$work/b.json"
+	status 0 'diff: the same file' "$tool" diff --check "$work/a.json" "$work/a.json"
+	[ "$(tail -n 1 "$work/out")" = 'no group has changed' ]
+	result $? 'diff: nothing has changed'
+	"$tool" report "${pair[@]}" -f json -n 1 >"$work/c.json"
+	"$tool" diff "$work/a.json" "$work/c.json" 2>&1 >/dev/null | grep -q 'has 1 of 5 groups'
+	result $? 'diff: a file without all groups'
+	"$tool" report "${pair[@]}" -f json -g module >"$work/c.json"
+	refused 2 'groups by module' 'diff: other groups' diff "$work/a.json" "$work/c.json"
+	refused 4 'no JSON of a report' 'diff: no JSON' diff "$reports/leaks.txt" "$work/a.json"
+	echo '{"version": 1}' >"$work/c.json"
+	refused 4 'no by' 'diff: JSON of something else' diff "$work/c.json" "$work/a.json"
+	refused 3 'No such file' 'diff: a file that is not there' diff "$work/nothing" "$work/a.json"
+	refused 2 'two files' 'diff: one file' diff "$work/a.json"
+}
+
 report_formats
 report_options
 report_errors
@@ -371,3 +431,5 @@ report_size
 run
 live_scans
 live_whys
+exports
+diffs
