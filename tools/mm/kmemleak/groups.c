@@ -9,7 +9,7 @@
 
 /* Functions that allocate for others. The caller of these is the one to look at. */
 static const char * const allocators[] = {
-	"kml_*", "kmemleak_*", "save_stack*", "stack_trace_save*", "set_track_prepare*",
+	"kml_*", "kmemleak_alloc*", "kmemleak_vmalloc", "kmemleak_update_trace", "save_stack*", "stack_trace_save*", "set_track_prepare*",
 	"create_object*", "__create_object*", "slab_post_alloc_hook*", "slab_alloc*",
 	"__slab_alloc*", "___slab_alloc*",
 	"kmalloc*", "__kmalloc*", "__do_kmalloc*", "___kmalloc*", "kzalloc*", "kcalloc*",

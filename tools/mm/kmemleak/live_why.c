@@ -55,7 +55,7 @@ static const char *value(const char *line, const char *key)
 	const char *p = line;
 	size_t len = strlen(key);
 
-	while ((p = strstr(p, key)) && (p == line || p[-1] != ' '))
+	while ((p = strstr(p, key)) && p != line && p[-1] != ' ')
 		p += len;
 	if (!p)
 		return NULL;

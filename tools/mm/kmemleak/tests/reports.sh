@@ -348,6 +348,10 @@ live_whys()
 	grep -qxF '  stack of "t", pid 5, in do_work+0x5a/0xf0' "$work/out" &&
 		grep -qxF '  +0x0 <- per-CPU variable cache+0x0/0x8 of CPU 1' "$work/out"
 	result $? 'why: a stack is a root'
+	refs 0xb000 64 'at=0xf018 to=+0x0 kind=phys'
+	status 0 'why: a physical block' faked why --debugfs "$live" 0xb000
+	grep -qxF '  memory of kind phys at 0xf018' "$work/out"
+	result $? 'why: a physical block is a root'
 	refs 0xb000 64 'at=0xf010 to=+0x0 kind=task pid=5 comm="t" weak=dead frame=-'
 	status 0 'why: a dead word' faked why --debugfs "$live" 0xb000
 	[ "$(tail -n 1 "$work/out")" = 'nobody refers to it' ]
