@@ -351,7 +351,13 @@ live_whys()
 	refs 0xb000 64 'at=0xf018 to=+0x0 kind=phys'
 	status 0 'why: a physical block' faked why --debugfs "$live" 0xb000
 	grep -qxF '  memory of kind phys at 0xf018' "$work/out"
-	result $? 'why: a physical block is a root'
+	result $? 'why: a physical block is named'
+	[ "$(sed -n 3p "$work/out")" = 'chain from memory of unknown use, which may be none:' ]
+	result $? 'why: it may be no root'
+	refs 0xb000 64 'at=0xf018 to=+0x0 kind=phys' 'at=0xe010 to=+0x0 kind=object object=0xe000 offset=8 size=32 weak=-'
+	status 0 'why: a physical block, and a chain' faked why --debugfs "$live" 0xb000
+	[ "$(tail -n 3 "$work/out" | head -n 1)" = '  variable pending_list+0x8/0x10 [leaky]' ]
+	result $? 'why: a root that is certain is better, also if it is farther'
 	refs 0xb000 64 'at=0xf010 to=+0x0 kind=task pid=5 comm="t" weak=dead frame=-'
 	status 0 'why: a dead word' faked why --debugfs "$live" 0xb000
 	[ "$(tail -n 1 "$work/out")" = 'nobody refers to it' ]
