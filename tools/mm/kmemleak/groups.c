@@ -9,20 +9,21 @@
 
 /* Functions that allocate for others. The caller of these is the one to look at. */
 static const char * const allocators[] = {
-	"kml_*", "kmemleak_*", "save_stack*", "stack_trace_save*", "set_track_prepare*",
-	"create_object*", "__create_object*", "slab_post_alloc_hook*", "slab_alloc*",
-	"__slab_alloc*", "___slab_alloc*",
-	"kmalloc*", "__kmalloc*", "__do_kmalloc*", "___kmalloc*", "kzalloc*", "kcalloc*",
-	"kmem_cache_alloc*", "kmem_cache_zalloc*", "__kmem_cache_alloc*",
-	"krealloc*", "__krealloc*", "__do_krealloc*", "kvmalloc*", "__kvmalloc*",
-	"kvzalloc*", "kvrealloc*", "vmalloc*", "__vmalloc*", "vzalloc*", "vcalloc*",
-	"__vcalloc*", "vrealloc*", "module_alloc", "execmem_alloc*", "execmem_vmalloc*",
-	"kstrdup*", "kstrndup*", "kmemdup*", "kvmemdup*", "memdup_user*", "vmemdup_user*",
-	"strndup_user*", "kasprintf*", "kvasprintf*",
-	"alloc_pages*", "__alloc_pages*", "alloc_*_pages*", "__get_free_pages*", "get_zeroed_page*",
-	"pcpu_alloc*", "__alloc_percpu*", "alloc_percpu*", "devm_kmalloc*", "devm_kzalloc*",
-	"devm_kstrdup*", "devm_kmemdup*", "devm_krealloc*", "alloc_dr", "__devres_alloc*",
-	"mempool_alloc*", "mempool_kmalloc", "memblock_alloc*", "memblock_phys_alloc*",
+	"kml_*", "kmemleak_alloc*", "kmemleak_vmalloc", "kmemleak_update_trace",
+	"save_stack*", "stack_trace_save*", "set_track_prepare*", "create_object*",
+	"__create_object*", "slab_post_alloc_hook*", "slab_alloc*", "__slab_alloc*",
+	"___slab_alloc*", "kmalloc*", "__kmalloc*", "__do_kmalloc*", "___kmalloc*",
+	"kzalloc*", "kcalloc*", "kmem_cache_alloc*", "kmem_cache_zalloc*",
+	"__kmem_cache_alloc*", "krealloc*", "__krealloc*", "__do_krealloc*", "kvmalloc*",
+	"__kvmalloc*", "kvzalloc*", "kvrealloc*", "vmalloc*", "__vmalloc*", "vzalloc*",
+	"vcalloc*", "__vcalloc*", "vrealloc*", "module_alloc", "execmem_alloc*",
+	"execmem_vmalloc*", "kstrdup*", "kstrndup*", "kmemdup*", "kvmemdup*",
+	"memdup_user*", "vmemdup_user*", "strndup_user*", "kasprintf*", "kvasprintf*",
+	"alloc_pages*", "__alloc_pages*", "alloc_*_pages*", "__get_free_pages*",
+	"get_zeroed_page*", "pcpu_alloc*", "__alloc_percpu*", "alloc_percpu*",
+	"devm_kmalloc*", "devm_kzalloc*", "devm_kstrdup*", "devm_kmemdup*",
+	"devm_krealloc*", "alloc_dr", "__devres_alloc*", "mempool_alloc*",
+	"mempool_kmalloc", "memblock_alloc*", "memblock_phys_alloc*",
 };
 
 /**

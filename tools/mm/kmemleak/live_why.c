@@ -21,7 +21,7 @@ struct ref {
 	const char *text;	/* where the word is */
 	unsigned long to;	/* offset in the block */
 	bool strong;
-	bool page;		/* in memory of which nothing is known */
+	bool vague;		/* in memory of which nothing is known but that it is in use */
 };
 
 /* A block that was or will be looked at. */
@@ -55,7 +55,7 @@ static const char *value(const char *line, const char *key)
 	const char *p = line;
 	size_t len = strlen(key);
 
-	while ((p = strstr(p, key)) && (p == line || p[-1] != ' '))
+	while ((p = strstr(p, key)) && p != line && p[-1] != ' ')
 		p += len;
 	if (!p)
 		return NULL;
@@ -132,13 +132,14 @@ static void parse_ref(struct search *s, const char *line)
 			 frame && strcmp(frame, " frame=-") ? ", in " : "",
 			 frame && strcmp(frame, " frame=-") ? frame + 7 : "");
 	} else if (!strcmp(kind, "page")) {
-		r.page = true;
+		r.vague = true;
 		snprintf(buf, sizeof(buf), "page %s that is not tracked, order %s",
 			 value(line, "pfn=") ?: "?", value(line, "order=") ?: "?");
 	} else if (!strcmp(kind, "struct_page")) {
 		snprintf(buf, sizeof(buf), "struct page of page %s", value(line, "pfn=") ?: "?");
 	} else {
-		/* phys, nolock, and what later kernels have */
+		/* phys, nolock, and what later kernels have; freed boot memory may be phys */
+		r.vague = true;
 		snprintf(buf, sizeof(buf), "memory of kind %s at %.*s", kind,
 			 (int)strcspn(line + 3, " "), line + 3);
 	}
@@ -215,27 +216,20 @@ static void print_refs(const struct search *s, unsigned long max)
 		printf("  ... and %lu more\n", s->nr_refs + s->more - i);
 }
 
-/* The best root among the references: of an unknown page only if there is no other. */
-static const struct ref *root_of(const struct search *s)
+/* A root among the references. */
+static const struct ref *root_of(const struct search *s, bool vague)
 {
-	const struct ref *page = NULL;
 	unsigned long i;
 
-	for (i = 0; i < s->nr_refs; i++) {
-		const struct ref *r = &s->refs[i];
-
-		if (!r->strong || r->object)
-			continue;
-		if (!r->page)
-			return r;
-		page = page ?: r;
-	}
-	return page;
+	for (i = 0; i < s->nr_refs; i++)
+		if (s->refs[i].strong && !s->refs[i].object && s->refs[i].vague == vague)
+			return &s->refs[i];
+	return NULL;
 }
 
-static void print_chain(const struct search *s, const struct ref *root, unsigned long i)
+static void print_chain(const struct search *s, const char *root, unsigned long i)
 {
-	printf("chain from a root:\n  %s\n", root->text);
+	printf("  %s\n", root);
 	for (; s->nodes[i].parent != NO_BLOCK; i = s->nodes[i].parent)
 		printf("  -> %s\n", s->nodes[i].ref);
 	printf("  -> block 0x%lx\n", s->nodes[i].addr);
@@ -244,9 +238,10 @@ static void print_chain(const struct search *s, const struct ref *root, unsigned
 int live_why(const char *debugfs, unsigned long addr, unsigned long depth, unsigned long max)
 {
 	struct search s = { .debugfs = debugfs };
+	const char *vague = NULL;
 	const struct ref *root = NULL;
+	unsigned long i, j, vague_at = 0;
 	bool strong = false, cut = false;
-	unsigned long i, j;
 	int err;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -267,15 +262,20 @@ int live_why(const char *debugfs, unsigned long addr, unsigned long depth, unsig
 			s.nodes[0].addr = s.addr;
 			print_refs(&s, max);
 		}
-		root = root_of(&s);
+		root = root_of(&s, false);
 		if (root)
 			break;
+		/* a number there may look like an address: only if there is no other root */
+		if (!vague && root_of(&s, true)) {
+			vague = root_of(&s, true)->text;
+			vague_at = i;
+		}
 		/* the kernel has listed some of the references only */
 		cut |= s.more;
 		for (j = 0; j < s.nr_refs; j++) {
 			const struct ref *r = &s.refs[j];
 
-			if (!r->strong)
+			if (!r->strong || !r->object)
 				continue;
 			strong = true;
 			if (seen(&s, r->object))
@@ -287,14 +287,19 @@ int live_why(const char *debugfs, unsigned long addr, unsigned long depth, unsig
 		}
 	}
 	live_catch_signals(false);
-	if (root)
-		print_chain(&s, root, i);
-	else if (cut)
+	if (root) {
+		puts("chain from a root:");
+		print_chain(&s, root->text, i);
+	} else if (vague) {
+		puts("chain from memory of unknown use, which may be none:");
+		print_chain(&s, vague, vague_at);
+	} else if (cut) {
 		printf("no root among %lu blocks: --depth looks further\n", s.nr);
-	else if (!strong)
+	} else if (!strong) {
 		puts("nobody refers to it");
-	else
+	} else {
 		puts("nobody: no root leads to the blocks that refer to it");
+	}
 	output_done();
 	close(s.fd);
 	return EXIT_DONE;

@@ -165,7 +165,7 @@ static void stack_done(struct rstack *s)
 	for (i = s->nr; i--;) {
 		if (s->frames[i].module)
 			s->module = s->frames[i].module;
-		/* allocators are in the kernel, whatever a module calls its functions */
+		/* modules may use the names of the kernel's allocators */
 		if (s->frames[i].module || !is_allocator(s->frames[i].func))
 			s->caller = i;
 	}

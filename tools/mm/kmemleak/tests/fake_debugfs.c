@@ -63,7 +63,7 @@ static ssize_t refs(int fd, const char *path, const char *text, size_t len)
 
 ssize_t write(int fd, const void *buf, size_t len)
 {
-	ssize_t (*next)(int, const void *, size_t) = dlsym(RTLD_NEXT, "write");
+	ssize_t (*next)(int fd, const void *buf, size_t len) = dlsym(RTLD_NEXT, "write");
 	char link[64], path[ROOM];
 	const char *base;
 	ssize_t n;

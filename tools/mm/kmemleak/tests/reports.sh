@@ -348,6 +348,16 @@ live_whys()
 	grep -qxF '  stack of "t", pid 5, in do_work+0x5a/0xf0' "$work/out" &&
 		grep -qxF '  +0x0 <- per-CPU variable cache+0x0/0x8 of CPU 1' "$work/out"
 	result $? 'why: a stack is a root'
+	refs 0xb000 64 'at=0xf018 to=+0x0 kind=phys'
+	status 0 'why: a physical block' faked why --debugfs "$live" 0xb000
+	grep -qxF '  memory of kind phys at 0xf018' "$work/out"
+	result $? 'why: a physical block is named'
+	[ "$(sed -n 3p "$work/out")" = 'chain from memory of unknown use, which may be none:' ]
+	result $? 'why: it may be no root'
+	refs 0xb000 64 'at=0xf018 to=+0x0 kind=phys' 'at=0xe010 to=+0x0 kind=object object=0xe000 offset=8 size=32 weak=-'
+	status 0 'why: a physical block, and a chain' faked why --debugfs "$live" 0xb000
+	[ "$(tail -n 3 "$work/out" | head -n 1)" = '  variable pending_list+0x8/0x10 [leaky]' ]
+	result $? 'why: a root that is certain is better, also if it is farther'
 	refs 0xb000 64 'at=0xf010 to=+0x0 kind=task pid=5 comm="t" weak=dead frame=-'
 	status 0 'why: a dead word' faked why --debugfs "$live" 0xb000
 	[ "$(tail -n 1 "$work/out")" = 'nobody refers to it' ]
@@ -367,8 +377,8 @@ live_whys()
 exports()
 {
 	fake
-	printf '%s\n' 'enabled 1' 'objects 12345' 'leaks 7' 'scans 5' 'scan_age_ms 61005' 'scan_ms 35' \
-		'lost_pages 0' 'filter avx2' 'scan_ms_else 3' >"$live/kmemleak_stats"
+	printf '%s\n' 'enabled 1' 'objects 12345' 'leaks 7' 'scans 5' 'scan_age_ms 61005' \
+		'scan_ms_else 3' 'scan_ms 35' 'lost_pages 0' 'filter avx2' >"$live/kmemleak_stats"
 	echo old >"$work/leaks.prom"
 	status 0 'export: metrics' faked export --textfile "$work/leaks.prom" -n 2 --debugfs "$live"
 	diff "$reports/expected/export.prom" "$work/leaks.prom" >"$work/diff"
@@ -386,6 +396,7 @@ exports()
 		cmp -s "$work/leaks.prom" "$work/before.prom" && [ "$(echo "$work"/leaks.prom*)" = "$work/leaks.prom" ]
 	result $? 'export: if the disk is full, the old file stays, and no other'
 	echo 'enabled 0' >"$live/kmemleak_stats"
+	echo kmemleak_leaks 1 >"$live/kmemleak_leaks"
 	status 0 'export: kmemleak is off' faked export --textfile "$work/leaks.prom" --debugfs "$live"
 	grep -qx 'kmemleak_enabled 0' "$work/leaks.prom" && ! grep -q function "$work/leaks.prom"
 	result $? 'export: that kmemleak is off is a metric'
