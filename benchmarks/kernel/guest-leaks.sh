@@ -39,7 +39,7 @@ if [ -e /kml/kmemleak_find.ko ] && [ "$(wc -l <"$work/reported")" -lt "$LEAKS" ]
 	base=$((at - first * room))
 	for ((i = 0, n = 0; i < LEAKS; i++)); do
 		grep -q " $i\$" "$work/reported" && continue
-		printf '0x%x %d\n' $((base + i * room)) ${sizes[i % ${#sizes[@]}]} >"$work/hidden"
+		printf '0x%x %d\n' $((base + i * room)) "${sizes[i % ${#sizes[@]}]}" >"$work/hidden"
 		holders "$work/hidden" >"$work/words"
 		cat "$work/words"
 		# not those in the leaks themselves, half of which refer to another one

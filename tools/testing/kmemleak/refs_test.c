@@ -139,6 +139,7 @@ static int phys_case(void *arg)
 	unsigned long block = W_LOW_START + 4 * PAGE_SIZE, at = block + PAGE_SIZE + 8;
 	struct page *page = pfn_to_page(PHYS_PFN(at));
 
+	world_pages(4096);
 	TAP_CHECK(!boot(), "boot");
 	kmemleak_alloc_phys(block, 2 * PAGE_SIZE, 0);
 	put((unsigned long)__va(at), BLOCK + 3);
