@@ -66,8 +66,10 @@ static void print_group(const struct groups *g, const struct rgroup *group)
 	if (l->generation != R_UNKNOWN)
 		printf(", generation %lu", l->generation);
 	putchar('\n');
-	if (l->hex)
-		fwrite(l->hex, 1, l->hex_len, stdout);
+	/* a saved file may have any bytes */
+	for (i = 0; i < l->hex_len; i++)
+		putchar((l->hex[i] >= ' ' && l->hex[i] < 0x7f) || l->hex[i] == '\n' ?
+			l->hex[i] : '?');
 	for (i = 0; i < s->nr; i++)
 		printf("    %s%s\n", i == s->caller && s->nr > 1 ? "> " : "  ",
 		       s->frames[i].text);

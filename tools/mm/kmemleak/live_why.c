@@ -39,6 +39,8 @@ struct search {
 	unsigned long nr, room;
 	struct ref *refs;	/* of one block */
 	unsigned long nr_refs, room_refs;
+	struct reports reports;	/* if a reference needs them */
+	bool has_reports;
 	char space[16];
 	unsigned long addr, size, listed, more;
 };
@@ -98,6 +100,30 @@ static void add_origin(char *buf, size_t room, const char *line)
 	}
 }
 
+static int compare_addresses(const void *a, const void *b)
+{
+	const struct rleak *x = a, *y = b;
+
+	return x->addr < y->addr ? -1 : x->addr > y->addr;
+}
+
+/*
+ * Is a block in the report? The kernel takes a block for a leak that no scan has reached,
+ * and so one that is younger than the last scan.
+ */
+static bool is_reported(struct search *s, unsigned long addr)
+{
+	struct rleak key = { .addr = addr };
+	struct reports *r = &s->reports;
+
+	if (!s->has_reports) {
+		reports_load(r, &(struct reports_source){ .debugfs = s->debugfs });
+		sort_array(r->leaks, r->nr, sizeof(*r->leaks), compare_addresses);
+		s->has_reports = true;
+	}
+	return find_array(&key, r->leaks, r->nr, sizeof(*r->leaks), compare_addresses);
+}
+
 static void parse_ref(struct search *s, const char *line)
 {
 	const char *kind = value(line, "kind="), *weak = value(line, "weak="), *name;
@@ -115,6 +141,10 @@ static void parse_ref(struct search *s, const char *line)
 			 cpu ? "on CPU " : "+", cpu ?: value(line, "offset=") ?: "?",
 			 number(s, line, "size="));
 		add_origin(buf, sizeof(buf), line);
+		if (weak && !strcmp(weak, "leak") && !is_reported(s, r.object)) {
+			r.strong = true;
+			snprintf(buf + strlen(buf), sizeof(buf) - strlen(buf), ", not reported");
+		}
 	} else if (!strcmp(kind, "symbol") || !strcmp(kind, "percpu")) {
 		name = strstr(line, " name=");
 		if (!name)
@@ -300,6 +330,8 @@ int live_why(const char *debugfs, unsigned long addr, unsigned long depth, unsig
 	} else {
 		puts("nobody: no root leads to the blocks that refer to it");
 	}
+	if (!root && is_reported(&s, s.nodes[0].addr))
+		puts("the kernel reports it as a leak");
 	output_done();
 	close(s.fd);
 	return EXIT_DONE;

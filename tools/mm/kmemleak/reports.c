@@ -191,11 +191,24 @@ static struct rleak *add_leak(struct reports *r)
 
 /* === kmemleak_leaks and kmemleak_stacks ================================= */
 
+/* These files are ASCII; names with other bytes have octal numbers. */
+static bool next_ascii(struct input *in)
+{
+	size_t i;
+
+	if (!next_line(in))
+		return false;
+	for (i = 0; i < in->len; i++)
+		if (in->line[i] < ' ' || in->line[i] >= 0x7f)
+			damaged(in, "a byte that is not printable");
+	return true;
+}
+
 static void check_version(struct input *in, const char *name)
 {
 	size_t len = strlen(name);
 
-	if (!next_line(in) || strncmp(in->line, name, len) || in->line[len] != ' ')
+	if (!next_ascii(in) || strncmp(in->line, name, len) || in->line[len] != ' ')
 		die(EXIT_BAD_IMAGE, "%s: this is no %s", in->name, name);
 	if (strcmp(in->line + len, " 1"))
 		die(EXIT_UNKNOWN, "%s: version%s of %s is not known, only 1", in->name,
@@ -230,7 +243,7 @@ static void read_stacks(struct reports *r, struct input *in)
 	char extra;
 
 	check_version(in, "kmemleak_stacks");
-	while (next_line(in)) {
+	while (next_ascii(in)) {
 		if (sscanf(in->line, "stack=%lu frames=%lu%c", &id, &nr, &extra) < 2 ||
 		    nr > 1024 || !id)
 			damaged(in, "the line of a stack is damaged");
@@ -241,7 +254,7 @@ static void read_stacks(struct reports *r, struct input *in)
 		for (i = 0; i < nr; i++) {
 			char *p;
 
-			if (!next_line(in) || strncmp(in->line, " 0x", 3))
+			if (!next_ascii(in) || strncmp(in->line, " 0x", 3))
 				damaged(in, "the line of a frame is damaged");
 			p = strchr(in->line + 1, ' ');
 			if (!p)
@@ -350,7 +363,7 @@ static void parse_leak(struct reports *r, struct input *in)
 static void read_leaks(struct reports *r, struct input *in)
 {
 	check_version(in, "kmemleak_leaks");
-	while (next_line(in))
+	while (next_ascii(in))
 		parse_leak(r, in);
 }
 

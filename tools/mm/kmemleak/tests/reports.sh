@@ -102,6 +102,11 @@ report_errors()
 	sed '/do_one_initcall/d' "$reports/stacks.txt" >"$work/cut"
 	refused 4 'the line of a frame is damaged' 'a stack without a frame' report -i "$reports/leaks.txt" --stacks "$work/cut"
 	refused 4 'no kmemleak_stacks' 'stacks that are none' report -i "$reports/leaks.txt" --stacks "$old"
+	sed $'s/kworker/k\x9b/' "$reports/leaks.txt" >"$work/cut"
+	refused 4 'not printable' 'a byte that a terminal may obey' report -i "$work/cut" --stacks "$reports/stacks.txt"
+	sed $'s/kkkk$/k\x1bkk/' "$old" >"$work/cut"
+	[ "$("$tool" report -i "$work/cut" | LC_ALL=C tr -d '\n -~' | wc -c)" = 0 ]
+	result $? 'a dump with a byte that a terminal may obey'
 	sed '1s/1/2/' "$reports/leaks.txt" >"$work/cut"
 	refused 5 'version 2' 'a version that is not known' report -i "$work/cut" --stacks "$reports/stacks.txt"
 	refused 8 'no debugfs' 'no debugfs' report --debugfs "$work/nothing"
@@ -313,7 +318,7 @@ refs()
 	{
 		echo kmemleak_refs 1
 		echo "addr=$addr space=virt size=$size refs=$# more=0"
-		printf '%s\n' "$@"
+		[ $# = 0 ] || printf '%s\n' "$@"
 	} >"$live/kmemleak_refs.$addr"
 }
 
@@ -322,6 +327,7 @@ live_whys()
 	local tail='__kmalloc_cache_noprof+0x1a0/0x210 < leak_init+0x12/0x40 [leaky] < do_one_initcall+0x4e/0x2d0'
 	fake
 	: >"$live/kmemleak_refs"
+	sed -i '2s/addr=[^ ]*/addr=0xc000/' "$live/kmemleak_leaks"
 	refs 0xa000 128 "at=0xb010 to=+0x8 kind=object object=0xb000 offset=16 size=64 weak=- at $tail" \
 		"at=0xc010 to=+0x0 kind=object object=0xc000 offset=16 size=64 weak=leak at $tail" \
 		'at=0xd010 to=+0x0 kind=task pid=77 comm="a\042b" weak=dead frame=-'
@@ -348,6 +354,11 @@ live_whys()
 	grep -qxF '  stack of "t", pid 5, in do_work+0x5a/0xf0' "$work/out" &&
 		grep -qxF '  +0x0 <- per-CPU variable cache+0x0/0x8 of CPU 1' "$work/out"
 	result $? 'why: a stack is a root'
+	refs 0xb000 64 'at=0xe010 to=+0x0 kind=object object=0xe000 offset=8 size=32 weak=leak'
+	status 0 'why: a block that is younger than the last scan' faked why --debugfs "$live" 0xb000
+	grep -qxF '  +0x0 <- block 0xe000 +8 (size 32), not reported' "$work/out" &&
+		[ "$(tail -n 3 "$work/out" | head -n 1)" = '  variable pending_list+0x8/0x10 [leaky]' ]
+	result $? 'why: it is followed, although the kernel takes it for a leak'
 	refs 0xb000 64 'at=0xf018 to=+0x0 kind=phys'
 	status 0 'why: a physical block' faked why --debugfs "$live" 0xb000
 	grep -qxF '  memory of kind phys at 0xf018' "$work/out"
@@ -362,6 +373,10 @@ live_whys()
 	status 0 'why: a dead word' faked why --debugfs "$live" 0xb000
 	[ "$(tail -n 1 "$work/out")" = 'nobody refers to it' ]
 	result $? 'why: nobody'
+	refs 0xc000 64
+	status 0 'why: a leak' faked why --debugfs "$live" 0xc000
+	[ "$(tail -n 2 "$work/out" | tr '\n' ';')" = 'nobody refers to it;the kernel reports it as a leak;' ]
+	result $? 'why: says that the kernel reports it'
 	status 14 'why: no block' faked why --debugfs "$live" 0x1234
 	grep -q 'no tracked block is at 0x1234' "$work/err" && [ "$(wc -l <"$work/err")" = 1 ]
 	result $? 'why: says that there is no block'
