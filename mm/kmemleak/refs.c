@@ -34,7 +34,7 @@ enum kml_ref_weak {
 	KML_REF_STRONG,
 	KML_REF_NO_SCAN,		/* the block is not scanned */
 	KML_REF_IGNORED,		/* kmemleak_ignore() */
-	KML_REF_LEAK,			/* the block is itself a leak */
+	KML_REF_LEAK,			/* the block is itself reported as a leak */
 	KML_REF_DEAD,			/* in no frame in use of a stack */
 };
 
@@ -290,7 +290,7 @@ static void kml_refs_owner(struct kml_refs *r, struct kml_space *space,
 		r->found.weak = KML_REF_IGNORED;
 	else if (!kml_scannable(state) && (state & KML_F_NO_SCAN))
 		r->found.weak = KML_REF_NO_SCAN;
-	else if (kml_white(state))
+	else if (kml_white(state) && (state & KML_F_REPORTED))
 		r->found.weak = KML_REF_LEAK;
 }
 

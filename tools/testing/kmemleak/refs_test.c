@@ -75,10 +75,16 @@ static int objects_case(void *arg)
 	put(BLOCK + 8, BLOCK + 16);
 	/* by any address in the block; what it says of itself does not count */
 	TAP_CHECK(!ask(BLOCK + 100) && found() == 2, "%s", text);
-	TAP_CHECK(line("at=0x%lx to=+0x0 kind=object object=0x%lx offset=56 size=64 weak=leak",
+	TAP_CHECK(line("at=0x%lx to=+0x0 kind=object object=0x%lx offset=56 size=64 weak=- ",
 		       other + 56, other), "%s", text);
 	TAP_CHECK(line("at=0x%lx to=+0xbf kind=object object=0x%lx offset=32768 size=40000 ",
 		       large + 32768, large), "%s", text);
+	/* unreferenced, and then reported */
+	world_command(&file, "scan");
+	TAP_CHECK(!ask(BLOCK) && strstr(text, "size=64 weak=- "), "%s", text);
+	shim_time_advance(msecs_to_jiffies(6000));
+	world_command(&file, "scan");
+	TAP_CHECK(!ask(BLOCK) && strstr(text, "size=64 weak=leak "), "%s", text);
 	kmemleak_no_scan((void *)large);
 	kmemleak_ignore((void *)other);
 	TAP_CHECK(!ask(BLOCK) && found() == 2, "%s", text);
