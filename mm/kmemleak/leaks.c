@@ -10,8 +10,8 @@
 /* === Heads ============================================================== */
 
 /*
- * Who has lost a structure has often lost all that it refers to, and the report lists
- * each of these blocks. The one to look at is the head: a leak that no other leak
+ * With a structure, all blocks to which only it refers are lost, and the report lists
+ * each of them. The one to look at is the head: a leak that no other leak
  * references. Of leaks in a cycle that no leak outside of it references, one is the
  * head. A leak to which several heads lead belongs to one of these.
  *
@@ -39,7 +39,7 @@ struct kml_head {
 	u32 head;			/* position in the table, or KML_NO_LEAK */
 };
 
-/* What was found after the last scan. Protected by kml_scan_mutex. */
+/* The result of the search after the last scan. Protected by kml_scan_mutex. */
 static struct {
 	unsigned long epoch;		/* kml_report_epoch() when it was found */
 	struct kml_head *head;		/* of each entry of the table; NULL: no memory */
@@ -68,7 +68,7 @@ struct kml_leak {
 	unsigned long scan;		/* that reported it first; 0: unknown */
 };
 
-/* Get what is known of a leak. Return: false if it is not listed. */
+/* Get the metadata of a leak. Return: false if it is not listed. */
 static bool kml_leak_get(const struct kml_report_entry *e, struct kml_leak *leak)
 {
 	struct kml_locked l;

@@ -62,7 +62,7 @@ struct kml_refs {
 	struct kml_info target;
 	unsigned long start;		/* of the target, untagged; 0: none yet */
 	struct kmemleak_windows win;
-	struct kml_ref found;		/* what is known of the memory being searched */
+	struct kml_ref found;		/* owner of the memory being searched */
 	struct task_struct *task;	/* whose stack is being searched */
 	unsigned long nr;
 	struct kml_ref ref[KML_MAX_REFS];
@@ -273,7 +273,7 @@ static void kml_refs_untracked(struct kml_root_sink *sink, struct page *page,
 			kml_refs_search(r, r->buf, mem + off, KML_CHUNK);
 }
 
-/* Set what is known of an object. Context: leaf->lock. */
+/* Let an object be the owner of the words found. Context: leaf->lock. */
 static void kml_refs_owner(struct kml_refs *r, struct kml_space *space,
 			   unsigned long start, struct kml_hot *hot, int cpu)
 {

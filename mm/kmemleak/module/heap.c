@@ -2,8 +2,8 @@
 /*
  * The objects and roots of the running kernel: a walk over struct pages, then the free
  * objects of each slab and cache. A slot of a slab is known by its number, from 0 in
- * the order of addresses, so that what is known of one takes bits; where a slab is takes
- * 12 bytes a slab.
+ * the order of addresses, so that the state of a slot takes bits, and the place of
+ * a slab 12 bytes.
  */
 
 #include "oneshot.h"
@@ -326,7 +326,7 @@ static struct kml_slab_unit *room_for(struct kml_heap *heap, unsigned long pfn,
 	return slabs;
 }
 
-/* Objects that are no candidates: what they refer to is none, either. */
+/* Objects that are no candidates are roots. */
 static bool set_roots(struct kml_heap *heap, unsigned long pfn, unsigned int order)
 {
 	unsigned long i;
@@ -398,7 +398,7 @@ static bool walk_page(struct walk *w, unsigned long pfn, unsigned long addr, con
 		page = (struct kml_frame){ .class = KML_FRAME_IN_USE };
 	else if (is_legacy_device(pfn))
 		page = (struct kml_frame){ .class = KML_FRAME_ABSENT };
-	/* a page of a compound page is used for what the first one is */
+	/* a page of a compound page has the use of the first one */
 	if (page.head && pfn < w->head_end && page.class != KML_FRAME_ABSENT)
 		page.class = w->head_class;
 	heap->classes[page.class]++;
@@ -480,7 +480,7 @@ static int walk_all(struct walk *w)
 
 #define LIST_MAX	65536	/* longer lists have changed while they were read */
 
-/* Their struct pages do not say that they are free, and what they held is in them. */
+/* Their struct pages do not say that they are free, and their content is stale. */
 static void skip_list(struct kml_heap *heap, struct list_head *head, unsigned int order)
 {
 	struct list_head *at;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * kmemleak.ko: finds what has leaked on a kernel without kmemleak, also before the
+ * kmemleak.ko: finds leaks of a kernel without kmemleak, also those of before the
  * module was loaded. It looks at memory and tracks nothing: no probe, no tracepoint, and
  * no function is called that is not exported.
  *

@@ -103,7 +103,7 @@ static void sieve(struct kml_worker *w, const void *p, size_t len, unsigned long
 	}
 }
 
-/* Memory in the direct map; what is not there is left out, by pages. */
+/* Memory in the direct map; pages that are not there are left out. */
 static void read_range(struct kml_worker *w, unsigned long start, unsigned long len,
 		       unsigned long from)
 {
@@ -311,7 +311,7 @@ static void run(struct kml_heap *heap, kml_job_fn job)
 	kml_crew_run(heap, job, NULL);
 }
 
-/* What the kernel keeps of a vmalloc block goes with it: that is no leak by itself. */
+/* The kernel's structures for a vmalloc block are no leaks by themselves. */
 static void hide_owners(struct kml_heap *heap)
 {
 	unsigned long id, unit;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Stands in for ../mark.h: what ../filter.c offers, and what it asks of the core. */
+/* Stands in for ../mark.h: the functions of ../filter.c, and those that it calls. */
 #ifndef _MM_KMEMLEAK_MARK_H
 #define _MM_KMEMLEAK_MARK_H
 

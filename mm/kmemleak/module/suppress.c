@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What is no leak, though nobody refers to it: the rules of kmemleak(8),
+ * Blocks in use to which no word refers: the rules of kmemleak(8),
  * tools/mm/kmemleak/suppressions, and more that are written to the control file. A rule
  * is words "key=pattern", which must all match:
  *

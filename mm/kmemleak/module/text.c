@@ -22,8 +22,8 @@ static void hex_dump(struct seq_file *seq, const struct kml_leak *leak)
  * @report: the report
  * @nr: index of the leak
  *
- * The block was allocated before the module came, by nobody knows whom: the name of its
- * cache stands where the name of the task would.
+ * The task that allocated the block is unknown: the name of the slab cache stands in
+ * its place.
  */
 void kml_text_leak(struct seq_file *seq, const struct kml_report *report, size_t nr)
 {

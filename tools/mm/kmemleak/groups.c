@@ -213,7 +213,7 @@ static struct rgroup *find_group(struct groups *g, struct by_key *t, const char 
  * groups_make() - group the leaks that an option selects, and sort the groups
  * @g: filled
  * @r: the leaks
- * @o: what is wanted; it has to stay
+ * @o: the options; they have to stay
  */
 void groups_make(struct groups *g, const struct reports *r, const struct group_options *o)
 {

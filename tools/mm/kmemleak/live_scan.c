@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* kmemleak scan without an image: a scan of the running kernel, and what it found. */
+/* kmemleak scan without an image: a scan of the running kernel, and its new leaks. */
 
 #include <errno.h>
 #include <signal.h>
@@ -84,7 +84,7 @@ static void only_new(struct reports *now, struct reports *before)
 }
 
 /**
- * live_scan() - scan the running kernel, and print what is new
+ * live_scan() - scan the running kernel, and print new leaks
  * @debugfs: where debugfs is
  * @check: find leaks of any age
  * @o: how it is printed

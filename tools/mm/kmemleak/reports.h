@@ -99,7 +99,7 @@ struct group_options {
 
 /**
  * struct rgroup - leaks with one key
- * @key: what they have in common
+ * @key: their common property
  * @sample: index of the leak that stands for them, the oldest
  * @youngest: index of the youngest
  * @nr: number of leaks; with heads only, of those that they retain

@@ -229,7 +229,7 @@ static int random_case(void *arg)
 		if (!of)
 			continue;
 		heads++;
-		/* whoever leads to a head is in a cycle with it, and only one of these is */
+		/* a leak that leads to a head is in a cycle with it, and is no head */
 		for (j = 0; j < GRAPH; j++) {
 			TAP_CHECK(!reach[j][i] || reach[i][j], "seed %u: %u is no head", seed, i);
 			TAP_CHECK(j == i || !reach[j][i] || !lines[j].blocks,
@@ -305,7 +305,7 @@ static int memory_case(void *arg)
 	TAP_CHECK(read_leaks(4096) && nr_lines == 1000, "without memory");
 	TAP_CHECK(strstr(lines[7].rest, " head=- retains=- retained_bytes=- "), "%s",
 		  lines[7].rest);
-	/* what is missing is looked for after the next scan */
+	/* the heads are looked for after the next scan */
 	shim_mem.fail_above = 0;
 	TAP_CHECK(command("scan") == 4 && read_leaks(4096) && retains(1000, 0, 1000), "memory");
 	return 0;

@@ -73,7 +73,7 @@ static int objects_case(void *arg)
 	put(large + 32768, BLOCK + SIZE - 1);
 	put(large + 8, BLOCK + SIZE);
 	put(BLOCK + 8, BLOCK + 16);
-	/* by any address in the block; what it says of itself does not count */
+	/* by any address in the block; its own words do not count */
 	TAP_CHECK(!ask(BLOCK + 100) && found() == 2, "%s", text);
 	TAP_CHECK(line("at=0x%lx to=+0x0 kind=object object=0x%lx offset=56 size=64 weak=- ",
 		       other + 56, other), "%s", text);
