@@ -150,7 +150,7 @@ t_help()
 	done
 	# Variables that the rules use must be in the help, too.
 	grep -oE '\$\(([a-z-]+ [^$]*\$\()?[A-Z_]+\)' Makefile | grep -oE '[A-Z_]{2,}' | sort -u |
-		grep -vxE 'MAKEFILE_LIST|MAKECMDGOALS|CONFIG_.*' >"$work/variables"
+		grep -vxE 'MAKE|MAKEFILE_LIST|MAKECMDGOALS|CONFIG_.*' >"$work/variables"
 	while read -r target; do
 		grep -q "$target=" "$work/help" || { echo "help lacks $target="; return 1; }
 	done <"$work/variables"
