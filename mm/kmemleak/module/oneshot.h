@@ -31,10 +31,23 @@
 
 /**
  * struct kml_chunk_layout - members of struct pcpu_chunk
+ * @list: of all chunks of a slot
+ * @base_addr: address of the first page
+ * @bound_map: where blocks begin
+ * @alloc_map: what is allocated
+ * @start: bytes at the start that are not for blocks
+ * @end: the same at the end
+ * @nr_pages: pages for a CPU
  * @known: the kernel has all of them
  */
 struct kml_chunk_layout {
-	struct kml_field list, base_addr, bound_map, alloc_map, start, end, nr_pages;
+	struct kml_field list;
+	struct kml_field base_addr;
+	struct kml_field bound_map;
+	struct kml_field alloc_map;
+	struct kml_field start;
+	struct kml_field end;
+	struct kml_field nr_pages;
 	bool known;
 };
 
@@ -80,11 +93,14 @@ bool kml_memory_failed(void);
 /**
  * struct kml_worker - a thread that scans
  * @nr: 0: the thread that began the scan
+ * @task: the thread
+ * @heap: of the job
  * @words: read so far
  * @copy: KML_CHUNK bytes, and a word
  * @out: candidates among them
  * @hit: told about words that point to objects; NULL: these are marked
  * @data: for @hit
+ * @reader: for slabs.c
  */
 struct kml_worker {
 	unsigned int nr;
@@ -176,18 +192,47 @@ struct kml_cache_unit {
  * areas. A unit is what is queued and read at a time: a slab or an area; areas follow
  * slabs.
  *
+ * @layout: of the kernel
+ * @chunk: of struct pcpu_chunk
+ * @direct_map: address of physical address 0
+ * @max_pfn: the first page that does not exist
  * @tables: for each page what it is, in tables of KML_TABLE_PAGES
+ * @nr_tables: number of these
+ * @slabs: by address
+ * @nr_slabs: number of these
+ * @room_slabs: for how many there is room
+ * @caches: in no order
+ * @nr_caches: number of these
+ * @room_caches: for how many there is room
+ * @last_cache: the last one that was looked up
  * @areas: by address in each of two groups: direct map and vmalloc first, then per-CPU
+ * @nr_areas: number of these
+ * @room_areas: for how many there is room
  * @nr_slots: slots of slabs
+ * @nr_used: objects that are allocated
  * @used: bit for each object: it is allocated
  * @marked: bit for each object: roots lead to it
  * @grey: bit for each object: marked, and not read yet
+ * @is_special: bit for each object: only a part is read
  * @queued: bit for each unit: it is in @queue
- * @special: objects of which only a part is read, by number
+ * @special: these parts, by number
+ * @nr_special: number of these
+ * @room_special: for how many there is room
  * @always: objects that need no reference
+ * @nr_always: number of these
+ * @room_always: for how many there is room
+ * @queue: units with grey objects
+ * @classes: pages of each class
  * @bad: free lists that changed while they were read
  * @complete: false: memory did not suffice, and the pass has no result
  * @left_out: slots of slabs that are roots, since there was no memory for more
+ * @in_sheaves: objects that are free in sheaves and on CPUs
+ * @direct_min: lowest address of an object in the direct map
+ * @direct_max: last one
+ * @vmalloc_min: lowest address of a vmalloc block
+ * @vmalloc_max: last one
+ * @percpu_min: lowest per-CPU pointer to a block
+ * @percpu_max: last one
  */
 struct kml_heap {
 	const struct kml_layout *layout;
@@ -285,6 +330,7 @@ void kml_rules_each(void (*fn)(void *data, const char *text, unsigned long nr), 
  * @retained: of a head, their bytes
  * @kind: of area, or -1
  * @len: bytes in @content
+ * @content: its first bytes
  */
 struct kml_leak {
 	unsigned long not_addr;
@@ -302,10 +348,16 @@ struct kml_leak {
 
 /**
  * struct kml_group - leaks of one cache and size whose first words look alike
+ * @look: hash of what they have in common
+ * @nr: number of leaks
+ * @bytes: of these
+ * @heads: how many of them are heads
+ * @retained: bytes that these retain
  * @sample: index of one of them
  * @name: of their cache
  * @owner: addresses of symbols of the kernel that the sample points to
  * @at: where it does
+ * @nr_owners: number of these
  * @caller: of vmalloc(), for such a block
  */
 struct kml_group {
@@ -322,7 +374,24 @@ struct kml_group {
 /**
  * struct kml_report - all that a scan says
  * @leaks: by address
+ * @nr: number of these
+ * @room: for how many there is room
  * @groups: most retained bytes first
+ * @nr_groups: number of these
+ * @room_groups: for how many there is room
+ * @bytes: of leaks
+ * @heads: leaks that no other leak refers to
+ * @objects: that were looked at
+ * @slots: of their slabs
+ * @caches: of these
+ * @areas: objects of each kind of area
+ * @in_sheaves: slots that are free in sheaves and on CPUs
+ * @bad: free lists that changed while they were read
+ * @words: read
+ * @msecs: that the scan took
+ * @classes: pages of each class
+ * @passes: that were completed
+ * @workers: that took part
  * @suspects: unreferenced in the first pass
  * @metadata: bytes that the scan needed
  * @left_out: slots of slabs for which there was no memory

@@ -7,6 +7,7 @@
 set -u
 report=/sys/kernel/debug/kmemleak
 summary=/sys/kernel/debug/kmemleak_summary
+LEAST=35		# leaks that have to be found
 nr=0
 
 say()
@@ -68,12 +69,12 @@ unseen()
 	esac
 }
 
-# In 7.3, one block of 8 bytes from the time of boot, as scans of memory images find it,
-# too: a pointer to a page, to which nobody points.
+# From the time of boot, and nobody points to it, as scans of memory images find, too: in
+# 7.3 a pointer to a page in 8 bytes, in 6.1 zeros in 128.
 allowed_others()
 {
 	case $(uname -r) in
-	7.*) echo 1 ;;
+	7.* | 6.1.*) echo 1 ;;
 	*) echo 0 ;;
 	esac
 }
@@ -86,7 +87,7 @@ others()
 
 leaks_are_found()
 {
-	local missing others
+	local missing others head
 	insmod /image/kmemleak.ko
 	result $? "the module is loaded"
 	cat "$report" >/tmp/report
@@ -106,8 +107,8 @@ leaks_are_found()
 	comm -13 /tmp/planted /tmp/found | while read -r a; do
 		grep -F -A 4 "$a (size" /tmp/report
 	done | comments
-	# one may be hidden by a stale word
-	[ -s /tmp/wanted ] && [ "$missing" -le 1 ]
+	# some may be hidden by a stale word, as may all that a block leads to
+	[ $(($(wc -l </tmp/wanted) - missing)) -ge "$LEAST" ]
 	result $? "the leaks are found"
 	[ "$others" -le "$(allowed_others)" ]
 	result $? "nothing else is reported"
@@ -118,7 +119,8 @@ leaks_are_found()
 	cat /dev/kmemleak >/tmp/device
 	[ "$(reported /tmp/device)" = "$(cat /tmp/found)" ] && grep -q '^leaks: ' /tmp/device
 	result $? "the device has the same report"
-	grep -q '3 heads\|1 head, retaining 1536' "$summary"
+	head=$(logged 'leaked head')
+	! grep -qx "$head" /tmp/found || grep -q '1 head, retaining 1536' "$summary"
 	result $? "a chain has one head"
 }
 
@@ -126,7 +128,10 @@ commands()
 {
 	write_to "$report" "suppress=cache=kmalloc-96 size=96" && write_to "$report" scan
 	result $? "a rule and a second scan"
-	grep -q '^suppressed: 10 by "cache=kmalloc-96 size=96"' "$summary"
+	grep '^suppressed' "$summary" | comments
+	# those that are referenced a moment later are counted, too
+	grep -qE '^suppressed: [1-9][0-9]+ by "cache=kmalloc-96 size=96"' "$summary" &&
+		! grep -q '^unreferenced.*(size 96):' "$report"
 	result $? "the rule suppresses leaks, and says how many"
 	! echo "suppress=cahce=x" 2>/dev/null >"$report"
 	result $? "a rule that is not understood is refused"
@@ -206,7 +211,7 @@ under_load()
 	say "# under load: $(comm -23 /tmp/wanted /tmp/found | wc -l) not found, $(cat /tmp/others) others"
 	[ "$(cat /tmp/others)" -le "$(allowed_others)" ]
 	result $? "under load, nothing else is reported"
-	[ "$(comm -23 /tmp/wanted /tmp/found | wc -l)" -le 2 ]
+	[ "$(comm -12 /tmp/wanted /tmp/found | wc -l)" -ge "$LEAST" ]
 	result $? "under load, the leaks are found"
 	rmmod kmemleak
 	touch /tmp/enough
