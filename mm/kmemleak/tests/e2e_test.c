@@ -478,12 +478,16 @@ static void many_small_objects(struct kunit *test)
 
 #define KML_BUDGET_SCANS	400
 
-/* Scan until the workers sleep. Return: the sleep of the last scan, in ns. */
-static u64 scan_until_sleep(struct kunit *test, unsigned int most)
+/*
+ * Scan until the workers sleep. @last has room for KML_SCANS_KEPT. Return: the sleep of
+ * the last scan, in ns.
+ */
+static u64 scan_until_sleep(struct kunit *test, struct kml_scan_stats *last,
+			    unsigned int most)
 {
-	struct kml_scan_stats last[KML_SCANS_KEPT] = {};
 	unsigned int i;
 
+	last[0].sum.slept_ns = 0;
 	for (i = 0; i < most && !last[0].sum.slept_ns; i++) {
 		scan(test);
 		kml_stats_last(last);
@@ -495,25 +499,28 @@ static u64 scan_until_sleep(struct kunit *test, unsigned int most)
 /* Only scans of the scan thread sleep, and only with a budget. */
 static void budget_of_the_scan_thread(struct kunit *test)
 {
+	struct kml_scan_stats *last;
 	struct task_struct *thread;
 	unsigned int budget;
 	u64 slept;
 
 	if (!kml_enabled())
 		kunit_skip(test, "kmemleak is off");
+	last = kunit_kcalloc(test, KML_SCANS_KEPT, sizeof(*last), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, last);
 	mutex_lock(&kml_scan_mutex);
 	thread = kml_scan_params.thread;
 	budget = kml_budget;
 
 	WRITE_ONCE(kml_budget, 50);
-	KUNIT_EXPECT_EQ(test, scan_until_sleep(test, 4), 0ULL);
+	KUNIT_EXPECT_EQ(test, scan_until_sleep(test, last, 4), 0ULL);
 
 	kml_scan_params.thread = current;
-	slept = scan_until_sleep(test, KML_BUDGET_SCANS);
+	slept = scan_until_sleep(test, last, KML_BUDGET_SCANS);
 	/* at least as long as it has worked before */
 	KUNIT_EXPECT_GE(test, slept, 4ULL * NSEC_PER_MSEC);
 	WRITE_ONCE(kml_budget, 0);
-	KUNIT_EXPECT_EQ(test, scan_until_sleep(test, 4), 0ULL);
+	KUNIT_EXPECT_EQ(test, scan_until_sleep(test, last, 4), 0ULL);
 
 	kml_scan_params.thread = thread;
 	WRITE_ONCE(kml_budget, budget);
