@@ -39,8 +39,8 @@ const char *kml_stage_name(enum kml_stage stage)
 }
 
 /*
- * Estimate the memory that the first scan reads, in bytes: slabs and per-CPU memory are objects for
- * the most part, and struct pages are roots. Context: process.
+ * Estimate the memory that the first scan reads, in bytes: slabs and per-CPU memory
+ * are objects for the most part, and struct pages are roots. Context: process.
  */
 static u64 kml_stats_estimate(void)
 {
